@@ -1,0 +1,75 @@
+// The header of every event, the same 16 bytes in the ring, on disk and in a reader's hand.
+//
+// Law: docs/ring_layout.md, "The event". Little endian, at positions aligned to the stream's alignment
+// (16 or 64 bytes). After the header stand `extension_words` 8-byte words, then the payload, then padding
+// up to the alignment. An event is committed when `stamp` equals sequence xor the stream's salt; the
+// stamp is stored last. Stale bytes of an earlier lap can't hold that value (but for a chance of 2^-64),
+// so nothing is ever zeroed.
+#pragma once
+
+#include <tailrace/base/align.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace tailrace {
+
+static_assert(std::endian::native == std::endian::little, "rings and segments are little endian");
+
+using Sequence = std::uint64_t;   // the event's number in its stream: dense, never reused
+using EventType = std::uint16_t;  // chosen by the application; 0 is "untyped bytes"
+
+inline constexpr Sequence kNoSequence = ~Sequence{0};
+
+enum EventFlag : std::uint8_t {
+    kTombstone = 1U << 0,           // takes a sequence, carries nothing; readers skip it
+    kHasPublishTime = 1U << 1,      // one word: ns since the epoch
+    kHasEventTime = 1U << 2,        // one word: ns since the epoch, the application's own time
+    kHasPublisherId = 1U << 3,      // two words: publisher id, publisher's own sequence
+    kHasKey = 1U << 4,              // one word
+    kBatchContinues = 1U << 5,      // the next event belongs to the same atomic batch
+};
+
+struct EventHeader {
+    std::uint64_t stamp;
+    std::uint32_t payload_size_bytes;
+    EventType type;
+    std::uint8_t flags;            // EventFlag; unknown bits are ignored
+    std::uint8_t extension_words;  // may be more than the flags name: unknown words are skipped
+};
+
+static_assert(std::is_trivially_copyable_v<EventHeader> && std::is_standard_layout_v<EventHeader>);
+static_assert(sizeof(EventHeader) == 16 && alignof(EventHeader) == 8);
+static_assert(offsetof(EventHeader, payload_size_bytes) == 8);
+static_assert(offsetof(EventHeader, type) == 12);
+static_assert(offsetof(EventHeader, flags) == 14);
+static_assert(offsetof(EventHeader, extension_words) == 15);
+
+inline constexpr std::uint64_t kEventAlignmentBytes = 16;  // the smallest; a stream may choose 64
+inline constexpr std::uint64_t kExtensionWordBytes = 8;
+
+[[nodiscard]] constexpr std::uint64_t stamp_of(Sequence sequence, std::uint64_t salt) noexcept {
+    return sequence ^ salt;
+}
+
+// Bytes from one event to the next. Never overflows: the largest payload is 4 GiB.
+[[nodiscard]] constexpr std::uint64_t event_size_bytes(std::uint64_t payload_size_bytes,
+                                                       std::uint64_t extension_words,
+                                                       std::uint64_t alignment_bytes) noexcept {
+    return align_up(sizeof(EventHeader) + extension_words * kExtensionWordBytes + payload_size_bytes,
+                    alignment_bytes);
+}
+
+// How many words the flags ask for. The words stand in the order of the flags' bits.
+[[nodiscard]] constexpr std::uint8_t extension_words_of(std::uint8_t flags) noexcept {
+    std::uint8_t words = 0;
+    if ((flags & kHasPublishTime) != 0) words = static_cast<std::uint8_t>(words + 1);
+    if ((flags & kHasEventTime) != 0) words = static_cast<std::uint8_t>(words + 1);
+    if ((flags & kHasPublisherId) != 0) words = static_cast<std::uint8_t>(words + 2);
+    if ((flags & kHasKey) != 0) words = static_cast<std::uint8_t>(words + 1);
+    return words;
+}
+
+}  // namespace tailrace

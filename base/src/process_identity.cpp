@@ -1,0 +1,100 @@
+#include <tailrace/base/process_identity.hpp>
+#include <tailrace/base/unique_fd.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace tailrace {
+
+namespace {
+
+// Reads a small file of /proc; returns the number of bytes, or -errno.
+long read_small_file(const char* path, char* buffer, std::size_t capacity) noexcept {
+    const UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
+    if (!fd.is_open()) return -errno;
+    const long count = ::read(fd.get(), buffer, capacity - 1);
+    if (count < 0) return -errno;
+    buffer[count] = '\0';
+    return count;
+}
+
+std::uint64_t parse_hex(const char*& cursor, int digits) noexcept {
+    std::uint64_t value = 0;
+    while (digits > 0 && *cursor != '\0') {
+        const char c = *cursor++;
+        if (c == '-') continue;
+        const int digit = c >= 'a' ? c - 'a' + 10 : c - '0';
+        value = (value << 4U) | static_cast<std::uint64_t>(digit & 0xF);
+        --digits;
+    }
+    return value;
+}
+
+// 0 when there is no such process; UINT64_MAX when it can't be told.
+std::uint64_t start_ticks_of(std::uint32_t pid) noexcept {
+    char path[64];
+    std::snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+    char text[1024];
+    const long count = read_small_file(path, text, sizeof(text));
+    if (count == -ENOENT || count == -ESRCH) return 0;
+    if (count <= 0) return UINT64_MAX;
+    // The command in parentheses may hold anything, so fields are counted from the last ')'.
+    const char* cursor = std::strrchr(text, ')');
+    if (cursor == nullptr) return UINT64_MAX;
+    // A zombie holds no locks and runs no code: it has ended.
+    constexpr int kFieldsToStartTime = 20;
+    if (cursor[1] == ' ' && (cursor[2] == 'Z' || cursor[2] == 'X')) return 0;
+    for (int field = 0; field < kFieldsToStartTime; ++field) {
+        cursor = std::strchr(cursor + 1, ' ');
+        if (cursor == nullptr) return UINT64_MAX;
+    }
+    return std::strtoull(cursor + 1, nullptr, 10);
+}
+
+std::uint64_t own_pid_namespace() noexcept {
+    struct stat status{};
+    if (::stat("/proc/self/ns/pid", &status) != 0) return 0;
+    return status.st_ino;
+}
+
+}  // namespace
+
+BootId current_boot() noexcept {
+    char text[64];
+    BootId boot{0, 0};
+    if (read_small_file("/proc/sys/kernel/random/boot_id", text, sizeof(text)) > 0) {
+        const char* cursor = text;
+        constexpr int kDigitsPerWord = 16;
+        boot.high = parse_hex(cursor, kDigitsPerWord);
+        boot.low = parse_hex(cursor, kDigitsPerWord);
+    }
+    return boot;
+}
+
+ProcessIdentity current_process() noexcept {
+    const BootId boot = current_boot();
+    ProcessIdentity identity{};
+    identity.boot_id_high = boot.high;
+    identity.boot_id_low = boot.low;
+    identity.pid_namespace = own_pid_namespace();
+    identity.pid = static_cast<std::uint32_t>(::getpid());
+    identity.start_ticks = start_ticks_of(identity.pid);
+    return identity;
+}
+
+bool has_ended(const ProcessIdentity& identity) noexcept {
+    const BootId boot = current_boot();
+    if (boot.high != identity.boot_id_high || boot.low != identity.boot_id_low) return true;
+    if (identity.pid_namespace == 0 || identity.pid_namespace != own_pid_namespace()) return false;
+    const std::uint64_t start_ticks = start_ticks_of(identity.pid);
+    if (start_ticks == UINT64_MAX) return false;
+    return start_ticks == 0 || start_ticks != identity.start_ticks;
+}
+
+}  // namespace tailrace
