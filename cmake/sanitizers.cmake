@@ -1,0 +1,17 @@
+# TAILRACE_SANITIZE=address,undefined or thread. A sanitizer must see every target, so this is one
+# of the two places that set flags for the whole build. The first report ends the program, so that a
+# test can't pass over it.
+
+if(TAILRACE_SANITIZE)
+    if(NOT TAILRACE_SANITIZE MATCHES "^(address|undefined|address,undefined|thread)$")
+        message(FATAL_ERROR "TAILRACE_SANITIZE='${TAILRACE_SANITIZE}' is not one of: "
+                            "address | undefined | address,undefined | thread")
+    endif()
+    add_compile_options(-fsanitize=${TAILRACE_SANITIZE} -fno-sanitize-recover=all
+                        -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${TAILRACE_SANITIZE})
+endif()
+
+if(TAILRACE_NATIVE)
+    add_compile_options(-march=native)
+endif()

@@ -1,0 +1,142 @@
+# How a target of ours is made. Every source and header is listed by hand, so that a new file shows
+# up in review (tests/house_rules.py fails on one that no list names).
+#
+#   tailrace_add_library(NAME bus HEADERS ... SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [INTERNAL])
+#       static library tailrace_bus = tailrace::bus; public headers below include/, private ones
+#       below src/ (list those with the SOURCES). INTERNAL: headers beside the sources, not installed.
+#   tailrace_add_program(NAME x SOURCES ... [DEPS ...] [INSTALL])
+#       an executable. INSTALL: lands at the top of the build directory, and is installed.
+#   tailrace_add_test(NAME bus_tests SOURCES ... DEPS ... LABELS unit
+#                     [PRIVATE_INCLUDES ...] [TIMEOUT_S 120] [SERIAL])
+#       a Catch2 program whose test cases become tests of their own. One program per library: the
+#       header of Catch2 is dear to compile. SERIAL: no other test runs beside it.
+#   tailrace_add_command_test(NAME x COMMAND ... LABELS tools [TIMEOUT_S 120] [SERIAL])
+#       a script or program as one test: exit code 0 passes, 77 or a line "SKIPPED: why" skips.
+#   tailrace_add_bench(NAME ring_bench SOURCES ... DEPS ... [PRIVATE_INCLUDES ...])
+#       a Google Benchmark program, also run for some milliseconds as a smoke test (label bench).
+
+function(tailrace_apply_build_rules target)
+    target_compile_options(${target} PRIVATE ${tailrace_warning_flags})
+    target_compile_features(${target} PUBLIC cxx_std_20)
+    set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+    if(TAILRACE_DCHECKS)
+        # PUBLIC: the checks live in inline functions too, and one program must agree about them.
+        target_compile_definitions(${target} PUBLIC TAILRACE_DCHECKS)
+    endif()
+endfunction()
+
+# Stops at a misspelt keyword and at a missing one; used by every function below.
+macro(tailrace_require_arguments)
+    if(arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "${CMAKE_CURRENT_FUNCTION}: unknown argument: ${arg_UNPARSED_ARGUMENTS}")
+    endif()
+    foreach(name IN ITEMS ${ARGN})
+        if(NOT DEFINED arg_${name})
+            message(FATAL_ERROR "${CMAKE_CURRENT_FUNCTION}: ${name} is missing")
+        endif()
+    endforeach()
+endmacro()
+
+function(tailrace_add_library)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "INTERNAL" "NAME" "HEADERS;SOURCES;DEPS;PRIVATE_DEPS")
+    tailrace_require_arguments(NAME SOURCES)
+    set(target tailrace_${arg_NAME})
+    set(base_dir include)
+    if(arg_INTERNAL)
+        set(base_dir .)
+    endif()
+
+    add_library(${target} STATIC)
+    add_library(tailrace::${arg_NAME} ALIAS ${target})
+    target_sources(
+        ${target}
+        PUBLIC FILE_SET HEADERS BASE_DIRS ${base_dir} FILES ${arg_HEADERS}
+        PRIVATE ${arg_SOURCES})
+    target_include_directories(${target} PRIVATE src)
+    target_link_libraries(${target} PUBLIC ${arg_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
+    # Each public header must compile alone: target all_verify_interface_header_sets.
+    set_target_properties(${target} PROPERTIES EXPORT_NAME ${arg_NAME} VERIFY_INTERFACE_HEADER_SETS
+                                                                       ON)
+    tailrace_apply_build_rules(${target})
+    if(NOT arg_INTERNAL)
+        install(
+            TARGETS ${target}
+            EXPORT tailraceTargets
+            ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+            FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    endif()
+endfunction()
+
+function(tailrace_add_program)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "INSTALL" "NAME" "SOURCES;DEPS")
+    tailrace_require_arguments(NAME SOURCES)
+    add_executable(${arg_NAME} ${arg_SOURCES})
+    target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS})
+    tailrace_apply_build_rules(${arg_NAME})
+    if(arg_INSTALL)
+        set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+                                                     "${PROJECT_BINARY_DIR}")
+        install(TARGETS ${arg_NAME} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    endif()
+endfunction()
+
+# The programs that a sanitizer run needs, and no others.
+add_custom_target(tailrace_sanitized_tests)
+
+function(tailrace_add_test)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL" "NAME;TIMEOUT_S"
+                          "SOURCES;DEPS;LABELS;PRIVATE_INCLUDES")
+    tailrace_require_arguments(NAME SOURCES LABELS)
+    if(NOT DEFINED arg_TIMEOUT_S)
+        set(arg_TIMEOUT_S 120)
+    endif()
+    list(LENGTH arg_LABELS label_count)
+    if(NOT label_count EQUAL 1)
+        message(FATAL_ERROR "${arg_NAME}: one label per test program, not '${arg_LABELS}'")
+    endif()
+
+    add_executable(${arg_NAME} ${arg_SOURCES})
+    target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} Catch2::Catch2WithMain Threads::Threads)
+    target_include_directories(${arg_NAME} PRIVATE ${arg_PRIVATE_INCLUDES})
+    tailrace_apply_build_rules(${arg_NAME})
+    if(arg_LABELS MATCHES "^(unit|model)$")
+        add_dependencies(tailrace_sanitized_tests ${arg_NAME})
+    endif()
+
+    string(REGEX REPLACE "_tests?$" "" room "${arg_NAME}")
+    set(properties LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT_S} SKIP_REGULAR_EXPRESSION "SKIPPED:")
+    if(arg_SERIAL)
+        list(APPEND properties RUN_SERIAL ON)
+    endif()
+    # The list of cases is asked of the program when it has been linked. A minute, because a
+    # sanitized program on a busy machine starts slowly.
+    catch_discover_tests(${arg_NAME} TEST_PREFIX "${room}/" DISCOVERY_TIMEOUT 60
+                         PROPERTIES ${properties})
+endfunction()
+
+function(tailrace_add_command_test)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL" "NAME;TIMEOUT_S" "COMMAND;LABELS")
+    tailrace_require_arguments(NAME COMMAND LABELS)
+    if(NOT DEFINED arg_TIMEOUT_S)
+        set(arg_TIMEOUT_S 120)
+    endif()
+    add_test(NAME ${arg_NAME} COMMAND ${arg_COMMAND})
+    set_tests_properties(
+        ${arg_NAME} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S} SKIP_RETURN_CODE 77
+                               SKIP_REGULAR_EXPRESSION "SKIPPED:")
+    if(arg_SERIAL)
+        set_tests_properties(${arg_NAME} PROPERTIES RUN_SERIAL ON)
+    endif()
+endfunction()
+
+function(tailrace_add_bench)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SOURCES;DEPS;PRIVATE_INCLUDES")
+    tailrace_require_arguments(NAME SOURCES)
+    add_executable(${arg_NAME} ${arg_SOURCES})
+    target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} benchmark::benchmark_main
+                                              benchmark::benchmark)
+    target_include_directories(${arg_NAME} PRIVATE ${arg_PRIVATE_INCLUDES})
+    tailrace_apply_build_rules(${arg_NAME})
+    tailrace_add_command_test(NAME bench/${arg_NAME} COMMAND ${arg_NAME} --benchmark_min_time=0.01
+                              LABELS bench)
+endfunction()
