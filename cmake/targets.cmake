@@ -3,7 +3,8 @@
 #
 #   tailrace_add_library(NAME bus HEADERS ... SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [INTERNAL])
 #       static library tailrace_bus = tailrace::bus; public headers below include/, private ones
-#       below src/ (list those with the SOURCES). INTERNAL: headers beside the sources, not installed.
+#       below src/ (list those with the SOURCES). INTERNAL: headers beside the sources, not
+#       installed.
 #   tailrace_add_program(NAME x SOURCES ... [DEPS ...] [INSTALL])
 #       an executable. INSTALL: lands at the top of the build directory, and is installed.
 #   tailrace_add_test(NAME bus_tests SOURCES ... DEPS ... LABELS unit
@@ -28,7 +29,7 @@ endfunction()
 # Stops at a misspelt keyword and at a missing one; used by every function below.
 macro(tailrace_require_arguments)
     if(arg_UNPARSED_ARGUMENTS)
-        message(FATAL_ERROR "${CMAKE_CURRENT_FUNCTION}: unknown argument: ${arg_UNPARSED_ARGUMENTS}")
+        message(FATAL_ERROR "${CMAKE_CURRENT_FUNCTION}: unknown: ${arg_UNPARSED_ARGUMENTS}")
     endif()
     foreach(name IN ITEMS ${ARGN})
         if(NOT DEFINED arg_${name})

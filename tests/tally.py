@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Adds up what ctest wrote in JUnit form, and ends with one line: N passed, N failed.
 
-    tally.py [--broken STEP]... DIRECTORY    every *.xml of the directory; a broken step is a failure
+    tally.py [--broken STEP]... DIRECTORY    every *.xml in it; a broken step is a failure
     tally.py --self-test
 
-ctest calls a test skipped as soon as its output holds "SKIPPED:", even when it failed later on. Here
-such a test counts as failed. A test that could not be started has failed too.
+ctest calls a test skipped as soon as its output holds "SKIPPED:", even when it failed later on.
+Here such a test counts as failed. A test that could not be started has failed too.
 """
 
 import argparse
@@ -71,7 +71,10 @@ def self_test():
     passed = '<testcase name="a" status="run"/>'
     failed = '<testcase name="b" status="fail"><failure message=""/></testcase>'
     not_found = '<testcase name="c" status="notrun"><skipped message="Unable to find"/></testcase>'
-    skip = '<testcase name="d" status="notrun"><skipped message="SKIP_{}"/><system-out>{}</system-out></testcase>'
+    skip = (
+        '<testcase name="d" status="notrun"><skipped message="SKIP_{}"/>'
+        "<system-out>{}</system-out></testcase>"
+    )
     skipped = skip.format("REGULAR_EXPRESSION_MATCHED", "SKIPPED: no ring")
     by_code = skip.format("RETURN_CODE=77", "")
     hidden = skip.format("REGULAR_EXPRESSION_MATCHED", "SKIPPED: x\ntest cases: 1 | 1 failed")
