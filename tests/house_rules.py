@@ -334,7 +334,7 @@ def atomic_names(tree):
         {"bus/src/a.cpp": "std::atomic<int> state_{0};\nvoid f() { state_.store(\n    7);\n}\n"},
         {"bus/src/a.cpp": "void f(T& x) { x->fetch_add(1); }\n"},
         {"bus/src/a.cpp": "std::atomic<int> state_{0};\nvoid f() { ++state_; }\n"},
-        {"bus/src/a.cpp": "std::array<std::atomic<int>, 4> mark;\nvoid f() { mark[2].store(1); }\n"},
+        {"bus/src/a.cpp": "std::array<std::atomic<int>, 4> m;\nvoid f() { m[2].store(1); }\n"},
     ],
     good={
         "bus/src/a.cpp": "std::atomic<int> state_{0};\n"

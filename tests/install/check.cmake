@@ -1,0 +1,18 @@
+# Installs a build into an empty prefix, and builds and runs a program that knows only that prefix.
+#   cmake -DBUILD_DIR=... -DSOURCE_DIR=... -DWORK_DIR=... -DCOMPILER=... -P check.cmake
+
+file(REMOVE_RECURSE "${WORK_DIR}")
+set(prefix "${WORK_DIR}/prefix")
+
+function(cmake)
+    execute_process(COMMAND "${CMAKE_COMMAND}" ${ARGV} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+cmake(--install "${BUILD_DIR}" --prefix "${prefix}")
+cmake(-S "${SOURCE_DIR}" -B "${WORK_DIR}/build" -G Ninja "-DCMAKE_PREFIX_PATH=${prefix}"
+      "-DCMAKE_CXX_COMPILER=${COMPILER}")
+cmake(--build "${WORK_DIR}/build")
+execute_process(COMMAND "${WORK_DIR}/build/outside" COMMAND_ERROR_IS_FATAL ANY)
+if(EXISTS "${BUILD_DIR}/tailrace")
+    execute_process(COMMAND "${prefix}/bin/tailrace" --version COMMAND_ERROR_IS_FATAL ANY)
+endif()
