@@ -1,0 +1,158 @@
+// Reader: the events of a journal in order, from any sequence or time, beside a running writer or
+// without one.
+//
+// Takes no lock, needs only read permission, leaves no trace. One thread per reader. What is handed
+// out has been checked (checksums, stamps, sizes) and lies in the reader's own memory until the
+// next call. A reader follows: after `end` it may be asked again, and goes on when more was
+// written. It may be ahead of the durable sequence (what is written but not yet flushed is
+// readable); the end of a journal whose writer died may come back a little lower, never below
+// durable.
+//
+//     auto reader = Reader::open("/var/lib/orders");
+//     auto at = reader->seek_time(noon_ns);
+//     while (true) {
+//         auto step = reader->next_batch();
+//         if (!step) return step.error();
+//         if (step->kind == ReadKind::end) break;
+//         for (const Event& event : step->batch) consume(event);
+//     }
+#pragma once
+
+#include <tailrace/base/event.hpp>
+#include <tailrace/base/result.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace tailrace::journal {
+
+enum class ReadKind : std::uint8_t {
+    event,  // next_batch: at least one event
+    gap,    // these sequences are not in the journal and never will be
+    end,    // nothing more is written so far
+};
+
+struct Gap {
+    Sequence first = 0;
+    std::uint64_t count = 0;
+};
+
+// Events back to back with dense sequences, tombstones included.
+class BatchView {
+public:
+    class Iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = Event;
+        using difference_type = std::ptrdiff_t;
+        using pointer = void;
+        using reference = Event;
+
+        Iterator(const std::byte* at, Sequence sequence, std::uint32_t alignment_bytes) noexcept
+            : at_(at),
+              sequence_(sequence),
+              alignment_bytes_(alignment_bytes) {}
+
+        [[nodiscard]] Event operator*() const noexcept { return Event(sequence_, header(), at_); }
+        Iterator& operator++() noexcept {
+            const EventHeader head = header();
+            at_ +=
+                event_size_bytes(head.payload_size_bytes, head.extension_words, alignment_bytes_);
+            ++sequence_;
+            return *this;
+        }
+        void operator++(int) noexcept { ++*this; }
+        friend bool operator==(const Iterator& left, const Iterator& right) noexcept {
+            return left.at_ == right.at_;
+        }
+
+    private:
+        [[nodiscard]] EventHeader header() const noexcept {
+            EventHeader head;
+            std::memcpy(&head, at_, sizeof(head));
+            return head;
+        }
+
+        const std::byte* at_;
+        Sequence sequence_;
+        std::uint32_t alignment_bytes_;
+    };
+
+    Sequence first_sequence = 0;
+    std::uint64_t event_count = 0;
+    std::span<const std::byte> bytes;  // from the first event's header, whole events
+    std::uint64_t record_salt = 0;
+    std::uint64_t max_time_ns = 0;  // running maximum of publish times at the last event
+    std::uint32_t event_alignment_bytes = 16;
+
+    [[nodiscard]] Sequence end_sequence() const noexcept { return first_sequence + event_count; }
+    [[nodiscard]] Iterator begin() const noexcept {
+        return Iterator(bytes.data(), first_sequence, event_alignment_bytes);
+    }
+    [[nodiscard]] Iterator end() const noexcept {
+        return Iterator(bytes.data() + bytes.size(), end_sequence(), event_alignment_bytes);
+    }
+};
+
+struct BatchStep {
+    ReadKind kind = ReadKind::end;
+    BatchView batch;  // for ReadKind::event
+    Gap gap;          // for ReadKind::gap
+};
+
+struct EventStep {
+    ReadKind kind = ReadKind::end;
+    std::optional<Event> event;  // for ReadKind::event
+    Gap gap;                     // for ReadKind::gap
+};
+
+class Reader {
+public:
+    // Stands at the first event. Errors: `not_found`, `not_tailrace`, `incompatible`, `truncated`,
+    // `corrupt`, `no_permission`.
+    [[nodiscard]] static Result<Reader> open(const std::string& directory) noexcept;
+
+    Reader(Reader&& other) noexcept;
+    Reader& operator=(Reader&& other) noexcept;
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+    ~Reader();
+
+    // The next thing read begins at `sequence`. Errors: `sequence_gone` (names the first that is
+    // there), `sequence_ahead` (beyond end_sequence(); the end itself is fine). O(log n) over
+    // sealed segments.
+    [[nodiscard]] Result<void> seek_sequence(Sequence sequence) noexcept;
+    // The first event whose publish time, or that of an event before it, is at least `time_ns`; the
+    // end if there is none. Clocks that were set back don't confuse it: it goes by the running
+    // maximum.
+    [[nodiscard]] Result<void> seek_time(std::uint64_t time_ns) noexcept;
+    [[nodiscard]] Result<void> seek_end() noexcept;
+
+    // Error `corrupt` with the exact range when acknowledged events can't be read; asking again
+    // gives the same.
+    [[nodiscard]] Result<BatchStep> next_batch() noexcept;
+    [[nodiscard]] Result<EventStep> next() noexcept;
+
+    [[nodiscard]] Sequence next_sequence() const noexcept;  // where it stands
+    [[nodiscard]] Sequence first_sequence()
+        const noexcept;  // the oldest in the journal when it was last looked at
+    // The end of what is written and valid now; looks at the files.
+    [[nodiscard]] Result<Sequence> end_sequence() noexcept;
+
+    [[nodiscard]] const std::string& stream_name() const noexcept;
+    [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept;
+
+private:
+    class Core;
+    explicit Reader(std::unique_ptr<Core> core) noexcept;
+
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace tailrace::journal

@@ -1,0 +1,188 @@
+// Writer: appends runs of events to a journal and says how far they are durable.
+//
+// One thread at a time, the journal thread, makes all calls but open(), which may run elsewhere
+// before. The writer knows nothing of the ring: whoever drives it hands over runs of bytes as they
+// stand there. Nothing here waits for the disk but drive() with a timeout, open() and close(). Law:
+// docs/durability.md (what is promised), docs/journal_format.md (bytes).
+//
+//     auto writer = Writer::open({.directory = "/var/lib/orders", .stream_name = "orders"});
+//     const AppendResult taken = writer->append(run);  // took less than the run: drive, then offer
+//     the rest writer->drive(0);                                 // every round, also when there is
+//     nothing to append publish(writer->durable_sequence());
+#pragma once
+
+#include <tailrace/base/event_header.hpp>
+#include <tailrace/base/result.hpp>
+#include <tailrace/journal/format.hpp>
+#include <tailrace/journal/recovery.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace tailrace::journal {
+
+enum class IoBackend : std::uint8_t {
+    automatic,  // io_uring, or pwrite where the kernel refuses it
+    uring,      // io_uring or an error
+    pwrite,     // pwritev2 and fdatasync
+};
+
+enum class DirectIo : std::uint8_t {
+    automatic,  // O_DIRECT, or buffered where the file system refuses it
+    off,
+};
+
+// When what was written is flushed. A later event is never durable before an earlier one, whatever
+// the policy.
+enum class SyncPolicy : std::uint8_t {
+    group,     // always: one flush after the other, each for everything written meanwhile
+    interval,  // at most once in sync_interval_ns: a power cut loses at most that much
+    none,      // only when a segment is full, at close(), and on request_flush()
+};
+
+enum class SegmentFill : std::uint8_t {
+    zeroed,     // the next segment is filled with zeroes in the background: the fastest acknowledge
+    allocated,  // only allocated: each first write of a block costs the file system a metadata
+                // update
+};
+
+struct JournalOptions {
+    std::string directory;  // made when it isn't there
+    std::string stream_name =
+        {};  // stored; an existing journal of another name is refused. Empty: any
+    std::uint64_t segment_size_bytes =
+        kDefaultSegmentSizeBytes;              // multiple of 4096, at least 1 MiB
+    std::uint32_t event_alignment_bytes = 16;  // 16 or 64, that of the ring
+    Sequence start_sequence = 0;  // of a new journal; an existing one goes on where it ended
+
+    SyncPolicy sync_policy = SyncPolicy::group;
+    std::uint64_t sync_interval_ns = 10'000'000;  // for SyncPolicy::interval
+
+    IoBackend io_backend = IoBackend::automatic;
+    DirectIo direct_io = DirectIo::automatic;
+    SegmentFill segment_fill = SegmentFill::zeroed;
+    std::uint32_t queue_depth = 8;  // batches of 1 MiB in flight
+    std::uint64_t flush_size_bytes =
+        8U << 20;  // while writes keep coming, a flush covers about this much
+    std::uint64_t marker_idle_ns = 5'000'000;  // idle for so long: write the promise down; 0: never
+};
+
+// Events as they stand in the ring, back to back, each at a multiple of the alignment from the
+// first.
+struct Run {
+    Sequence first_sequence = 0;
+    std::uint64_t event_count = 0;
+    std::span<const std::byte> bytes;
+    std::uint64_t record_salt = 0;  // event i has the stamp (first_sequence + i) xor record_salt
+    std::uint64_t first_publish_time_ns = 0;  // 0: unknown, the writer takes the wall clock
+    std::uint64_t max_publish_time_ns = 0;
+};
+
+enum class AppendStatus : std::uint8_t {
+    taken,         // all of it
+    full,          // back-pressure: drive() and offer the rest
+    out_of_order,  // first_sequence isn't next_sequence(): note_gap() first
+    malformed,     // an event's stamp or size is wrong; what stands before it was taken
+    too_large,     // an event exceeds max_event_size_bytes(); what stands before it was taken
+    failed,        // failure() says why; only opening the journal anew helps
+};
+
+struct AppendResult {
+    std::uint64_t event_count;  // taken, from the front of the run
+    std::uint64_t size_bytes;
+    AppendStatus status;
+};
+
+enum class WriterState : std::uint8_t {
+    running,
+    no_space,  // no room for the next segment: nothing is taken, all that was taken is or becomes
+               // durable; retries
+    failed,    // a write or flush failed: durable_sequence() is frozen for ever
+    closed,
+};
+
+struct WriterStatistics {
+    std::uint64_t events;  // appended since open
+    std::uint64_t event_bytes;
+    std::uint64_t batches;
+    std::uint64_t written_bytes;  // with headers and padding
+    std::uint64_t flushes;
+    std::uint64_t segments;       // begun since open
+    std::uint64_t resubmissions;  // short or interrupted writes that were tried again
+};
+
+class Writer {
+public:
+    // Recovers the journal in `options.directory`, or makes a new one, and begins a new segment.
+    // Holds the journal's LOCK until it is destroyed. Errors: `busy` (another writer), `corrupt`
+    // (acknowledged data is damaged: nothing is touched), `incompatible`, `no_space`,
+    // `no_permission`, `invalid_argument`.
+    [[nodiscard]] static Result<Writer> open(const JournalOptions& options) noexcept;
+
+    Writer(Writer&& other) noexcept;
+    Writer& operator=(Writer&& other) noexcept;
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    // Doesn't flush: what isn't durable by now may be lost, as in a crash. Waits for the writes in
+    // flight.
+    ~Writer();
+
+    // Copies as many whole events as fit into the batches being filled. No system call, no
+    // allocation.
+    [[nodiscard]] AppendResult append(const Run& run) noexcept;
+
+    // Takes `sequence`, which must be next_sequence(), with an event that carries nothing.
+    [[nodiscard]] AppendStatus append_tombstone(Sequence sequence,
+                                                std::uint64_t record_salt) noexcept;
+
+    // [first, first + count) will never be in this journal; readers are told. Requires: first ==
+    // next_sequence().
+    [[nodiscard]] AppendStatus note_gap(Sequence first, std::uint64_t count) noexcept;
+
+    // One round: submits, reaps, flushes, rolls. With a timeout, waits that long for the disk if
+    // nothing else can be done. True when something moved. Call it every few milliseconds while
+    // idle too (markers, retries).
+    bool drive(std::uint64_t timeout_ns) noexcept;
+
+    // The next round flushes what is written, whatever the policy.
+    void request_flush() noexcept;
+
+    // Drives until everything appended is durable. Error: failure(), or `timed_out`.
+    [[nodiscard]] Result<void> sync(std::uint64_t timeout_ns) noexcept;
+
+    // Everything durable, the last segment sealed, the journal marked as cleanly closed, the lock
+    // released. Waits at most `timeout_ns` for space or the disk. The writer can do nothing
+    // afterwards.
+    [[nodiscard]] Result<void> close(std::uint64_t timeout_ns = 30'000'000'000) noexcept;
+
+    [[nodiscard]] Sequence next_sequence() const noexcept;  // that append() expects
+    [[nodiscard]] Sequence written_sequence()
+        const noexcept;  // all below: given to the kernel, survives kill -9
+    [[nodiscard]] Sequence durable_sequence() const noexcept;  // all below: survives power loss
+
+    [[nodiscard]] WriterState state() const noexcept;
+    [[nodiscard]] int failure_errno() const noexcept;  // 0 while running
+    [[nodiscard]] Error failure() const;               // with text; meaningless while running
+
+    [[nodiscard]] const RecoveryReport& recovery() const noexcept;
+    [[nodiscard]] std::uint64_t max_event_size_bytes()
+        const noexcept;  // header and extension included
+    [[nodiscard]] const std::string& stream_name() const noexcept;
+    [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept;
+    [[nodiscard]] std::string_view io_backend_name() const noexcept;  // "io_uring", "pwrite"
+    [[nodiscard]] std::string_view io_backend_reason()
+        const noexcept;  // one line: why this one, direct or buffered
+    [[nodiscard]] WriterStatistics statistics() const noexcept;
+
+private:
+    class Core;
+    explicit Writer(std::unique_ptr<Core> core) noexcept;
+
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace tailrace::journal
