@@ -134,10 +134,11 @@ function(tailrace_add_bench)
     cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SOURCES;DEPS;PRIVATE_INCLUDES")
     tailrace_require_arguments(NAME SOURCES)
     add_executable(${arg_NAME} ${arg_SOURCES})
-    target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} benchmark::benchmark_main
-                                              benchmark::benchmark)
+    target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} benchmark::benchmark)
     target_include_directories(${arg_NAME} PRIVATE ${arg_PRIVATE_INCLUDES})
     tailrace_apply_build_rules(${arg_NAME})
     tailrace_add_command_test(NAME bench/${arg_NAME} COMMAND ${arg_NAME} --benchmark_min_time=0.01
                               LABELS bench)
+    # Google Benchmark ends with 0 even when a benchmark reported an error.
+    set_tests_properties(bench/${arg_NAME} PROPERTIES FAIL_REGULAR_EXPRESSION "ERROR OCCURRED")
 endfunction()
