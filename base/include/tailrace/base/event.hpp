@@ -10,14 +10,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ranges>
 #include <span>
 #include <type_traits>
 
 namespace tailrace {
 
-// What may travel as a typed event: bytes that mean the same in another process.
+// What may travel as a typed event: bytes that mean the same in another process. Views (span, string_view) are
+// trivially copyable too, but their bytes are an address.
 template <typename T>
-concept PlainEvent = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !std::is_reference_v<T>;
+concept PlainEvent = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> &&
+                     !std::is_reference_v<T> && !std::ranges::enable_view<T>;
 
 class Event {
 public:

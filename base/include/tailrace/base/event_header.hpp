@@ -23,20 +23,19 @@ using EventType = std::uint16_t;  // chosen by the application; 0 is "untyped by
 
 inline constexpr Sequence kNoSequence = ~Sequence{0};
 
-enum EventFlag : std::uint8_t {
-    kTombstone = 1U << 0,           // takes a sequence, carries nothing; readers skip it
-    kHasPublishTime = 1U << 1,      // one word: ns since the epoch
-    kHasEventTime = 1U << 2,        // one word: ns since the epoch, the application's own time
-    kHasPublisherId = 1U << 3,      // two words: publisher id, publisher's own sequence
-    kHasKey = 1U << 4,              // one word
-    kBatchContinues = 1U << 5,      // the next event belongs to the same atomic batch
-};
+// Bits of EventHeader::flags.
+inline constexpr std::uint8_t kTombstone = 1U << 0U;       // takes a sequence, carries nothing; skipped
+inline constexpr std::uint8_t kHasPublishTime = 1U << 1U;  // one word: ns since the epoch
+inline constexpr std::uint8_t kHasEventTime = 1U << 2U;    // one word: the application's own time, ns
+inline constexpr std::uint8_t kHasPublisherId = 1U << 3U;  // two words: publisher id, its own sequence
+inline constexpr std::uint8_t kHasKey = 1U << 4U;          // one word
+inline constexpr std::uint8_t kBatchContinues = 1U << 5U;  // the next event is of the same atomic batch
 
 struct EventHeader {
     std::uint64_t stamp;
     std::uint32_t payload_size_bytes;
     EventType type;
-    std::uint8_t flags;            // EventFlag; unknown bits are ignored
+    std::uint8_t flags;            // unknown bits are ignored
     std::uint8_t extension_words;  // may be more than the flags name: unknown words are skipped
 };
 

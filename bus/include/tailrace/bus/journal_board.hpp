@@ -1,0 +1,56 @@
+// The journal's notice board: how far a stream is durable, for publishers that wait and tools that watch.
+//
+// The journal writer is one process at a time, proven by a lock that dies with it. Everybody else only reads.
+// `durable_sequence` in shared memory is never taken over by a successor: it is set anew from what recovery
+// found on the disk.
+#pragma once
+
+#include <tailrace/base/file_lock.hpp>
+#include <tailrace/base/result.hpp>
+#include <tailrace/bus/deadline.hpp>
+#include <tailrace/bus/region.hpp>
+
+#include <cstdint>
+#include <memory>
+
+namespace tailrace::bus {
+
+// The writer's end. One thread.
+class JournalBoardWriter {
+public:
+    // Takes the role. Error `busy` with the pid of the writer that runs.
+    [[nodiscard]] static Result<JournalBoardWriter> take(std::shared_ptr<Region> region,
+                                                         Sequence durable_sequence);
+
+    JournalBoardWriter(JournalBoardWriter&&) noexcept = default;
+    JournalBoardWriter& operator=(JournalBoardWriter&& other) noexcept;
+    JournalBoardWriter(const JournalBoardWriter&) = delete;
+    JournalBoardWriter& operator=(const JournalBoardWriter&) = delete;
+    // Says `stopped`, unless it failed.
+    ~JournalBoardWriter();
+
+    // Wakes waiters when `durable_sequence` moved. Requires: durable <= written, both never go back.
+    void progress(Sequence durable_sequence, Sequence written_sequence, std::uint64_t written_bytes,
+                  std::uint64_t flushes) noexcept;
+    void lost(std::uint64_t events) noexcept;
+    // Freezes the durable sequence and wakes every waiter with the error.
+    void fail(int os_errno) noexcept;
+
+private:
+    JournalBoardWriter(std::shared_ptr<Region> region, FileLock lock) noexcept;
+    void stop() noexcept;
+
+    std::shared_ptr<Region> region_;
+    FileLock lock_;
+    bool fences_ = false;
+};
+
+// Everything below it is durable.
+[[nodiscard]] Sequence durable_sequence(const Region& region) noexcept;
+// Whether a journal writer is alive now. One system call.
+[[nodiscard]] bool has_journal_writer(const Region& region) noexcept;
+// Waits until durable_sequence(region) >= sequence. Errors: timed_out, no_writer, io_failure. Requires: the
+// region isn't open for observe.
+[[nodiscard]] Result<void> wait_durable(const Region& region, Sequence sequence, Deadline deadline);
+
+}  // namespace tailrace::bus

@@ -1,0 +1,203 @@
+// What lies in a stream's two shared files. Bytes and offsets only, no behaviour.
+//
+// Law: docs/ring_layout.md. `control` holds a page that never changes after create (StreamHeader), a page that
+// everybody watches (StreamState), then the publisher and the subscriber tables. `events` holds nothing but
+// event bytes, so that subscribers can map it read-only. Words are grouped by who writes them, and different
+// writers stand kWriterDistanceBytes apart.
+#pragma once
+
+#include <tailrace/base/cache_line.hpp>
+#include <tailrace/base/event_header.hpp>
+#include <tailrace/base/process_identity.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tailrace::bus {
+
+// A non-ASCII byte and CR LF catch files that went through a text-mode copy.
+inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
+inline constexpr std::uint16_t kLayoutMajor = 1;  // another major: attach refuses
+inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
+
+inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
+inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
+inline constexpr std::size_t kCheckpointCount = 16;
+inline constexpr std::uint64_t kHeaderPageBytes = 4096;
+inline constexpr std::uint64_t kMinCapacityBytes = 64 * 1024;
+inline constexpr std::uint64_t kMaxCapacityBytes = std::uint64_t{16} << 30U;
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+
+enum class Publishing : std::uint8_t { single = 1, multi = 2 };
+enum class PublishTime : std::uint8_t { off = 0, per_event = 1, per_batch = 2 };
+
+// Bytes [0, 4096) of `control`. Written once, before the stream gets its name.
+struct StreamHeader {
+    std::array<char, 8> magic;
+    std::uint16_t layout_major;
+    std::uint16_t layout_minor;
+    std::uint32_t header_size_bytes;
+    std::uint64_t header_checksum;  // XXH3-64 of [24, header_size_bytes), seed 0
+    std::uint64_t control_size_bytes;
+    std::uint64_t capacity_bytes;  // a power of two; size of `events`
+    std::uint64_t salt;
+    std::uint64_t stream_id_high;
+    std::uint64_t stream_id_low;
+    std::uint64_t boot_id_high;
+    std::uint64_t boot_id_low;
+    std::uint64_t created_ns;
+    Sequence first_sequence;  // of this ring; more than 0 when it continues a journal
+    std::uint32_t max_payload_bytes;
+    std::uint32_t features;  // bits that a reader must know; unknown bits: attach refuses
+    std::uint16_t publisher_slots;
+    std::uint16_t subscriber_slots;
+    Publishing publishing;
+    std::uint8_t alignment_bytes;
+    PublishTime publish_time;
+    std::uint8_t reserved;
+    std::array<char, kNameCapacity> name;
+    std::array<char, 512> journal_directory;  // empty: not journaled
+};
+static_assert(sizeof(StreamHeader) == 688 && sizeof(StreamHeader) <= kHeaderPageBytes);
+static_assert(offsetof(StreamHeader, header_checksum) == 16);
+static_assert(offsetof(StreamHeader, control_size_bytes) == 24);
+static_assert(offsetof(StreamHeader, max_payload_bytes) == 96);
+static_assert(offsetof(StreamHeader, name) == 112);
+static_assert(offsetof(StreamHeader, journal_directory) == 176);
+
+// One side sleeps on `wakes`, the other looks at `sleeping` after each step (wait.hpp).
+struct WaitCell {
+    std::atomic<std::uint32_t> sleeping;
+    std::atomic<std::uint32_t> wakes;
+};
+
+enum class StreamLife : std::uint32_t { open = 1, removed = 2 };
+
+enum class JournalState : std::uint32_t { none = 0, running = 1, stopped = 2, failed = 3 };
+
+// What the journal writer tells everybody. Written by the holder of the journal lock alone.
+struct JournalBoard {
+    std::atomic<Sequence> durable_sequence;  // everything below survives power loss
+    std::atomic<Sequence> written_sequence;  // everything below was handed to the kernel
+    std::atomic<JournalState> state;
+    std::atomic<std::uint32_t> os_errno;  // of the failure that froze it
+    WaitCell durable_wait;
+    std::atomic<std::uint64_t> written_bytes;
+    std::atomic<std::uint64_t> flushes;
+    std::atomic<std::uint64_t> lost_events;  // overwritten before they were journaled
+    ProcessIdentity writer;
+};
+
+// Bytes [4096, 8192) of `control`.
+struct StreamState {
+    // The next claim: sequence and position in one word (tail_word.hpp). Single-publisher streams store it
+    // after each commit; multi-publisher streams claim by compare-and-swap on it.
+    alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> tail;
+
+    // No byte at or beyond this position has been or is being written. Publishers raise it, a sixteenth of
+    // the capacity at a time, before they write there; readers that don't gate check it after they copied.
+    alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> write_limit;
+    std::atomic<Sequence> reference_sequence;  // a sequence near the tail, to decode packed words
+
+    alignas(kWriterDistanceBytes) WaitCell subscribers_wait;
+    alignas(kWriterDistanceBytes) WaitCell publishers_wait;
+    alignas(kWriterDistanceBytes) std::atomic<StreamLife> life;
+    std::atomic<std::uint64_t> rescued_events;         // tombstones written for dead publishers
+    std::atomic<std::uint64_t> reclaimed_subscribers;  // dead gates that were released
+
+    alignas(kWriterDistanceBytes) JournalBoard journal;
+
+    // Tail words of places where a claim began, one for each sixteenth of the ring: where a reader may start.
+    alignas(kWriterDistanceBytes) std::array<std::atomic<std::uint64_t>, kCheckpointCount> checkpoints;
+};
+static_assert(sizeof(StreamState) <= kHeaderPageBytes);
+static_assert(offsetof(StreamState, tail) == 0);
+static_assert(offsetof(StreamState, write_limit) == 128);
+static_assert(offsetof(StreamState, subscribers_wait) == 256);
+static_assert(offsetof(StreamState, publishers_wait) == 384);
+static_assert(offsetof(StreamState, life) == 512);
+static_assert(offsetof(StreamState, journal) == 640);
+static_assert(offsetof(StreamState, checkpoints) == 768);
+
+enum class SlotState : std::uint32_t { free = 0, active = 1 };
+
+// Who sits in a slot. Written under the registry lock, before `state` becomes active.
+struct SlotOwner {
+    std::atomic<SlotState> state;
+    std::uint32_t reserved;
+    std::uint64_t attached_ns;
+    ProcessIdentity process;
+    std::array<char, kNameCapacity> name;
+};
+static_assert(sizeof(SlotOwner) == 120);
+
+// Written by its publisher alone; by a rescuer that holds the registry lock once that publisher is dead.
+struct PublisherSlot {
+    // What it is about to claim, noted before the compare-and-swap and cleared after the commit, so that a dead
+    // owner's hole has a known place and size. `intent_sequence` is stored last and cleared first;
+    // kNoSequence: no intent.
+    alignas(kWriterDistanceBytes) std::atomic<Sequence> intent_sequence;
+    std::atomic<std::uint64_t> intent_position;
+    std::atomic<std::uint32_t> intent_size_bytes;
+    std::atomic<std::uint32_t> intent_count;
+
+    alignas(kWriterDistanceBytes) SlotOwner owner;
+};
+static_assert(sizeof(PublisherSlot) == 256);
+
+enum class SlowPolicy : std::uint32_t {
+    gate = 1,     // publishers wait for it: lossless, zero copy
+    skip = 2,     // never gates; jumps forward and is told the exact gap
+    observe = 3,  // as skip, but read-only and unregistered
+    spill = 4,    // reserved: never gates; reads the journal when the ring has left it behind
+};
+
+// Written by its subscriber alone; by whoever reclaims it under the registry lock once it is dead.
+struct SubscriberSlot {
+    alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> gate_position;  // kNoPosition: doesn't gate
+    std::atomic<std::uint64_t> position;  // where it stands, whatever its policy
+    std::atomic<Sequence> sequence;
+    std::atomic<std::uint64_t> lost_events;
+
+    alignas(kWriterDistanceBytes) SlotOwner owner;
+    std::atomic<SlowPolicy> policy;
+    std::uint32_t reserved;
+};
+static_assert(sizeof(SubscriberSlot) == 256);
+
+// Bytes of `control` beyond its end are locked, never written: a held lock is a living owner.
+inline constexpr std::uint64_t kLockBase = std::uint64_t{1} << 40U;
+inline constexpr std::uint64_t kRegistryLock = kLockBase;
+inline constexpr std::uint64_t kJournalLock = kLockBase + 1;
+inline constexpr std::uint64_t kPublisherLocks = kLockBase + 0x1000;
+inline constexpr std::uint64_t kSubscriberLocks = kLockBase + 0x10000;
+
+inline constexpr std::uint64_t kStateOffset = kHeaderPageBytes;
+inline constexpr std::uint64_t kPublisherTableOffset = 2 * kHeaderPageBytes;
+
+[[nodiscard]] constexpr std::uint64_t subscriber_table_offset(std::uint64_t publisher_slots) noexcept {
+    return kPublisherTableOffset + publisher_slots * sizeof(PublisherSlot);
+}
+
+[[nodiscard]] constexpr std::uint64_t control_size_bytes(std::uint64_t publisher_slots,
+                                                         std::uint64_t subscriber_slots) noexcept {
+    return align_up(
+        subscriber_table_offset(publisher_slots) + subscriber_slots * sizeof(SubscriberSlot),
+        kHeaderPageBytes);
+}
+
+// How far ahead of the tail publishers may write without looking at the readers again.
+[[nodiscard]] constexpr std::uint64_t grant_step_bytes(std::uint64_t capacity_bytes) noexcept {
+    return capacity_bytes / kCheckpointCount;
+}
+
+// A claim (one event or a batch) spans at most this much, so that two of them always fit.
+[[nodiscard]] constexpr std::uint64_t max_claim_bytes(std::uint64_t capacity_bytes) noexcept {
+    return capacity_bytes / 4;
+}
+
+}  // namespace tailrace::bus

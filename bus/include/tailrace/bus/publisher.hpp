@@ -1,0 +1,306 @@
+// Publisher: writes events into a stream, in place.
+//
+//     auto publisher = Publisher::attach("trades");
+//     if (publisher->publish(Trade{...}, kTrade) != PublishStatus::ok) ...
+//
+//     Claim claim;                                             // or without a copy:
+//     if (publisher->try_claim(claim, 64) == PublishStatus::ok) {
+//         fill(claim.payload);                                  // straight into shared memory
+//         publisher->commit(claim);                             // visible now, whole
+//     }
+//
+// One thread at a time may use a Publisher; a process may have several. After attach no call allocates, and none
+// but a wake-up, a wait for room or the rescue of a dead process makes a system call. Between claim and commit
+// the stream's later events are held up: fill and commit at once. A process that dies there is bypassed
+// (docs/ring_layout.md, "Holes").
+#pragma once
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/base/event.hpp>
+#include <tailrace/base/file_lock.hpp>
+#include <tailrace/base/result.hpp>
+#include <tailrace/bus/deadline.hpp>
+#include <tailrace/bus/region.hpp>
+#include <tailrace/bus/ring_bytes.hpp>
+#include <tailrace/bus/wait.hpp>
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace tailrace::bus {
+
+enum class PublishStatus : std::uint8_t {
+    ok,
+    would_block,  // no room: a gating subscriber or another publisher's open claim is a ring behind
+    timed_out,
+    too_large,  // more than the stream allows, now and for ever
+    closed,     // the stream was removed
+};
+
+[[nodiscard]] std::string_view publish_status_name(PublishStatus status) noexcept;
+
+struct PublisherOptions {
+    std::string name = "publisher";  // for tools
+    WaitStrategy wait = WaitStrategy::futex;
+    std::string directory;  // empty: the default
+};
+
+// What an event carries beside its payload.
+struct EventFields {
+    EventType type = 0;
+    std::uint64_t event_time_ns = 0;  // 0: none
+    std::uint64_t key = 0;
+    bool has_key = false;
+};
+
+// An open claim. Plain data, filled by Publisher; ends with commit or abort.
+struct Claim {
+    std::span<std::byte> payload;
+    Sequence sequence = kNoSequence;
+
+    // The publisher's own bookkeeping.
+    std::uint64_t position = 0;
+    std::uint32_t size_bytes = 0;
+    EventHeader header{};
+};
+
+// An open claim of several events that become visible at once. next() hands out one payload after the other; a
+// committed batch has all of them filled.
+class BatchClaim {
+public:
+    [[nodiscard]] Sequence first_sequence() const noexcept { return place_.sequence; }
+    [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+    // The next event's payload; empty after the last.
+    [[nodiscard]] std::span<std::byte> next() noexcept;
+
+private:
+    friend class Publisher;
+
+    Place place_{kNoSequence, 0};
+    std::uint32_t count_ = 0;
+    std::uint32_t handed_out_ = 0;
+    std::uint64_t size_bytes_ = 0;
+    std::uint64_t cursor_ = 0;  // position of the next event to hand out
+    std::uint64_t alignment_bytes_ = 0;
+    const Region* region_ = nullptr;
+};
+
+class Publisher {
+public:
+    Publisher(Publisher&& other) noexcept;
+    Publisher& operator=(Publisher&& other) noexcept;
+    Publisher(const Publisher&) = delete;
+    Publisher& operator=(const Publisher&) = delete;
+    // Gives its slot back. Requires: no open claim.
+    ~Publisher();
+
+    // Takes a publisher slot, rescuing what a dead owner left in it. Errors: those of Region::open, and `busy`
+    // when all slots are taken by living processes (a single-publisher stream has one).
+    [[nodiscard]] static Result<Publisher> attach(const std::string& stream,
+                                                  const PublisherOptions& options = {});
+    // Requires: region->access() == RegionAccess::publish.
+    [[nodiscard]] static Result<Publisher> attach(std::shared_ptr<Region> region,
+                                                  const PublisherOptions& options = {});
+
+    // Claims room for one event. Wait-free on a single-publisher stream, lock-free otherwise.
+    [[nodiscard]] PublishStatus try_claim(Claim& claim,
+                                          std::uint32_t payload_size_bytes,
+                                          EventType type = 0) noexcept {
+        return try_claim_header(claim, make_header(payload_size_bytes, type, base_flags_));
+    }
+    [[nodiscard]] PublishStatus try_claim(Claim& claim,
+                                          std::uint32_t payload_size_bytes,
+                                          const EventFields& fields) noexcept;
+    // The same, waiting for room.
+    [[nodiscard]] PublishStatus claim(Claim& claim,
+                                      std::uint32_t payload_size_bytes,
+                                      EventType type,
+                                      Deadline deadline) noexcept;
+
+    // Makes the event visible. Requires: the open claim of this publisher (one may be open at a time).
+    void commit(Claim& claim) noexcept;
+    // Gives the claim up. On a multi-publisher stream its sequence becomes a tombstone that readers skip; on
+    // a single-publisher stream nothing remains.
+    void abort(Claim& claim) noexcept;
+
+    // Claims `sizes.size()` events that commit at once, all or nothing, also when this process dies.
+    [[nodiscard]] PublishStatus try_claim_batch(BatchClaim& batch,
+                                                std::span<const std::uint32_t> payload_sizes_bytes,
+                                                EventType type = 0) noexcept;
+    // `count` events of one size.
+    [[nodiscard]] PublishStatus try_claim_batch(BatchClaim& batch,
+                                                std::uint32_t count,
+                                                std::uint32_t payload_size_bytes,
+                                                EventType type = 0) noexcept;
+    void commit(BatchClaim& batch) noexcept;
+    void abort(BatchClaim& batch) noexcept;
+
+    // Claim, copy, commit.
+    [[nodiscard]] PublishStatus try_publish(std::span<const std::byte> payload,
+                                            EventType type = 0) noexcept {
+        Claim claim;
+        const PublishStatus status =
+            try_claim(claim, static_cast<std::uint32_t>(payload.size()), type);
+        if (status != PublishStatus::ok) [[unlikely]] return status;
+        if (!payload.empty()) std::memcpy(claim.payload.data(), payload.data(), payload.size());
+        commit(claim);
+        return PublishStatus::ok;
+    }
+    [[nodiscard]] PublishStatus publish(std::span<const std::byte> payload,
+                                        EventType type = 0,
+                                        Deadline deadline = Deadline::never()) noexcept;
+    [[nodiscard]] PublishStatus publish(std::span<const std::byte> payload,
+                                        const EventFields& fields,
+                                        Deadline deadline = Deadline::never()) noexcept;
+
+    // Typed forms: the object's bytes are the payload.
+    template <PlainEvent T>
+    [[nodiscard]] PublishStatus try_publish(const T& event, EventType type = 0) noexcept {
+        return try_publish(std::as_bytes(std::span<const T, 1>(&event, 1)), type);
+    }
+    template <PlainEvent T>
+    [[nodiscard]] PublishStatus publish(const T& event,
+                                        EventType type = 0,
+                                        Deadline deadline = Deadline::never()) noexcept {
+        return publish(std::as_bytes(std::span<const T, 1>(&event, 1)), type, deadline);
+    }
+
+    // All of them, visible at once.
+    [[nodiscard]] PublishStatus publish_batch(std::span<const std::span<const std::byte>> payloads,
+                                              EventType type = 0,
+                                              Deadline deadline = Deadline::never()) noexcept;
+
+    // The sequence after the last one that this publisher committed; kNoSequence before the first.
+    [[nodiscard]] Sequence next_own_sequence() const noexcept { return next_own_sequence_; }
+
+    // Waits until everything below `sequence` is durable in the journal. Errors: timed_out, no_writer (with
+    // the command that starts one), io_failure (the writer's errno).
+    [[nodiscard]] Result<void> wait_durable(Sequence sequence, Deadline deadline) const;
+
+    // Who holds this publisher up, after would_block: "subscriber 3 'risk' (pid 41)". Empty when nobody does.
+    [[nodiscard]] std::string holder() const;
+
+    [[nodiscard]] const Region& region() const noexcept { return *region_; }
+
+private:
+    Publisher(std::shared_ptr<Region> region, FileLock slot_lock, std::uint32_t slot_index,
+              const PublisherOptions& options);
+
+    [[nodiscard]] static EventHeader make_header(std::uint32_t payload_size_bytes,
+                                                 EventType type,
+                                                 std::uint8_t flags) noexcept {
+        return {0, payload_size_bytes, type, flags, extension_words_of(flags)};
+    }
+
+    [[nodiscard]] PublishStatus try_claim_header(Claim& claim, EventHeader header) noexcept {
+        if (header.payload_size_bytes > max_payload_bytes_) [[unlikely]] return PublishStatus::too_large;
+        const std::uint64_t size_bytes =
+            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        if (!shared_) {
+            if (next_.position + size_bytes > limit_) [[unlikely]] {
+                const PublishStatus status = make_room(next_.position + size_bytes);
+                if (status != PublishStatus::ok) return status;
+            }
+        } else {
+            const PublishStatus status = claim_shared(size_bytes, 1);
+            if (status != PublishStatus::ok) [[unlikely]] return status;
+        }
+        std::byte* const record = events_ + (next_.position & offset_mask_);
+        claim.payload = {record + sizeof(EventHeader) + header.extension_words * kExtensionWordBytes,
+                         header.payload_size_bytes};
+        claim.sequence = next_.sequence;
+        claim.position = next_.position;
+        claim.size_bytes = static_cast<std::uint32_t>(size_bytes);
+        claim.header = header;
+        return PublishStatus::ok;
+    }
+
+    // Multi-publisher streams: notes the intent, then claims by compare-and-swap. On ok `next_` is the claim.
+    [[nodiscard]] PublishStatus claim_shared(std::uint64_t size_bytes, std::uint32_t count) noexcept;
+    template <typename SizeAt>
+    [[nodiscard]] PublishStatus claim_batch(BatchClaim& batch,
+                                            std::uint32_t count,
+                                            SizeAt&& size_at,
+                                            EventType type) noexcept;
+    void note_intent(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept;
+    void clear_intent() noexcept {
+        // [sync:intent_cleared] Release: whoever sees the intent gone sees the stamp of what it claimed.
+        slot_->intent_sequence.store(kNoSequence, std::memory_order_release);
+    }
+    void publish_tail(Place end) noexcept {
+        next_ = end;
+        // [sync:tail_published] Release: who reads the tail may walk the committed events below it.
+        state_->tail.store(pack_tail(end), std::memory_order_release);
+    }
+
+    // Cold: announces how far it may write and looks at the readers, until [.., end_position) may be written.
+    [[nodiscard]] PublishStatus make_room(std::uint64_t end_position) noexcept;
+    void note_checkpoint(Place tail) noexcept;
+    [[nodiscard]] std::uint64_t slowest_position(std::uint64_t at_most) noexcept;
+    void check_holder() noexcept;
+    void wait_for_room(Waiter& waiter, Deadline deadline) noexcept;
+    template <typename Attempt>
+    [[nodiscard]] PublishStatus retry_until(Deadline deadline, Attempt&& attempt) noexcept;
+    [[nodiscard]] std::uint64_t capacity_bytes() const noexcept { return offset_mask_ + 1; }
+    void release_slot() noexcept;
+
+    // Set at attach.
+    std::shared_ptr<Region> region_;
+    FileLock slot_lock_;
+    std::byte* events_ = nullptr;
+    StreamState* state_ = nullptr;
+    PublisherSlot* slot_ = nullptr;
+    std::uint64_t offset_mask_ = 0;
+    std::uint64_t alignment_bytes_ = 0;
+    std::uint64_t salt_ = 0;
+    std::uint32_t max_payload_bytes_ = 0;
+    std::uint32_t slot_index_ = 0;
+    int owner_pid_ = 0;
+    std::uint8_t base_flags_ = 0;
+    bool shared_ = false;
+    bool fences_ = false;
+    WaitStrategy wait_ = WaitStrategy::futex;
+
+    // This thread's own progress.
+    Place next_{0, 0};          // single: the next claim; multi: the last one
+    std::uint64_t limit_ = 0;        // may write below it without looking
+    std::uint64_t blocked_end_ = 0;  // what the last refused claim needed
+    Sequence next_own_sequence_ = kNoSequence;
+    PublishClock clock_;
+    std::uint64_t last_liveness_check_ns_ = 0;
+    std::uint32_t holder_index_ = 0;  // of the table that holder_kind_ names
+    enum class HolderKind : std::uint8_t { nobody, subscriber, publisher } holder_kind_ = HolderKind::nobody;
+};
+
+template <typename Attempt>
+PublishStatus Publisher::retry_until(Deadline deadline, Attempt&& attempt) noexcept {
+    Waiter waiter(wait_);
+    for (;;) {
+        const PublishStatus status = attempt();
+        if (status != PublishStatus::would_block) return status;
+        if (deadline.has_passed()) return PublishStatus::timed_out;
+        wait_for_room(waiter, deadline);
+    }
+}
+
+inline void Publisher::commit(Claim& claim) noexcept {
+    std::byte* const record = events_ + (claim.position & offset_mask_);
+    if ((claim.header.flags & kHasPublishTime) != 0) {
+        const std::uint64_t now_ns = clock_.now_ns();
+        std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
+    }
+    store_header(record, claim.header, stamp_of(claim.sequence, salt_));
+    next_own_sequence_ = claim.sequence + 1;
+    if (shared_) {
+        clear_intent();
+    } else {
+        publish_tail({claim.sequence + 1, claim.position + claim.size_bytes});
+    }
+    wake_sleepers(state_->subscribers_wait, fences_);
+}
+
+}  // namespace tailrace::bus

@@ -1,0 +1,35 @@
+// What a stream is made of. Chosen once, at create; every process reads it back from the stream.
+#pragma once
+
+#include <tailrace/base/result.hpp>
+#include <tailrace/bus/layout.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tailrace::bus {
+
+struct StreamOptions {
+    std::uint64_t capacity_bytes = std::uint64_t{64} << 20U;  // a power of two, 64 KiB … 16 GiB
+    std::uint32_t max_payload_bytes = 0;                      // 0: an eighth of the capacity
+    Publishing publishing = Publishing::multi;
+    PublishTime publish_time = PublishTime::per_event;
+    std::uint32_t alignment_bytes = 16;  // or 64
+    std::uint32_t publisher_slots = 16;
+    std::uint32_t subscriber_slots = 32;
+    std::uint32_t mode = 0660;  // permissions of the files; directories get x where there is r
+    Sequence first_sequence = 0;
+    std::string journal_directory;  // empty: not journaled
+};
+
+// 1 to 63 of A-Z a-z 0-9 . _ - and not a dot first. The error says which character is wrong.
+[[nodiscard]] Result<void> check_stream_name(std::string_view name);
+
+// Every limit above, and that the largest event fits the ring.
+[[nodiscard]] Result<void> check_stream_options(const StreamOptions& options);
+
+// $TAILRACE_DIR, or /dev/shm/tailrace.
+[[nodiscard]] std::string default_directory();
+
+}  // namespace tailrace::bus

@@ -1,0 +1,73 @@
+// StreamStatus: who publishes, who reads, how far behind. For tools; reads shared memory only, writes nothing.
+//
+// The values are of slightly different instants: a stream doesn't stop for its picture. Lag never goes negative.
+#pragma once
+
+#include <tailrace/bus/region.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tailrace::bus {
+
+struct Lag {
+    std::uint64_t events = 0;
+    std::uint64_t bytes = 0;
+    // Age of the oldest unread event; 0 when there is none; empty when it can't be known (no publish time in
+    // the stream, or the event was overwritten).
+    std::optional<std::uint64_t> age_ns = 0;
+};
+
+struct PublisherStatus {
+    std::uint32_t slot_index = 0;
+    std::string name;
+    std::uint32_t pid = 0;
+    bool is_alive = false;
+    std::uint64_t attached_ns = 0;
+    bool in_claim = false;
+};
+
+struct SubscriberStatus {
+    std::uint32_t slot_index = 0;
+    std::string name;
+    std::uint32_t pid = 0;
+    bool is_alive = false;
+    SlowPolicy policy = SlowPolicy::gate;
+    std::uint64_t attached_ns = 0;
+    Sequence sequence = 0;  // read next
+    Lag lag;
+    std::uint64_t lost_events = 0;
+    double room_ratio = 1.0;  // share of the ring left before it is a whole ring behind
+};
+
+struct JournalStatus {
+    JournalState state = JournalState::none;
+    bool is_alive = false;
+    std::uint32_t pid = 0;
+    int os_errno = 0;
+    Sequence durable_sequence = 0;
+    Sequence written_sequence = 0;
+    std::uint64_t written_bytes = 0;
+    std::uint64_t flushes = 0;
+    std::uint64_t lost_events = 0;
+    Lag lag;  // of durability behind publishing
+};
+
+struct StreamStatus {
+    Sequence first_sequence = 0;   // of this ring
+    Sequence oldest_sequence = 0;  // a subscriber may still start there
+    Sequence end_sequence = 0;     // the next to be claimed
+    std::uint64_t rescued_events = 0;
+    std::uint64_t reclaimed_subscribers = 0;
+    std::vector<PublisherStatus> publishers;    // active slots only
+    std::vector<SubscriberStatus> subscribers;  // active slots only; the journal's own is among them
+    std::optional<JournalStatus> journal;       // when the stream names a journal or had a writer
+};
+
+// One or two system calls per active slot.
+[[nodiscard]] StreamStatus read_status(const std::shared_ptr<Region>& region);
+
+}  // namespace tailrace::bus

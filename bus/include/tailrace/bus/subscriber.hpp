@@ -1,0 +1,253 @@
+// Subscriber: reads a stream's events in order, in place where it can.
+//
+//     auto subscriber = Subscriber::attach("trades", {.name = "risk"});
+//     for (;;) {
+//         const PollResult result = subscriber->poll_until([](const Event& event) { use(event); },
+//                                                          256, Deadline::in_ms(100));
+//         if (result.state == PollState::gap) report(subscriber->last_gap());
+//     }
+//
+// One thread at a time may use a Subscriber. What happens when it is slow is its policy (layout.hpp, SlowPolicy):
+// a gating subscriber reads in the ring and holds publishers back; skip and observe copy events out, check that
+// no publisher had overwritten them, and only then hand them over. Needs write permission on `control` and
+// read permission on `events`; an observer needs read permission alone and leaves no trace.
+#pragma once
+
+#include <tailrace/base/event.hpp>
+#include <tailrace/base/file_lock.hpp>
+#include <tailrace/base/result.hpp>
+#include <tailrace/bus/deadline.hpp>
+#include <tailrace/bus/region.hpp>
+#include <tailrace/bus/ring_bytes.hpp>
+#include <tailrace/bus/wait.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tailrace::bus {
+
+// Where to start.
+struct Start {
+    enum class Kind : std::uint8_t { oldest, newest, sequence } kind = Kind::newest;
+    Sequence sequence = 0;
+
+    // The oldest event that is still safely in the ring.
+    [[nodiscard]] static Start oldest() noexcept { return {Kind::oldest, 0}; }
+    // Whatever is published next.
+    [[nodiscard]] static Start newest() noexcept { return {Kind::newest, 0}; }
+    // Exactly there; attach fails with sequence_gone or sequence_ahead. The sequence that is published next
+    // is there already.
+    [[nodiscard]] static Start at(Sequence sequence) noexcept { return {Kind::sequence, sequence}; }
+};
+
+struct SubscriberOptions {
+    std::string name = "subscriber";  // for tools, and for publishers that it holds up
+    SlowPolicy policy = SlowPolicy::gate;
+    Start start = Start::newest();
+    WaitStrategy wait = WaitStrategy::futex;
+    std::string directory;  // empty: the default
+};
+
+enum class PollState : std::uint8_t {
+    ok,       // `events` were delivered; there may be more
+    idle,     // nothing there (poll_until: the deadline passed)
+    gap,      // events were lost before the next one: last_gap() says which. Poll again to go on
+    closed,   // the stream was removed and everything was read
+    corrupt,  // the ring holds bytes that no publisher of ours writes; this subscriber stops here
+};
+
+[[nodiscard]] std::string_view poll_state_name(PollState state) noexcept;
+
+struct [[nodiscard]] PollResult {
+    std::uint64_t events;  // handed to the handler
+    PollState state;
+};
+
+// Sequences that a reader will never see: [first, first + count).
+struct Gap {
+    Sequence first;
+    std::uint64_t count;
+};
+
+// A contiguous run of committed events as they lie in the ring, for whoever copies them on (the journal).
+struct Run {
+    Sequence first_sequence = kNoSequence;
+    std::uint64_t count = 0;                  // events, tombstones included
+    std::span<const std::byte> bytes;         // empty: the sequences belong to a dead publisher's claim
+};
+
+class Subscriber {
+public:
+    Subscriber(Subscriber&& other) noexcept;
+    Subscriber& operator=(Subscriber&& other) noexcept;
+    Subscriber(const Subscriber&) = delete;
+    Subscriber& operator=(const Subscriber&) = delete;
+    // Stops gating and gives its slot back.
+    ~Subscriber();
+
+    // Errors: those of Region::open, `busy` when all slots are taken by living processes, sequence_gone,
+    // sequence_ahead; invalid_argument for the policy spill, which is not there yet.
+    [[nodiscard]] static Result<Subscriber> attach(const std::string& stream,
+                                                   const SubscriberOptions& options = {});
+    // Requires: the region is open for subscribe or publish, or the policy is observe.
+    [[nodiscard]] static Result<Subscriber> attach(std::shared_ptr<Region> region,
+                                                   const SubscriberOptions& options = {});
+
+    // Hands up to `limit` events to `handler(const Event&)`, in order, and then lets publishers reuse their
+    // space. An Event is valid until the handler returns. Never waits. If the handler throws, the events of
+    // this call will be delivered again.
+    template <typename Handler>
+    PollResult poll(Handler&& handler, std::uint64_t limit) {
+        if (copies_) return poll_copies(handler, limit);
+        return poll_in_place(handler, limit);
+    }
+
+    // The same, waiting for the first event by the wait strategy.
+    template <typename Handler>
+    PollResult poll_until(Handler&& handler, std::uint64_t limit, Deadline deadline) {
+        Waiter waiter(wait_);
+        for (;;) {
+            const PollResult result = poll(handler, limit);
+            if (result.events != 0 || result.state != PollState::idle) return result;
+            if (deadline.has_passed()) return result;
+            wait_for_event(waiter, deadline);
+        }
+    }
+
+    // The next committed events in place, at most `max_bytes`, without letting go of them: the space is reused
+    // after release(mark()). Empty count: nothing there. Requires: policy gate.
+    [[nodiscard]] Run next_run(std::uint64_t max_bytes) noexcept;
+    [[nodiscard]] Place mark() const noexcept { return next_; }
+    void release(Place mark) noexcept { move_cursor(mark); }
+    // Waits until next_run has something to give, or the deadline. May return early.
+    void wait(Waiter& waiter, Deadline deadline) noexcept { wait_for_event(waiter, deadline); }
+
+    // The sequence that is delivered next.
+    [[nodiscard]] Sequence next_sequence() const noexcept { return next_.sequence; }
+    [[nodiscard]] Gap last_gap() const noexcept { return last_gap_; }
+    [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
+    // Committed or claimed, and not read by this subscriber.
+    [[nodiscard]] std::uint64_t lag_events() const noexcept {
+        return region_->tail().sequence - next_.sequence;
+    }
+    [[nodiscard]] SlowPolicy policy() const noexcept { return policy_; }
+    [[nodiscard]] const Region& region() const noexcept { return *region_; }
+    [[nodiscard]] const std::shared_ptr<Region>& shared_region() const noexcept { return region_; }
+
+private:
+    Subscriber(std::shared_ptr<Region> region, const SubscriberOptions& options);
+
+    template <typename Handler>
+    PollResult poll_in_place(Handler& handler, std::uint64_t limit) {
+        Place next = next_;
+        std::uint64_t delivered = 0;
+        std::uint64_t seen = 0;
+        bool sound = true;
+        while (seen < limit) {
+            const std::byte* const record = events_ + (next.position & offset_mask_);
+            if (load_stamp(record) != stamp_of(next.sequence, salt_)) break;
+            const EventHeader header = load_header(record);
+            const std::uint64_t size_bytes =
+                event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+            if (size_bytes > max_event_bytes_) [[unlikely]] {
+                sound = false;
+                break;
+            }
+            if ((header.flags & kTombstone) == 0) [[likely]] {
+                handler(Event(next.sequence, header, record));
+                ++delivered;
+            }
+            ++seen;
+            ++next.sequence;
+            next.position += size_bytes;
+        }
+        if (seen != 0) [[likely]] {
+            next_ = next;
+            empty_polls_ = 0;
+            move_cursor(next);
+        }
+        if (!sound) [[unlikely]] return {delivered, PollState::corrupt};
+        if (seen != 0) return {delivered, PollState::ok};
+        return {0, idle_poll()};
+    }
+
+    template <typename Handler>
+    PollResult poll_copies(Handler& handler, std::uint64_t limit) {
+        const CopyResult copied = copy_batch(limit);
+        std::uint64_t delivered = 0;
+        for (std::uint64_t offset = 0, sequence = copied.first_sequence; offset < copied.size_bytes;
+             ++sequence) {
+            const std::byte* const record = copies_buffer_.data() + offset;
+            const EventHeader header = load_header(record);
+            if ((header.flags & kTombstone) == 0) {
+                handler(Event(sequence, header, record));
+                ++delivered;
+            }
+            offset += event_size_bytes(
+                header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        }
+        return {delivered, copied.state};
+    }
+
+    struct CopyResult {
+        Sequence first_sequence;
+        std::uint64_t size_bytes;
+        PollState state;
+    };
+
+    void move_cursor(Place place) noexcept {
+        if (slot_ == nullptr) return;
+        // Relaxed: for tools; only this subscriber writes them.
+        slot_->sequence.store(place.sequence, std::memory_order_relaxed);
+        slot_->position.store(place.position, std::memory_order_relaxed);
+        if (policy_ != SlowPolicy::gate) return;
+        // [sync:gate_released] Release: this reader is done with every byte below. Pairs with the publisher's
+        // look at the gates before it writes there again.
+        slot_->gate_position.store(place.position, std::memory_order_release);
+        wake_sleepers(state_->publishers_wait, fences_);
+    }
+
+    [[nodiscard]] Result<void> start(const Start& where);
+    [[nodiscard]] bool hold(Place place) noexcept;
+    [[nodiscard]] Result<void> walk_to(Sequence sequence);
+    [[nodiscard]] Error sequence_gone(Sequence sequence) const;
+    [[nodiscard]] Error corrupt_error() const;
+    // Cold part of an empty poll: looks for a dead publisher's hole now and then, and for the stream's end.
+    [[nodiscard]] PollState idle_poll() noexcept;
+    [[nodiscard]] bool step_over_hole() noexcept;
+    [[nodiscard]] CopyResult copy_batch(std::uint64_t limit);
+    [[nodiscard]] bool was_lapped(std::uint64_t position) const noexcept;
+    [[nodiscard]] PollState jump_forward() noexcept;
+    void wait_for_event(Waiter& waiter, Deadline deadline) noexcept;
+    [[nodiscard]] bool has_event() const noexcept;
+    void release_slot() noexcept;
+
+    static constexpr std::uint32_t kEmptyPollsPerLook = 256;
+
+    std::shared_ptr<Region> region_;
+    FileLock slot_lock_;
+    const std::byte* events_ = nullptr;
+    StreamState* state_ = nullptr;
+    SubscriberSlot* slot_ = nullptr;  // null: an observer
+    std::uint64_t offset_mask_ = 0;
+    std::uint64_t alignment_bytes_ = 0;
+    std::uint64_t salt_ = 0;
+    std::uint64_t max_event_bytes_ = 0;
+    int owner_pid_ = 0;
+    SlowPolicy policy_ = SlowPolicy::gate;
+    WaitStrategy wait_ = WaitStrategy::futex;
+    bool copies_ = false;
+    bool fences_ = false;
+
+    Place next_{0, 0};
+    std::uint32_t empty_polls_ = 0;
+    Gap last_gap_{kNoSequence, 0};
+    std::uint64_t lost_events_ = 0;
+    std::vector<std::byte> copies_buffer_;
+};
+
+}  // namespace tailrace::bus

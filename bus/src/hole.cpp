@@ -1,0 +1,162 @@
+#include "hole.hpp"
+
+#include <tailrace/bus/ring_bytes.hpp>
+
+#include <array>
+
+namespace tailrace::bus {
+
+namespace {
+
+struct Intent {
+    Place place{kNoSequence, 0};
+    std::uint64_t size_bytes = 0;
+    std::uint32_t count = 0;
+};
+
+// A living owner may be changing its intent: it clears the sequence first and stores it last, so a position
+// between two looks at one sequence belongs to that sequence. Anything else is read as no intent.
+Intent load_intent(const PublisherSlot& slot) noexcept {
+    Intent intent;
+    // [sync:intent_noted] Acquire: the words that were stored before this one are seen with it.
+    const Sequence sequence = slot.intent_sequence.load(std::memory_order_acquire);
+    // [sync:intent_noted] Acquire: a position of a later intent means that the second look sees the change.
+    intent.place.position = slot.intent_position.load(std::memory_order_acquire);
+    // Relaxed, both: relied on only once the owner is dead.
+    intent.size_bytes = slot.intent_size_bytes.load(std::memory_order_relaxed);
+    intent.count = slot.intent_count.load(std::memory_order_relaxed);
+    // [sync:intent_cleared] Acquire: an intent that is gone by now was committed, and the stamp is seen.
+    if (slot.intent_sequence.load(std::memory_order_acquire) == sequence) intent.place.sequence = sequence;
+    return intent;
+}
+
+bool is_active(const SlotOwner& owner) noexcept {
+    // [sync:slot_owner] Acquire: the owner's identity was written before the slot became active.
+    return owner.state.load(std::memory_order_acquire) == SlotState::active;
+}
+
+Place end_of(const Intent& intent) noexcept {
+    return {intent.place.sequence + intent.count, intent.place.position + intent.size_bytes};
+}
+
+bool is_committed(const Region& region, Place place) noexcept {
+    return load_stamp(region.event_at(place.position)) == stamp_of(place.sequence, region.header().salt);
+}
+
+// Whether the stream's history passed through `end`: the claim that ended there is then the one that was won.
+// Whoever claimed next noted `end` before its compare-and-swap, and committed there before it cleared the
+// note; so one of the three is seen, read in this order.
+bool is_next_place(const Region& region, Place end) noexcept {
+    if (region.tail() == end) return true;
+    for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
+        if (load_intent(region.publisher_slot(index)).place == end) return true;
+    }
+    return is_committed(region, end);
+}
+
+bool is_possible(const Region& region, const Intent& intent) noexcept {
+    return intent.count != 0 && intent.size_bytes >= intent.count * sizeof(EventHeader) &&
+           intent.size_bytes <= max_claim_bytes(region.capacity_bytes()) &&
+           intent.size_bytes % kEventAlignmentBytes == 0;
+}
+
+HoleVerdict dead_hole(const Intent& intent) noexcept {
+    return {HoleVerdict::Kind::dead, intent.count, intent.size_bytes};
+}
+
+// What distinct sizes the dead noted for one place. More than a few publishers that all died within the same
+// swap don't happen in one table; if they did, the hole stays open until one of their slots is rescued.
+class Candidates {
+public:
+    void add(const Intent& intent) noexcept {
+        for (std::size_t index = 0; index < count_; ++index) {
+            if (intents_[index].size_bytes == intent.size_bytes &&
+                intents_[index].count == intent.count) {
+                return;
+            }
+        }
+        if (count_ == intents_.size()) {
+            overflow_ = true;
+            return;
+        }
+        intents_[count_++] = intent;
+    }
+
+    [[nodiscard]] HoleVerdict judge(const Region& region) const noexcept {
+        if (count_ == 1 && !overflow_) return dead_hole(intents_[0]);
+        for (std::size_t index = 0; index < count_; ++index) {
+            if (is_next_place(region, end_of(intents_[index]))) return dead_hole(intents_[index]);
+        }
+        return {HoleVerdict::Kind::open, 0, 0};
+    }
+
+    [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+
+private:
+    std::array<Intent, 16> intents_{};
+    std::size_t count_ = 0;
+    bool overflow_ = false;
+};
+
+}  // namespace
+
+HoleVerdict examine_hole(const Region& region, Place place) noexcept {
+    const auto distance = static_cast<std::int64_t>(region.tail().sequence - place.sequence);
+    if (distance <= 0) return {};  // not claimed: an intent alone proves nothing
+    Candidates candidates;
+    for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
+        const PublisherSlot& slot = region.publisher_slot(index);
+        if (load_intent(slot).place != place || !is_active(slot.owner)) continue;
+        if (!region.is_dead(slot.owner, kPublisherLocks + index)) {
+            return {HoleVerdict::Kind::open, 0, 0};
+        }
+        // Read again now that nobody writes it any more: what was seen before may have been half of a change.
+        const Intent intent = load_intent(slot);
+        if (intent.place == place && is_possible(region, intent)) candidates.add(intent);
+    }
+    // The look at the stamp comes after the proof of death: the owner may have committed just before it died.
+    if (candidates.empty() || is_committed(region, place)) return {};
+    return candidates.judge(region);
+}
+
+void write_tombstones(const Region& region,
+                      Place place,
+                      std::uint32_t count,
+                      std::uint64_t size_bytes) noexcept {
+    const std::uint64_t salt = region.header().salt;
+    const std::uint64_t alignment = region.header().alignment_bytes;
+    // From the last to the first, so that the first stamp makes all of them visible.
+    for (std::uint32_t index = count; index-- > 0;) {
+        const std::uint64_t offset = index * alignment;
+        const std::uint64_t record_bytes = index + 1 == count ? size_bytes - offset : alignment;
+        const EventHeader header{
+            0, static_cast<std::uint32_t>(record_bytes - sizeof(EventHeader)), 0, kTombstone, 0};
+        store_header(region.event_at(place.position + offset),
+                     header,
+                     stamp_of(place.sequence + index, salt));
+    }
+}
+
+bool rescue_publisher(const Region& region, std::uint32_t index) noexcept {
+    PublisherSlot& slot = region.publisher_slot(index);
+    const Intent intent = load_intent(slot);
+    const auto clear = [](PublisherSlot& cleared) {
+        // [sync:intent_cleared] Release: the tombstones are seen by whoever sees the intent gone.
+        cleared.intent_sequence.store(kNoSequence, std::memory_order_release);
+    };
+    if (intent.place.sequence == kNoSequence) return true;
+    const auto distance = static_cast<std::int64_t>(region.tail().sequence - intent.place.sequence);
+    if (distance <= 0 || is_committed(region, intent.place)) {
+        clear(slot);  // it never won the swap, or somebody's event stands there
+        return true;
+    }
+    const HoleVerdict hole = examine_hole(region, intent.place);
+    if (hole.kind != HoleVerdict::Kind::dead) return false;
+    write_tombstones(region, intent.place, hole.count, hole.size_bytes);
+    // Relaxed: a statistic; only holders of the registry lock write it.
+    region.state().rescued_events.fetch_add(hole.count, std::memory_order_relaxed);
+    clear(slot);
+    return true;
+}
+
+}  // namespace tailrace::bus

@@ -1,0 +1,140 @@
+#include <tailrace/bus/journal_board.hpp>
+
+#include <tailrace/base/check.hpp>
+#include <tailrace/bus/wait.hpp>
+
+#include <algorithm>
+
+namespace tailrace::bus {
+
+namespace {
+
+// A waiter looks up this often, since a writer that is killed wakes nobody.
+constexpr std::uint64_t kWriterCheckNs = 20'000'000;
+
+}  // namespace
+
+JournalBoardWriter::JournalBoardWriter(std::shared_ptr<Region> region, FileLock lock) noexcept
+    : region_(std::move(region)), lock_(std::move(lock)), fences_(!register_for_membarrier()) {}
+
+JournalBoardWriter& JournalBoardWriter::operator=(JournalBoardWriter&& other) noexcept {
+    if (this != &other) {
+        stop();
+        region_ = std::move(other.region_);
+        lock_ = std::move(other.lock_);
+        fences_ = other.fences_;
+    }
+    return *this;
+}
+
+JournalBoardWriter::~JournalBoardWriter() { stop(); }
+
+void JournalBoardWriter::stop() noexcept {
+    if (region_ == nullptr || !lock_.is_held()) return;
+    JournalBoard& board = region_->state().journal;
+    // Relaxed: only this writer writes it.
+    if (board.state.load(std::memory_order_relaxed) == JournalState::running) {
+        // [sync:journal_state] Release: the last durable sequence is seen with it.
+        board.state.store(JournalState::stopped, std::memory_order_release);
+    }
+    wake_sleepers(board.durable_wait, fences_);
+    lock_.unlock();
+}
+
+Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> region,
+                                                    Sequence durable_sequence) {
+    TAILRACE_CHECK(region != nullptr && region->access() != RegionAccess::observe);
+    auto lock = FileLock::try_lock(region->lock_path(), kJournalLock);
+    if (!lock && lock.error().code == ErrorCode::busy) {
+        return make_error(ErrorCode::busy,
+                          "stream '" + region->name() + "' has a journal writer already (pid " +
+                              std::to_string(region->state().journal.writer.pid) + ")",
+                          "tailrace lag " + region->name());
+    }
+    if (!lock) return lock.error();
+    JournalBoard& board = region->state().journal;
+    board.writer = current_process();
+    // Relaxed, all: made visible by the state. What the last writer promised here is not believed: the disk says.
+    board.os_errno.store(0, std::memory_order_relaxed);
+    board.durable_sequence.store(durable_sequence, std::memory_order_relaxed);
+    board.written_sequence.store(durable_sequence, std::memory_order_relaxed);
+    // [sync:journal_state] Release: who sees `running` sees what is above.
+    board.state.store(JournalState::running, std::memory_order_release);
+    return JournalBoardWriter(std::move(region), std::move(*lock));
+}
+
+void JournalBoardWriter::progress(Sequence durable_sequence,
+                                  Sequence written_sequence,
+                                  std::uint64_t written_bytes,
+                                  std::uint64_t flushes) noexcept {
+    JournalBoard& board = region_->state().journal;
+    // Relaxed: statistics, and this writer's own last value.
+    board.written_sequence.store(written_sequence, std::memory_order_relaxed);
+    board.written_bytes.store(written_bytes, std::memory_order_relaxed);
+    board.flushes.store(flushes, std::memory_order_relaxed);
+    if (board.durable_sequence.load(std::memory_order_relaxed) == durable_sequence) return;
+    // [sync:durable_moved] Release: the flush that made it durable has completed.
+    board.durable_sequence.store(durable_sequence, std::memory_order_release);
+    wake_sleepers(board.durable_wait, fences_);
+}
+
+void JournalBoardWriter::lost(std::uint64_t events) noexcept {
+    // Relaxed: a statistic; only this writer writes it.
+    region_->state().journal.lost_events.fetch_add(events, std::memory_order_relaxed);
+}
+
+void JournalBoardWriter::fail(int os_errno) noexcept {
+    JournalBoard& board = region_->state().journal;
+    // Relaxed: carried by the state.
+    board.os_errno.store(static_cast<std::uint32_t>(os_errno), std::memory_order_relaxed);
+    // [sync:journal_state] Release: the errno is seen with it.
+    board.state.store(JournalState::failed, std::memory_order_release);
+    wake_all(board.durable_wait);
+}
+
+Sequence durable_sequence(const Region& region) noexcept {
+    // [sync:durable_moved] Acquire: behind the flush.
+    return region.state().journal.durable_sequence.load(std::memory_order_acquire);
+}
+
+bool has_journal_writer(const Region& region) noexcept { return region.is_lock_held(kJournalLock); }
+
+Result<void> wait_durable(const Region& region, Sequence sequence, Deadline deadline) {
+    TAILRACE_CHECK(region.access() != RegionAccess::observe);
+    static_cast<void>(register_for_membarrier());
+    JournalBoard& board = region.state().journal;
+    const auto is_durable = [&] { return durable_sequence(region) >= sequence; };
+    for (;;) {
+        if (is_durable()) return {};
+        // [sync:journal_state] Acquire: the errno of a failure.
+        const JournalState state = board.state.load(std::memory_order_acquire);
+        if (state == JournalState::failed) {
+            // Relaxed: ordered by the state.
+            const auto os_errno = static_cast<int>(board.os_errno.load(std::memory_order_relaxed));
+            Error error = os_error(os_errno,
+                                   "the journal of stream '" + region.name() +
+                                       "' failed; everything below sequence " +
+                                       std::to_string(durable_sequence(region)) + " is durable");
+            error.code = ErrorCode::io_failure;
+            error.hint = "tailrace doctor; then start it anew: tailrace record " + region.name();
+            return error;
+        }
+        if (!has_journal_writer(region)) {
+            if (is_durable()) return {};
+            return make_error(ErrorCode::no_writer,
+                              "no journal writer runs for stream '" + region.name() + "', so sequence " +
+                                  std::to_string(sequence) + " won't become durable",
+                              "tailrace record " + region.name());
+        }
+        if (deadline.has_passed()) {
+            return make_error(ErrorCode::timed_out,
+                              "the journal of stream '" + region.name() + "' is durable below sequence " +
+                                  std::to_string(durable_sequence(region)) + ", not yet below " +
+                                  std::to_string(sequence),
+                              "tailrace lag " + region.name());
+        }
+        sleep_on(board.durable_wait, std::min(kWriterCheckNs, deadline.remaining_ns()), is_durable);
+    }
+}
+
+}  // namespace tailrace::bus

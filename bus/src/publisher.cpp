@@ -1,0 +1,311 @@
+// The cold half of Publisher: attaching, waiting for room, batches. The fast path is in the header.
+//
+// Why a publisher may write below `limit_` without looking:
+//   I1  Before it looks at the readers it announces how far it may go (write_limit). A reader that registers after
+//       that look sees the announcement and starts no further back than a ring behind it (Subscriber::hold).
+//   I2  limit_ is at most a ring ahead of the slowest gate and of every open claim that the look found; claims
+//       that the look missed begin at or after the tail that was read before it.
+
+#include <tailrace/bus/publisher.hpp>
+
+#include "hole.hpp"
+#include "registry.hpp"
+
+#include <tailrace/base/check.hpp>
+#include <tailrace/bus/journal_board.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace tailrace::bus {
+
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+
+// How often a publisher that finds no room asks the kernel whether the holder is dead.
+constexpr std::uint64_t kLivenessCheckNs = kNsPerMs;
+
+// The word only grows: a late writer must not take back what a faster one announced.
+template <typename T>
+void raise_to(std::atomic<T>& word, T value) noexcept {
+    // Relaxed: the exchange below decides.
+    T current = word.load(std::memory_order_relaxed);
+    while (current < value) {
+        // [sync:write_limit_raised] Release: a reader that finds bytes of the new lap finds this limit too.
+        // [sync:gate_registered] And before the look at the gates that follows, in one total order with
+        // the reader's own store and look.
+        if (word.compare_exchange_weak(current, value, std::memory_order_seq_cst,
+                                       std::memory_order_relaxed)) {
+            return;
+        }
+    }
+}
+
+}  // namespace
+
+std::string_view publish_status_name(PublishStatus status) noexcept {
+    switch (status) {
+        case PublishStatus::ok: return "ok";
+        case PublishStatus::would_block: return "would_block";
+        case PublishStatus::timed_out: return "timed_out";
+        case PublishStatus::too_large: return "too_large";
+        case PublishStatus::closed: return "closed";
+    }
+    return "unknown";
+}
+
+std::span<std::byte> BatchClaim::next() noexcept {
+    if (handed_out_ == count_) return {};
+    std::byte* const record = region_->event_at(cursor_);
+    const EventHeader header = load_header(record);
+    cursor_ += event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+    ++handed_out_;
+    return {record + sizeof(EventHeader) + header.extension_words * kExtensionWordBytes,
+            header.payload_size_bytes};
+}
+
+Publisher::Publisher(std::shared_ptr<Region> region,
+                     FileLock slot_lock,
+                     std::uint32_t slot_index,
+                     const PublisherOptions& options)
+    : region_(std::move(region)),
+      slot_lock_(std::move(slot_lock)),
+      events_(region_->event_at(0)),
+      state_(&region_->state()),
+      slot_(&region_->publisher_slot(slot_index)),
+      offset_mask_(region_->capacity_bytes() - 1),
+      alignment_bytes_(region_->header().alignment_bytes),
+      salt_(region_->header().salt),
+      max_payload_bytes_(region_->header().max_payload_bytes),
+      slot_index_(slot_index),
+      owner_pid_(::getpid()),
+      base_flags_(region_->header().publish_time == PublishTime::off ? std::uint8_t{0} : kHasPublishTime),
+      shared_(region_->header().publishing == Publishing::multi),
+      fences_(!register_for_membarrier()),
+      wait_(options.wait),
+      next_(region_->tail()) {}
+
+Publisher::Publisher(Publisher&&) noexcept = default;
+
+Publisher& Publisher::operator=(Publisher&& other) noexcept {
+    if (this != &other) {
+        release_slot();
+        // Field by field is what `= default` does; only the slot had to be given back first.
+        std::destroy_at(this);
+        std::construct_at(this, std::move(other));
+    }
+    return *this;
+}
+
+Publisher::~Publisher() { release_slot(); }
+
+void Publisher::release_slot() noexcept {
+    // After a move there is nothing to give back; in a forked child the slot is the parent's.
+    if (region_ == nullptr || owner_pid_ != ::getpid()) return;
+    free_slot(slot_->owner);
+    slot_lock_.unlock();
+    region_.reset();
+}
+
+Result<Publisher> Publisher::attach(const std::string& stream, const PublisherOptions& options) {
+    auto region = Region::open(stream, RegionAccess::publish, options.directory);
+    if (!region) return region.error();
+    return attach(std::move(*region), options);
+}
+
+Result<Publisher> Publisher::attach(std::shared_ptr<Region> region, const PublisherOptions& options) {
+    TAILRACE_CHECK(region != nullptr && region->access() == RegionAccess::publish);
+    auto lease = take_publisher_slot(*region, options.name);
+    if (!lease) return lease.error();
+    return Publisher(std::move(region), std::move(lease->lock), lease->index, options);
+}
+
+PublishStatus Publisher::try_claim(Claim& claim,
+                                   std::uint32_t payload_size_bytes,
+                                   const EventFields& fields) noexcept {
+    std::uint8_t flags = base_flags_;
+    if (fields.event_time_ns != 0) flags = static_cast<std::uint8_t>(flags | kHasEventTime);
+    if (fields.has_key) flags = static_cast<std::uint8_t>(flags | kHasKey);
+    const PublishStatus status =
+        try_claim_header(claim, make_header(payload_size_bytes, fields.type, flags));
+    if (status != PublishStatus::ok) return status;
+    std::byte* word = events_ + (claim.position & offset_mask_) + sizeof(EventHeader);
+    if ((flags & kHasPublishTime) != 0) word += kExtensionWordBytes;
+    if ((flags & kHasEventTime) != 0) {
+        std::memcpy(word, &fields.event_time_ns, kExtensionWordBytes);
+        word += kExtensionWordBytes;
+    }
+    if (fields.has_key) std::memcpy(word, &fields.key, kExtensionWordBytes);
+    return PublishStatus::ok;
+}
+
+PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t count) noexcept {
+    bool noted = false;
+    for (;;) {
+        // [sync:tail_published] Acquire: part of the total order of claims.
+        std::uint64_t word = state_->tail.load(std::memory_order_acquire);
+        const Place place = unpack_tail(word, region_->reference());
+        if (noted) {
+            // The swap was lost. The note must go before this publisher may wait for room (readers would wait for
+            // it while it waits for them), and before the next one is written (load_intent).
+            clear_intent();
+            noted = false;
+        }
+        if (place.position + size_bytes > limit_) [[unlikely]] {
+            const PublishStatus status = make_room(place.position + size_bytes);
+            if (status != PublishStatus::ok) return status;
+            continue;  // others went on meanwhile
+        }
+        note_intent(place, size_bytes, count);
+        noted = true;
+        // [sync:tail_published] Release: the intent is seen by whoever sees that this was claimed. A failure
+        // starts over with an acquire load.
+        if (state_->tail.compare_exchange_strong(word, word + tail_step(count, size_bytes),
+                                                 std::memory_order_acq_rel,
+                                                 std::memory_order_relaxed)) {
+            next_ = place;
+            return PublishStatus::ok;
+        }
+    }
+}
+
+void Publisher::note_intent(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept {
+    // [sync:intent_noted] Release: behind the clearing of the last intent (load_intent's second look).
+    slot_->intent_position.store(place.position, std::memory_order_release);
+    // Relaxed, both: carried by the sequence.
+    slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes), std::memory_order_relaxed);
+    slot_->intent_count.store(count, std::memory_order_relaxed);
+    // [sync:intent_noted] Release: the intent is whole once its sequence is seen.
+    slot_->intent_sequence.store(place.sequence, std::memory_order_release);
+}
+
+PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
+    // [sync:stream_removed] Acquire: nothing hangs on it but the refusal.
+    if (state_->life.load(std::memory_order_acquire) == StreamLife::removed) {
+        return PublishStatus::closed;
+    }
+    const std::uint64_t capacity = offset_mask_ + 1;
+    const Place tail = shared_ ? region_->tail() : next_;
+    const std::uint64_t announced = std::max(tail.position + grant_step_bytes(capacity), end_position);
+    raise_to(state_->reference_sequence, tail.sequence);
+    raise_to(state_->write_limit, announced);
+    note_checkpoint(tail);
+    limit_ = std::min(announced, slowest_position(tail.position) + capacity);
+    if (end_position <= limit_) {
+        holder_kind_ = HolderKind::nobody;
+        return PublishStatus::ok;
+    }
+    blocked_end_ = end_position;
+    check_holder();
+    return PublishStatus::would_block;
+}
+
+void Publisher::note_checkpoint(Place tail) noexcept {
+    const std::uint64_t step = grant_step_bytes(offset_mask_ + 1);
+    // [sync:checkpoint_noted] Release: a place in the order of claims; what lies there is judged by its stamp.
+    state_->checkpoints[(tail.position / step) % kCheckpointCount].store(pack_tail(tail),
+                                                                         std::memory_order_release);
+}
+
+std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
+    std::uint64_t slowest = at_most;
+    for (std::uint32_t index = 0; index < region_->header().subscriber_slots; ++index) {
+        // [sync:gate_registered] One total order with the announcement before and with a reader that registers.
+        // [sync:gate_released] Acquire: the reader was done with what lies below.
+        const std::uint64_t gate =
+            region_->subscriber_slot(index).gate_position.load(std::memory_order_seq_cst);
+        if (gate < slowest) {
+            slowest = gate;
+            holder_index_ = index;
+            holder_kind_ = HolderKind::subscriber;
+        }
+    }
+    if (!shared_) return slowest;
+    for (std::uint32_t index = 0; index < region_->header().publisher_slots; ++index) {
+        const PublisherSlot& slot = region_->publisher_slot(index);
+        // [sync:intent_cleared] Acquire: a claim that isn't open any more is committed.
+        if (slot.intent_sequence.load(std::memory_order_acquire) == kNoSequence) continue;
+        // [sync:intent_noted] Acquire: at least as new as the sequence; a newer one lies further on.
+        const std::uint64_t open_claim = slot.intent_position.load(std::memory_order_acquire);
+        if (open_claim < slowest) {
+            slowest = open_claim;
+            holder_index_ = index;
+            holder_kind_ = HolderKind::publisher;
+        }
+    }
+    return slowest;
+}
+
+void Publisher::check_holder() noexcept {
+    const std::uint64_t now_ns = monotonic_ns();
+    if (now_ns - last_liveness_check_ns_ < kLivenessCheckNs) return;
+    last_liveness_check_ns_ = now_ns;
+    // What changes is seen at the next attempt.
+    if (holder_kind_ == HolderKind::subscriber) {
+        static_cast<void>(reclaim_if_dead_subscriber(*region_, holder_index_));
+    } else if (holder_kind_ == HolderKind::publisher) {
+        static_cast<void>(reclaim_if_dead_publisher(*region_, holder_index_));
+    }
+}
+
+std::string Publisher::holder() const {
+    if (holder_kind_ == HolderKind::nobody) return {};
+    const bool is_subscriber = holder_kind_ == HolderKind::subscriber;
+    const SlotOwner& owner = is_subscriber ? region_->subscriber_slot(holder_index_).owner
+                                           : region_->publisher_slot(holder_index_).owner;
+    const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
+    return std::string(is_subscriber ? "subscriber " : "publisher ") + std::to_string(holder_index_) +
+           " '" + std::string(owner.name.begin(), end) + "' (pid " + std::to_string(owner.process.pid) + ")";
+}
+
+void Publisher::wait_for_room(Waiter& waiter, Deadline deadline) noexcept {
+    if (!waiter.step()) return;
+    // Short turns, since a holder that dies wakes nobody.
+    sleep_on(state_->publishers_wait, std::min(kLivenessCheckNs, deadline.remaining_ns()), [this] {
+        return blocked_end_ <= slowest_position(kNoPosition - capacity_bytes()) + capacity_bytes();
+    });
+}
+
+PublishStatus Publisher::claim(Claim& claim,
+                               std::uint32_t payload_size_bytes,
+                               EventType type,
+                               Deadline deadline) noexcept {
+    return retry_until(deadline, [&] { return try_claim(claim, payload_size_bytes, type); });
+}
+
+PublishStatus Publisher::publish(std::span<const std::byte> payload,
+                                 EventType type,
+                                 Deadline deadline) noexcept {
+    const PublishStatus status = try_publish(payload, type);
+    if (status != PublishStatus::would_block) [[likely]] return status;
+    return retry_until(deadline, [&] { return try_publish(payload, type); });
+}
+
+PublishStatus Publisher::publish(std::span<const std::byte> payload,
+                                 const EventFields& fields,
+                                 Deadline deadline) noexcept {
+    return retry_until(deadline, [&] {
+        Claim claim;
+        const PublishStatus status =
+            try_claim(claim, static_cast<std::uint32_t>(payload.size()), fields);
+        if (status != PublishStatus::ok) return status;
+        if (!payload.empty()) std::memcpy(claim.payload.data(), payload.data(), payload.size());
+        commit(claim);
+        return PublishStatus::ok;
+    });
+}
+
+void Publisher::abort(Claim& claim) noexcept {
+    if (!shared_) return;  // the next claim begins at the same place
+    write_tombstones(*region_, {claim.sequence, claim.position}, 1, claim.size_bytes);
+    clear_intent();
+    wake_sleepers(state_->subscribers_wait, fences_);
+}
+
+Result<void> Publisher::wait_durable(Sequence sequence, Deadline deadline) const {
+    return bus::wait_durable(*region_, sequence, deadline);
+}
+
+}  // namespace tailrace::bus

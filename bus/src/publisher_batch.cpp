@@ -1,0 +1,120 @@
+// Batches: several events that become visible at once, because the first one's stamp is stored last.
+
+#include <tailrace/bus/publisher.hpp>
+
+#include "hole.hpp"
+
+#include <algorithm>
+
+namespace tailrace::bus {
+
+PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
+                                         std::span<const std::uint32_t> payload_sizes_bytes,
+                                         EventType type) noexcept {
+    if (payload_sizes_bytes.size() > UINT32_MAX) return PublishStatus::too_large;
+    const auto size_at = [&](std::uint32_t index) { return payload_sizes_bytes[index]; };
+    return claim_batch(batch, static_cast<std::uint32_t>(payload_sizes_bytes.size()), size_at, type);
+}
+
+PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
+                                         std::uint32_t count,
+                                         std::uint32_t payload_size_bytes,
+                                         EventType type) noexcept {
+    return claim_batch(batch, count, [&](std::uint32_t) { return payload_size_bytes; }, type);
+}
+
+template <typename SizeAt>
+PublishStatus Publisher::claim_batch(BatchClaim& batch,
+                                     std::uint32_t count,
+                                     SizeAt&& size_at,
+                                     EventType type) noexcept {
+    TAILRACE_CHECK(count != 0);
+    const std::uint64_t extension_words = extension_words_of(base_flags_);
+    std::uint64_t size_bytes = 0;
+    for (std::uint32_t index = 0; index < count; ++index) {
+        if (size_at(index) > max_payload_bytes_) return PublishStatus::too_large;
+        size_bytes += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
+    }
+    if (size_bytes > max_claim_bytes(capacity_bytes())) return PublishStatus::too_large;
+
+    PublishStatus status = PublishStatus::ok;
+    if (shared_) {
+        status = claim_shared(size_bytes, count);
+    } else {
+        if (next_.position + size_bytes > limit_) status = make_room(next_.position + size_bytes);
+        // A successor must know what may hold stamps of a batch that never was (take_over_tail).
+        if (status == PublishStatus::ok) note_intent(next_, size_bytes, count);
+    }
+    if (status != PublishStatus::ok) return status;
+
+    std::uint64_t position = next_.position;
+    for (std::uint32_t index = 0; index < count; ++index) {
+        const bool is_last = index + 1 == count;
+        const auto flags = static_cast<std::uint8_t>(base_flags_ | (is_last ? 0U : kBatchContinues));
+        const EventHeader header = make_header(size_at(index), type, flags);
+        std::memcpy(region_->event_at(position) + sizeof(std::uint64_t),
+                    &header.payload_size_bytes,
+                    sizeof(EventHeader) - sizeof(std::uint64_t));
+        position += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
+    }
+    batch.place_ = next_;
+    batch.count_ = count;
+    batch.handed_out_ = 0;
+    batch.size_bytes_ = size_bytes;
+    batch.cursor_ = next_.position;
+    batch.alignment_bytes_ = alignment_bytes_;
+    batch.region_ = region_.get();
+    return PublishStatus::ok;
+}
+
+void Publisher::commit(BatchClaim& batch) noexcept {
+    const bool has_time = (base_flags_ & kHasPublishTime) != 0;
+    const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
+    std::uint64_t position = batch.place_.position;
+    for (std::uint32_t index = 0; index < batch.count_; ++index) {
+        std::byte* const record = region_->event_at(position);
+        const EventHeader header = load_header(record);
+        if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
+        // The first stamp waits: it makes all of them visible, and until then none exists.
+        if (index != 0) store_header(record, header, stamp_of(batch.place_.sequence + index, salt_));
+        position += event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+    }
+    std::byte* const first = region_->event_at(batch.place_.position);
+    store_header(first, load_header(first), stamp_of(batch.place_.sequence, salt_));
+    next_own_sequence_ = batch.place_.sequence + batch.count_;
+    if (!shared_) publish_tail({next_own_sequence_, position});
+    clear_intent();
+    wake_sleepers(state_->subscribers_wait, fences_);
+}
+
+void Publisher::abort(BatchClaim& batch) noexcept {
+    if (shared_) write_tombstones(*region_, batch.place_, batch.count_, batch.size_bytes_);
+    clear_intent();
+    if (shared_) wake_sleepers(state_->subscribers_wait, fences_);
+}
+
+PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte>> payloads,
+                                       EventType type,
+                                       Deadline deadline) noexcept {
+    if (payloads.empty()) return PublishStatus::ok;
+    if (payloads.size() > UINT32_MAX) return PublishStatus::too_large;
+    for (const auto payload : payloads) {
+        if (payload.size() > max_payload_bytes_) return PublishStatus::too_large;
+    }
+    const auto size_at = [&](std::uint32_t index) {
+        return static_cast<std::uint32_t>(payloads[index].size());
+    };
+    BatchClaim batch;
+    const auto count = static_cast<std::uint32_t>(payloads.size());
+    const PublishStatus status =
+        retry_until(deadline, [&] { return claim_batch(batch, count, size_at, type); });
+    if (status != PublishStatus::ok) return status;
+    for (const auto payload : payloads) {
+        const std::span<std::byte> place = batch.next();
+        std::copy(payload.begin(), payload.end(), place.begin());
+    }
+    commit(batch);
+    return PublishStatus::ok;
+}
+
+}  // namespace tailrace::bus

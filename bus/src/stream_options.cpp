@@ -1,0 +1,75 @@
+#include <tailrace/bus/stream_options.hpp>
+
+#include <tailrace/base/align.hpp>
+
+#include <cstdlib>
+
+namespace tailrace::bus {
+
+namespace {
+
+bool is_name_character(char c) noexcept {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+Error invalid(std::string message, std::string hint = {}) {
+    return make_error(ErrorCode::invalid_argument, std::move(message), std::move(hint));
+}
+
+}  // namespace
+
+Result<void> check_stream_name(std::string_view name) {
+    const std::string shown(name);
+    const std::string hint = "names are 1 to 63 of A-Z a-z 0-9 . _ - and don't begin with a dot";
+    if (name.empty()) return invalid("a stream needs a name", hint);
+    if (name.size() >= kNameCapacity) {
+        return invalid("stream name '" + shown + "' is longer than 63 characters", hint);
+    }
+    if (name.front() == '.') return invalid("stream name '" + shown + "' begins with a dot", hint);
+    for (const char c : name) {
+        if (is_name_character(c)) continue;
+        const std::string what = c == '/' ? "a slash" : "the character '" + std::string(1, c) + "'";
+        return invalid("stream name '" + shown + "' holds " + what,
+                       hint + (c == '/' ? "; choose another place with --dir" : ""));
+    }
+    return {};
+}
+
+Result<void> check_stream_options(const StreamOptions& options) {
+    if (!is_power_of_two(options.capacity_bytes) || options.capacity_bytes < kMinCapacityBytes ||
+        options.capacity_bytes > kMaxCapacityBytes) {
+        return invalid("a capacity of " + std::to_string(options.capacity_bytes) +
+                           " bytes is not a power of two from 64 KiB to 16 GiB",
+                       "--capacity 64MiB");
+    }
+    if (options.alignment_bytes != 16 && options.alignment_bytes != 64) {
+        return invalid("an alignment of " + std::to_string(options.alignment_bytes) +
+                       " bytes is neither 16 nor 64");
+    }
+    constexpr std::uint64_t kRoomForHeaders = 128;
+    if (options.max_payload_bytes > max_claim_bytes(options.capacity_bytes) - kRoomForHeaders) {
+        return invalid("events of " + std::to_string(options.max_payload_bytes) +
+                           " bytes are too large for a ring of " +
+                           std::to_string(options.capacity_bytes) + " bytes: at most a quarter of it",
+                       "choose a larger --capacity or a smaller --max-event");
+    }
+    constexpr std::uint32_t kMaxSlots = 1024;
+    if (options.publisher_slots == 0 || options.publisher_slots > kMaxSlots ||
+        options.subscriber_slots == 0 || options.subscriber_slots > kMaxSlots) {
+        return invalid("a stream has 1 to 1024 publisher slots and 1 to 1024 subscriber slots");
+    }
+    if (options.journal_directory.size() >= sizeof(StreamHeader::journal_directory)) {
+        return invalid("the journal's path '" + options.journal_directory +
+                       "' is longer than 511 characters");
+    }
+    return {};
+}
+
+std::string default_directory() {
+    const char* const configured = std::getenv("TAILRACE_DIR");
+    if (configured != nullptr && *configured != '\0') return configured;
+    return "/dev/shm/tailrace";
+}
+
+}  // namespace tailrace::bus

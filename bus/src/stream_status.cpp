@@ -1,0 +1,147 @@
+#include <tailrace/bus/stream_status.hpp>
+
+#include "checkpoints.hpp"
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/base/event.hpp>
+#include <tailrace/bus/journal_board.hpp>
+#include <tailrace/bus/ring_bytes.hpp>
+#include <tailrace/bus/subscriber.hpp>
+
+#include <algorithm>
+
+namespace tailrace::bus {
+
+namespace {
+
+std::string name_of(const SlotOwner& owner) {
+    const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
+    return {owner.name.begin(), end};
+}
+
+bool is_active(const SlotOwner& owner) noexcept {
+    // [sync:slot_owner] Acquire: the identity and the name were written before.
+    return owner.state.load(std::memory_order_acquire) == SlotState::active;
+}
+
+std::uint64_t behind(std::uint64_t ahead, std::uint64_t position) noexcept {
+    return ahead > position ? ahead - position : 0;
+}
+
+// How old the event at `place` is, if it can be known. Copies, then checks that it wasn't overwritten.
+std::optional<std::uint64_t> age_of(const Region& region, Place place, std::uint64_t now_ns) {
+    if (region.header().publish_time == PublishTime::off) return std::nullopt;
+    alignas(std::uint64_t) std::array<std::byte, sizeof(EventHeader) + kExtensionWordBytes> copy{};
+    const std::byte* const record = region.event_at(place.position);
+    if (load_stamp(record) != stamp_of(place.sequence, region.header().salt)) return std::nullopt;
+    copy_racing_words(copy.data(), record, copy.size());
+    // [sync:write_limit_raised] Acquire: a clean look means a clean copy.
+    const std::uint64_t limit = region.state().write_limit.load(std::memory_order_acquire);
+    if (place.position + region.capacity_bytes() < limit) return std::nullopt;
+    const Event event(place.sequence, load_header(copy.data()), copy.data());
+    if (event.publish_time_ns() == 0) return std::nullopt;
+    return behind(now_ns, event.publish_time_ns());
+}
+
+Lag lag_of(const Region& region, Place tail, Place place, std::uint64_t now_ns) {
+    Lag lag;
+    lag.events = behind(tail.sequence, place.sequence);
+    lag.bytes = behind(tail.position, place.position);
+    if (lag.events != 0) lag.age_ns = age_of(region, place, now_ns);
+    return lag;
+}
+
+SubscriberStatus subscriber_status(const Region& region, std::uint32_t index, Place tail,
+                                   std::uint64_t now_ns) {
+    const SubscriberSlot& slot = region.subscriber_slot(index);
+    SubscriberStatus status;
+    status.slot_index = index;
+    status.name = name_of(slot.owner);
+    status.pid = slot.owner.process.pid;
+    status.is_alive = !region.is_dead(slot.owner, kSubscriberLocks + index);
+    status.attached_ns = slot.owner.attached_ns;
+    // Relaxed, all: written by the subscriber; the picture is of slightly different instants anyway.
+    status.policy = slot.policy.load(std::memory_order_relaxed);
+    status.sequence = slot.sequence.load(std::memory_order_relaxed);
+    status.lost_events = slot.lost_events.load(std::memory_order_relaxed);
+    const Place place{status.sequence, slot.position.load(std::memory_order_relaxed)};
+    status.lag = lag_of(region, tail, place, now_ns);
+    const auto capacity = static_cast<double>(region.capacity_bytes());
+    status.room_ratio = std::max(0.0, 1.0 - static_cast<double>(status.lag.bytes) / capacity);
+    return status;
+}
+
+JournalStatus journal_status(const Region& region, Place tail) {
+    const JournalBoard& board = region.state().journal;
+    JournalStatus status;
+    // [sync:journal_state] Acquire: the errno and the writer's identity.
+    status.state = board.state.load(std::memory_order_acquire);
+    status.is_alive = has_journal_writer(region);
+    status.pid = board.writer.pid;
+    // Relaxed, all: written by the journal writer; the picture is of slightly different instants anyway.
+    status.os_errno = static_cast<int>(board.os_errno.load(std::memory_order_relaxed));
+    status.written_sequence = board.written_sequence.load(std::memory_order_relaxed);
+    status.written_bytes = board.written_bytes.load(std::memory_order_relaxed);
+    status.flushes = board.flushes.load(std::memory_order_relaxed);
+    status.lost_events = board.lost_events.load(std::memory_order_relaxed);
+    status.durable_sequence = durable_sequence(region);
+    status.lag.events = behind(tail.sequence, status.durable_sequence);
+    if (status.lag.events != 0) status.lag.age_ns = std::nullopt;
+    return status;
+}
+
+// Where the event `sequence` lies, found by an observer's walk; empty when it is gone or not there.
+std::optional<Place> find_place(const std::shared_ptr<Region>& region, Sequence sequence) {
+    SubscriberOptions options;
+    options.policy = SlowPolicy::observe;
+    options.start = Start::at(sequence);
+    auto observer = Subscriber::attach(region, options);
+    if (!observer) return std::nullopt;
+    return observer->mark();
+}
+
+}  // namespace
+
+StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
+    const Region& region = *shared_region;
+    StreamStatus status;
+    status.first_sequence = region.header().first_sequence;
+    status.oldest_sequence = oldest_checkpoint(region).sequence;
+    // Relaxed, both: statistics written under the registry lock.
+    status.rescued_events = region.state().rescued_events.load(std::memory_order_relaxed);
+    status.reclaimed_subscribers = region.state().reclaimed_subscribers.load(std::memory_order_relaxed);
+    for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
+        const PublisherSlot& slot = region.publisher_slot(index);
+        if (!is_active(slot.owner)) continue;
+        PublisherStatus publisher;
+        publisher.slot_index = index;
+        publisher.name = name_of(slot.owner);
+        publisher.pid = slot.owner.process.pid;
+        publisher.is_alive = !region.is_dead(slot.owner, kPublisherLocks + index);
+        publisher.attached_ns = slot.owner.attached_ns;
+        // [sync:intent_noted] Acquire: as any look at an intent; nothing else is read by it here.
+        publisher.in_claim =
+            slot.intent_sequence.load(std::memory_order_acquire) != kNoSequence;
+        status.publishers.push_back(std::move(publisher));
+    }
+    const std::uint64_t now_ns = wall_clock_ns();
+    for (std::uint32_t index = 0; index < region.header().subscriber_slots; ++index) {
+        if (!is_active(region.subscriber_slot(index).owner)) continue;
+        // The tail is read for each anew, after nothing else, so that lag is what it was at that instant.
+        status.subscribers.push_back(subscriber_status(region, index, region.tail(), now_ns));
+    }
+    const Place tail = region.tail();
+    status.end_sequence = tail.sequence;
+    JournalStatus journal = journal_status(region, tail);
+    if (journal.state != JournalState::none || region.header().journal_directory[0] != '\0') {
+        if (journal.lag.events != 0) {
+            if (const auto place = find_place(shared_region, journal.durable_sequence)) {
+                journal.lag = lag_of(region, tail, *place, wall_clock_ns());
+            }
+        }
+        status.journal = std::move(journal);
+    }
+    return status;
+}
+
+}  // namespace tailrace::bus

@@ -1,0 +1,269 @@
+// The cold half of Subscriber: registering, choosing where to start, holes, waiting. Reading is in the header, the
+// copying reader in subscriber_copy.cpp.
+
+#include <tailrace/bus/subscriber.hpp>
+
+#include "checkpoints.hpp"
+#include "hole.hpp"
+#include "registry.hpp"
+
+#include <tailrace/base/check.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace tailrace::bus {
+
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+
+// A sleeper looks up this often: nobody wakes it when a publisher dies inside a claim.
+constexpr std::uint64_t kSleepAtClaimNs = kNsPerMs;
+constexpr std::uint64_t kSleepNs = 100 * kNsPerMs;
+
+// An observer can't say that it sleeps, so it looks this often.
+constexpr long kObserverNapNs = 100'000;
+
+// How long attach waits for open claims between the place it found and the sequence it was asked for.
+constexpr std::uint64_t kWalkTimeoutNs = 10'000 * kNsPerMs;
+
+}  // namespace
+
+std::string_view poll_state_name(PollState state) noexcept {
+    switch (state) {
+        case PollState::ok: return "ok";
+        case PollState::idle: return "idle";
+        case PollState::gap: return "gap";
+        case PollState::closed: return "closed";
+        case PollState::corrupt: return "corrupt";
+    }
+    return "unknown";
+}
+
+Subscriber::Subscriber(std::shared_ptr<Region> region, const SubscriberOptions& options)
+    : region_(std::move(region)),
+      events_(region_->event_at(0)),
+      state_(&region_->state()),
+      offset_mask_(region_->capacity_bytes() - 1),
+      alignment_bytes_(region_->header().alignment_bytes),
+      salt_(region_->header().salt),
+      max_event_bytes_(max_claim_bytes(region_->capacity_bytes())),
+      owner_pid_(::getpid()),
+      policy_(options.policy),
+      wait_(options.wait),
+      copies_(options.policy != SlowPolicy::gate),
+      fences_(!register_for_membarrier()) {}
+
+Subscriber::Subscriber(Subscriber&&) noexcept = default;
+
+Subscriber& Subscriber::operator=(Subscriber&& other) noexcept {
+    if (this != &other) {
+        std::destroy_at(this);
+        std::construct_at(this, std::move(other));
+    }
+    return *this;
+}
+
+Subscriber::~Subscriber() { release_slot(); }
+
+void Subscriber::release_slot() noexcept {
+    // After a move there is nothing to give back; in a forked child the slot is the parent's.
+    if (region_ == nullptr || slot_ == nullptr || owner_pid_ != ::getpid()) return;
+    // [sync:gate_released] Release: this reader reads no more.
+    slot_->gate_position.store(kNoPosition, std::memory_order_release);
+    free_slot(slot_->owner);
+    slot_lock_.unlock();
+    wake_sleepers(state_->publishers_wait, fences_);
+}
+
+Result<Subscriber> Subscriber::attach(const std::string& stream, const SubscriberOptions& options) {
+    const RegionAccess access =
+        options.policy == SlowPolicy::observe ? RegionAccess::observe : RegionAccess::subscribe;
+    auto region = Region::open(stream, access, options.directory);
+    if (!region) return region.error();
+    return attach(std::move(*region), options);
+}
+
+Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region, const SubscriberOptions& options) {
+    const bool observes = options.policy == SlowPolicy::observe;
+    TAILRACE_CHECK(region != nullptr && (observes || region->access() != RegionAccess::observe));
+    if (options.policy == SlowPolicy::spill) {
+        return make_error(ErrorCode::invalid_argument,
+                          "the policy spill is not available in this version",
+                          "use gate (lossless) or skip");
+    }
+    Subscriber subscriber(std::move(region), options);
+    if (!observes) {
+        auto lease = take_subscriber_slot(*subscriber.region_, options.name, options.policy);
+        if (!lease) return lease.error();
+        subscriber.slot_ = &subscriber.region_->subscriber_slot(lease->index);
+        subscriber.slot_lock_ = std::move(lease->lock);
+    }
+    if (auto started = subscriber.start(options.start); !started) return started.error();
+    return subscriber;
+}
+
+bool Subscriber::hold(Place place) noexcept {
+    if (policy_ == SlowPolicy::gate) {
+        // [sync:gate_registered] In one total order with the publishers: either their look at the gates sees
+        // this one, or the look at their announcement that follows sees how far they may already write.
+        slot_->gate_position.exchange(place.position, std::memory_order_seq_cst);
+    }
+    if (was_lapped(place.position)) return false;
+    next_ = place;
+    move_cursor(place);
+    return true;
+}
+
+bool Subscriber::was_lapped(std::uint64_t position) const noexcept {
+    // [sync:write_limit_raised] Acquire: with the copy's own loads before it, a clean look means a clean copy.
+    // [sync:gate_registered] And behind the store of the gate, in one total order.
+    const std::uint64_t limit = state_->write_limit.load(std::memory_order_seq_cst);
+    return position + offset_mask_ + 1 < limit;
+}
+
+Result<void> Subscriber::start(const Start& where) {
+    // A place found a moment ago may be overwritten by the time it is held; publishers would have to lap the
+    // ring between two instructions each time for this to go on.
+    for (;;) {
+        if (where.kind == Start::Kind::newest) {
+            if (hold(region_->tail())) return {};
+        } else if (where.kind == Start::Kind::oldest) {
+            if (hold(oldest_checkpoint(*region_))) return {};
+        } else {
+            const Place tail = region_->tail();
+            if (where.sequence > tail.sequence) {
+                return make_error(ErrorCode::sequence_ahead,
+                                  "stream '" + region_->name() + "' has not reached sequence " +
+                                      std::to_string(where.sequence) + ": the next one is " +
+                                      std::to_string(tail.sequence),
+                                  "tailrace tail " + region_->name() + " --from end");
+            }
+            const auto place = checkpoint_at_or_before(*region_, where.sequence);
+            if (!place) return sequence_gone(where.sequence);
+            if (!hold(*place)) continue;
+            auto walked = walk_to(where.sequence);
+            if (!walked && walked.error().code == ErrorCode::sequence_gone && policy_ == SlowPolicy::gate) {
+                continue;
+            }
+            return walked;
+        }
+    }
+}
+
+Error Subscriber::sequence_gone(Sequence sequence) const {
+    return make_error(ErrorCode::sequence_gone,
+                      "sequence " + std::to_string(sequence) + " of stream '" + region_->name() +
+                          "' is no longer in the ring: the oldest that can be read is " +
+                          std::to_string(oldest_checkpoint(*region_).sequence),
+                      "tailrace tail " + region_->name() + " --from start, or replay it from the journal");
+}
+
+Result<void> Subscriber::walk_to(Sequence sequence) {
+    const Deadline deadline = Deadline::in_ns(kWalkTimeoutNs);
+    Waiter waiter(WaitStrategy::yield);
+    while (next_.sequence < sequence) {
+        const std::byte* const record = events_ + (next_.position & offset_mask_);
+        if (load_stamp(record) == stamp_of(next_.sequence, salt_)) {
+            const EventHeader header = load_header(record);
+            const std::uint64_t size_bytes =
+                event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+            // The size counts only if the header wasn't being overwritten.
+            if (was_lapped(next_.position)) return sequence_gone(sequence);
+            if (size_bytes > max_event_bytes_) return corrupt_error();
+            next_ = {next_.sequence + 1, next_.position + size_bytes};
+            continue;
+        }
+        if (was_lapped(next_.position)) return sequence_gone(sequence);
+        if (step_over_hole()) continue;
+        if (deadline.has_passed()) {
+            return make_error(ErrorCode::timed_out,
+                              "sequence " + std::to_string(next_.sequence) + " of stream '" +
+                                  region_->name() + "' is claimed and has not been committed for 10 s",
+                              "tailrace inspect " + region_->name() + " shows which publisher is in a claim");
+        }
+        static_cast<void>(waiter.step());
+    }
+    move_cursor(next_);
+    return {};
+}
+
+Error Subscriber::corrupt_error() const {
+    return make_error(ErrorCode::corrupt,
+                      "the ring of stream '" + region_->name() + "' holds an impossible event at sequence " +
+                          std::to_string(next_.sequence),
+                      "tailrace inspect " + region_->name());
+}
+
+PollState Subscriber::idle_poll() noexcept {
+    if (++empty_polls_ < kEmptyPollsPerLook) return PollState::idle;
+    empty_polls_ = 0;
+    if (step_over_hole()) return PollState::idle;
+    // [sync:stream_removed] Acquire: nothing hangs on it but the end of waiting.
+    const bool removed = state_->life.load(std::memory_order_acquire) == StreamLife::removed;
+    return removed && !has_event() ? PollState::closed : PollState::idle;
+}
+
+bool Subscriber::step_over_hole() noexcept {
+    const HoleVerdict hole = examine_hole(*region_, next_);
+    if (hole.kind != HoleVerdict::Kind::dead) return false;
+    next_ = {next_.sequence + hole.count, next_.position + hole.size_bytes};
+    move_cursor(next_);
+    return true;
+}
+
+Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
+    TAILRACE_DCHECK(policy_ == SlowPolicy::gate);
+    Run run;
+    run.first_sequence = next_.sequence;
+    const std::byte* const begin = events_ + (next_.position & offset_mask_);
+    std::uint64_t run_bytes = 0;
+    while (run_bytes < max_bytes) {
+        const std::byte* const record = begin + run_bytes;
+        if (load_stamp(record) != stamp_of(next_.sequence, salt_)) break;
+        const EventHeader header = load_header(record);
+        const std::uint64_t size_bytes =
+            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        if (size_bytes > max_event_bytes_) break;
+        if (run.count != 0 && run_bytes + size_bytes > max_bytes) break;
+        next_ = {next_.sequence + 1, next_.position + size_bytes};
+        run_bytes += size_bytes;
+        ++run.count;
+    }
+    run.bytes = {begin, run_bytes};
+    if (run.count != 0) {
+        empty_polls_ = 0;
+        return run;
+    }
+    if (++empty_polls_ < kEmptyPollsPerLook) return run;
+    empty_polls_ = 0;
+    const HoleVerdict hole = examine_hole(*region_, next_);
+    if (hole.kind != HoleVerdict::Kind::dead) return run;
+    run.count = hole.count;
+    next_ = {next_.sequence + hole.count, next_.position + hole.size_bytes};
+    return run;
+}
+
+bool Subscriber::has_event() const noexcept {
+    return load_stamp(events_ + (next_.position & offset_mask_)) == stamp_of(next_.sequence, salt_);
+}
+
+void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
+    if (!waiter.step()) return;
+    if (slot_ == nullptr) {
+        const timespec nap{0, kObserverNapNs};
+        ::nanosleep(&nap, nullptr);
+    } else {
+        const bool at_claim = region_->tail().sequence != next_.sequence;
+        const std::uint64_t longest_ns = at_claim ? kSleepAtClaimNs : kSleepNs;
+        sleep_on(state_->subscribers_wait, std::min(longest_ns, deadline.remaining_ns()), [this] {
+            return has_event() || was_lapped(next_.position);
+        });
+    }
+    empty_polls_ = kEmptyPollsPerLook;  // the next empty poll looks for holes and for the stream's end
+}
+
+}  // namespace tailrace::bus
