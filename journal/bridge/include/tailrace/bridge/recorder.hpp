@@ -1,0 +1,114 @@
+// Recorder: the journal writer of a stream. Reads the ring as a subscriber and appends to the journal.
+//
+//     auto recorder = Recorder::attach("trades", {});
+//     std::thread journal([&] { outcome = recorder->run(stop); });
+//
+// One thread makes all calls after attach(); it may live in any process, or in `tailrace record`. One recorder
+// per stream at a time, proven by a lock that dies with it. It holds its place in the ring until what it read has
+// been written, so a recorder that is killed loses nothing that is still in the ring: its successor goes on where
+// the journal ends. Law: docs/durability.md.
+#pragma once
+
+#include <tailrace/base/result.hpp>
+#include <tailrace/bus/journal_board.hpp>
+#include <tailrace/bus/region.hpp>
+#include <tailrace/bus/subscriber.hpp>
+#include <tailrace/journal/writer.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+namespace tailrace::bridge {
+
+// What happens to publishers when the disk can't keep up.
+enum class JournalLag : std::uint8_t {
+    gate,  // they wait: nothing is lost, a slow disk becomes back-pressure
+    drop,  // they go on: what the journal missed becomes an exact, reported gap in it
+};
+
+struct RecorderOptions {
+    // `directory` empty: the one that the stream names, else default_journal_directory(stream). Alignment,
+    // stream name and start sequence are filled in from the stream.
+    journal::JournalOptions journal;
+    JournalLag lag = JournalLag::gate;
+    bus::WaitStrategy wait = bus::WaitStrategy::futex;
+    std::string bus_directory;  // empty: the default
+};
+
+struct RecorderStatus {
+    std::string journal_directory;
+    Sequence first_sequence = 0;  // where this recorder began
+    Sequence next_sequence = 0;   // read from the ring
+    Sequence written_sequence = 0;
+    Sequence durable_sequence = 0;
+    std::uint64_t lost_events = 0;  // gaps noted by this recorder
+    journal::WriterStatistics writer{};
+};
+
+class Recorder {
+public:
+    // Recovers the journal, or makes one, and takes its place in the ring: where the journal ends, or at the
+    // oldest event for a new journal. Events that left the ring before that become a gap. Errors: those of
+    // Region::open and Writer::open; `busy` when a recorder runs; `corrupt` when the ring isn't the
+    // continuation of this journal (it was created anew without regard to it).
+    [[nodiscard]] static Result<Recorder> attach(const std::string& stream,
+                                                 const RecorderOptions& options);
+
+    Recorder(Recorder&&) noexcept = default;
+    Recorder& operator=(Recorder&&) noexcept = default;
+    Recorder(const Recorder&) = delete;
+    Recorder& operator=(const Recorder&) = delete;
+    ~Recorder() = default;
+
+    // One round: takes what is there, drives the disk, tells the board. Waits at most `timeout_ns` when there is
+    // nothing to do. Error: the journal failed (sticky), or the ring is corrupt.
+    [[nodiscard]] Result<void> step(std::uint64_t timeout_ns);
+
+    // step() until `stop` is set or the stream is removed; then close().
+    [[nodiscard]] Result<void> run(const std::atomic<bool>& stop);
+
+    // Takes what is in the ring at this moment, makes it durable and seals the journal.
+    [[nodiscard]] Result<void> close();
+
+    [[nodiscard]] RecorderStatus status() const;
+    [[nodiscard]] const journal::Writer& writer() const noexcept { return writer_; }
+    [[nodiscard]] bool stream_was_removed() const noexcept;
+
+private:
+    Recorder(bus::Subscriber subscriber, journal::Writer writer, bus::JournalBoardWriter board,
+             const RecorderOptions& options, std::string journal_directory);
+
+    struct Pending {
+        bus::Place mark;  // after the run was appended, the ring may be reused up to here once it is written
+    };
+
+    [[nodiscard]] Result<bool> take_events();
+    [[nodiscard]] Result<bool> append_pending();
+    [[nodiscard]] Result<bool> drop_forward();
+    void report_progress();
+    [[nodiscard]] Error journal_error() const;
+
+    bus::Subscriber subscriber_;
+    journal::Writer writer_;
+    bus::JournalBoardWriter board_;
+    bus::Waiter waiter_;
+    JournalLag lag_;
+    std::string journal_directory_;
+    Sequence first_sequence_ = 0;
+    std::uint64_t lost_events_ = 0;
+    bus::Run pending_;            // read from the ring, not yet appended whole
+    std::deque<Pending> marks_;   // appended, not yet written
+};
+
+// Where the journal of `stream` lies when nobody says otherwise: $TAILRACE_JOURNAL_DIR/STREAM, else
+// $XDG_STATE_HOME/tailrace/STREAM, else /var/lib/tailrace/STREAM (root) or ~/.local/state/tailrace/STREAM.
+[[nodiscard]] std::string default_journal_directory(const std::string& stream);
+
+// The sequence with which a ring must begin to continue the journal in `directory`; 0 when there is none.
+// Error `corrupt` when recovery would refuse it.
+[[nodiscard]] Result<Sequence> sequence_after_journal(const std::string& directory);
+
+}  // namespace tailrace::bridge
