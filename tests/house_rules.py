@@ -387,7 +387,7 @@ def function_comment(file, index):
         {"bus/src/a.cpp": "// Reads it.\nint f() {\n" + "\n" * 6 + "    " + RELAXED + "}\n"},
     ],
     good={
-        "bus/src/c.cpp": "// Relaxed: nobody sees it yet.\nint f() {\n" + "\n" * 6 + "    " + RELAXED,
+        "bus/src/c.cpp": "// Relaxed: nobody sees it.\nint f() {\n" + "\n" * 6 + "    " + RELAXED,
         "bus/src/a.cpp": "// Only this thread writes it.\na.load(std::memory_order_relaxed);\n",
         "bus/src/b.cpp": "a.load(std::memory_order_relaxed);  // a hint\n",
     },
