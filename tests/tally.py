@@ -51,6 +51,9 @@ def tally(directory, broken):
             counts["failed"] += 1
             lines.append(f"failed: {path.stem}: the result file can't be read: {error}")
             continue
+        if not cases:
+            counts["failed"] += 1
+            lines.append(f"failed: {path.stem}: no test was run")
         for case in cases:
             kind, reason = verdict(case)
             counts[kind] += 1
@@ -58,9 +61,9 @@ def tally(directory, broken):
                 lines.append(f"failed: {path.stem}: {case.get('name')}")
             elif kind == "skipped":
                 lines.append(f"skipped: {path.stem}: {case.get('name')}: {reason}")
-    if counts["passed"] + counts["failed"] + counts["skipped"] == 0:
+    if sum(counts.values()) == 0:
         counts["failed"] = 1
-        lines.append("failed: no test was run")
+        lines.append("failed: there is no result file")
     summary = f"{counts['passed']} passed, {counts['failed']} failed"
     if counts["skipped"]:
         summary += f", {counts['skipped']} skipped"
@@ -97,8 +100,15 @@ def self_test():
             return 1
     with tempfile.TemporaryDirectory() as directory:
         (pathlib.Path(directory) / "torn.xml").write_text("<testsuite><testc", encoding="utf-8")
-        if tally(directory, [])[0][-1] != "0 passed, 1 failed":
+        (pathlib.Path(directory) / "some.xml").write_text(
+            f"<testsuite>{passed}</testsuite>", encoding="utf-8"
+        )
+        if tally(directory, [])[0][-1] != "1 passed, 1 failed":
             print("self-test: a torn result file must count as a failure")
+            return 1
+    with tempfile.TemporaryDirectory() as directory:
+        if tally(directory, [])[0][-1] != "0 passed, 1 failed":
+            print("self-test: a run without any result file must count as a failure")
             return 1
     return 0
 
