@@ -180,7 +180,8 @@ struct SuperBlock {
     Sequence durable_sequence;            // a promise, like a batch's
     std::uint64_t flags;                  // SuperFlag
     std::uint64_t written_ns;
-    std::array<std::byte, 3976> reserved;  // zero
+    std::uint64_t clean_end_offset;        // with kSuperCleanClose: where the newest segment ends
+    std::array<std::byte, 3968> reserved;  // zero
 };
 static_assert(sizeof(SuperBlock) == kBlockSizeBytes);
 static_assert(std::is_trivially_copyable_v<SuperBlock> && std::is_standard_layout_v<SuperBlock>);
@@ -192,6 +193,7 @@ static_assert(offsetof(SuperBlock, newest_segment_number) == 88);
 static_assert(offsetof(SuperBlock, durable_sequence) == 96);
 static_assert(offsetof(SuperBlock, flags) == 104);
 static_assert(offsetof(SuperBlock, written_ns) == 112);
+static_assert(offsetof(SuperBlock, clean_end_offset) == 120);
 
 // The index of a sealed segment: derived, never trusted over the segment, rebuilt on doubt.
 struct IndexHeader {

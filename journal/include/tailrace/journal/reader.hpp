@@ -112,6 +112,8 @@ struct EventStep {
     Gap gap;                     // for ReadKind::gap
 };
 
+class ReaderCore;
+
 class Reader {
 public:
     // Stands at the first event. Errors: `not_found`, `not_tailrace`, `incompatible`, `truncated`,
@@ -149,10 +151,9 @@ public:
     [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept;
 
 private:
-    class Core;
-    explicit Reader(std::unique_ptr<Core> core) noexcept;
+    explicit Reader(std::unique_ptr<ReaderCore> core) noexcept;
 
-    std::unique_ptr<Core> core_;
+    std::unique_ptr<ReaderCore> core_;
 };
 
 }  // namespace tailrace::journal

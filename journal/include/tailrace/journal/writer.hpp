@@ -115,6 +115,8 @@ struct WriterStatistics {
     std::uint64_t resubmissions;  // short or interrupted writes that were tried again
 };
 
+class WriterCore;
+
 class Writer {
 public:
     // Recovers the journal in `options.directory`, or makes a new one, and begins a new segment.
@@ -179,10 +181,9 @@ public:
     [[nodiscard]] WriterStatistics statistics() const noexcept;
 
 private:
-    class Core;
-    explicit Writer(std::unique_ptr<Core> core) noexcept;
+    explicit Writer(std::unique_ptr<WriterCore> core) noexcept;
 
-    std::unique_ptr<Core> core_;
+    std::unique_ptr<WriterCore> core_;
 };
 
 }  // namespace tailrace::journal

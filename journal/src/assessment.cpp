@@ -1,0 +1,300 @@
+#include "assessment.hpp"
+
+#include "batch_scan.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tailrace::journal {
+
+namespace {
+
+std::string range_text(Sequence first, Sequence end) {
+    return "[" + std::to_string(first) + ", " + std::to_string(end) + ")";
+}
+
+class Assessor {
+public:
+    Assessor(FileStore& files, const std::string& directory, AssessMode mode)
+        : files_(files),
+          directory_(directory),
+          mode_(mode) {}
+
+    Result<Assessment> run();
+
+private:
+    [[nodiscard]] Access access() const noexcept {
+        return mode_ == AssessMode::deciding ? Access::writing : Access::reading;
+    }
+    [[nodiscard]] std::string verify_hint() const {
+        return "nothing has been changed; 'tailrace verify " + directory_ + "' lists all damage";
+    }
+    [[nodiscard]] Error corrupt(std::string message) const {
+        return make_error(ErrorCode::corrupt, std::move(message), verify_hint());
+    }
+
+    Result<void> make_durable(const std::string& path);
+    Result<void> read_super_and_names();
+    Result<void> check_numbers();
+    Result<void> read_headers();
+    Result<void> check_chain(const SegmentHeader& header, const std::string& path) const;
+    Result<void> find_end();
+    Result<void> open_newest(BatchScan& scan);
+    void walk(BatchScan& scan, FoundBatch& stopped_by);
+    bool ends_cleanly(BatchScan& scan);
+    Result<void> judge(BatchScan& scan, const FoundBatch& stopped_by);
+
+    FileStore& files_;
+    const std::string& directory_;
+    AssessMode mode_;
+    DirectoryListing listing_;
+    Assessment found_;
+};
+
+// What only a cache holds must not be taken for durable: a crash of the machine during recovery
+// could still lose it.
+Result<void> Assessor::make_durable(const std::string& path) {
+    auto file = open_file(files_, path, {.write = true});
+    if (!file) return file.error();
+    const IoOutcome outcome = files_.sync(file->id());
+    if (outcome.ok()) {
+        files_.forget_cache(file->id());
+        return {};
+    }
+    return os_error(outcome.os_errno,
+                    "cannot flush '" + path + "' before recovery",
+                    "look at 'dmesg' for errors of the disk");
+}
+
+// SUPER before the names: a writer that rolls meanwhile makes the segment first.
+Result<void> Assessor::read_super_and_names() {
+    auto state = read_super(files_, directory_, access());
+    if (!state) return state.error();
+    auto listing = list_journal(files_, directory_);
+    if (!listing) return listing.error();
+    listing_ = std::move(*listing);
+    found_.super = state->newest;
+    if (found_.super || state->blank) return {};
+    // Foreign bytes and no segment: somebody else's directory. With segments they say it all, and
+    // SUPER is made anew.
+    if (listing_.segment_numbers.empty() && state->refusal) return *state->refusal;
+    return {};
+}
+
+Result<void> Assessor::check_numbers() {
+    const auto& numbers = listing_.segment_numbers;
+    if (numbers.empty()) {
+        if (!found_.super || found_.super->newest_segment_number == 0) return {};
+        return corrupt("the journal '" + directory_ +
+                       "' has lost all its segments: SUPER names number " +
+                       std::to_string(found_.super->newest_segment_number));
+    }
+    for (std::size_t i = 1; i < numbers.size(); ++i) {
+        if (numbers[i] == numbers[i - 1] + 1) continue;
+        return corrupt("segment '" + segment_path(directory_, numbers[i - 1] + 1) +
+                       "' is missing between others");
+    }
+    if (found_.super && numbers.back() < found_.super->newest_segment_number) {
+        return corrupt("segment '" + segment_path(directory_, found_.super->newest_segment_number) +
+                       "' is missing: SUPER names it as the newest");
+    }
+    if (found_.super &&
+        numbers.front() > std::max<std::uint64_t>(found_.super->oldest_segment_number, 1)) {
+        return corrupt("segment '" + segment_path(directory_, found_.super->oldest_segment_number) +
+                       "' is missing: SUPER names it as the oldest");
+    }
+    return {};
+}
+
+Result<void> Assessor::check_chain(const SegmentHeader& header, const std::string& path) const {
+    if (found_.super && header.journal_id != found_.super->journal_id) {
+        return corrupt("segment '" + path + "' belongs to another journal than SUPER");
+    }
+    if (found_.segments.empty()) return {};
+    const SegmentHeader& before = found_.segments.back();
+    if (header.journal_id != before.journal_id) {
+        return corrupt("segment '" + path + "' belongs to another journal than its predecessor");
+    }
+    if (header.previous.salt != before.salt ||
+        header.previous.end_sequence != header.first_sequence ||
+        header.first_sequence < before.first_sequence ||
+        header.event_alignment_bytes != before.event_alignment_bytes ||
+        header.previous.end_offset > before.segment_size_bytes) {
+        return corrupt("segment '" + path + "' doesn't follow '" +
+                       segment_path(directory_, before.segment_number) +
+                       "': what it says of its predecessor's end doesn't fit");
+    }
+    return {};
+}
+
+Result<void> Assessor::read_headers() {
+    for (const std::uint64_t number : listing_.segment_numbers) {
+        const std::string path = segment_path(directory_, number);
+        auto file = open_file(files_, path, {});
+        if (!file) return file.error();
+        auto header = read_segment_header(files_, *file, path, access());
+        if (!header) return header.error();
+        if (header->segment_number != number) {
+            return corrupt("segment '" + path + "' says that it is number " +
+                           std::to_string(header->segment_number) + ": was it renamed?");
+        }
+        const IoOutcome size = files_.size_bytes(file->id());
+        if (!size.ok()) return os_error(size.os_errno, "cannot look at '" + path + "'");
+        if (size.value < header->segment_size_bytes) {
+            return make_error(ErrorCode::truncated,
+                              "segment '" + path + "' has " + std::to_string(size.value) +
+                                  " bytes, its header says " +
+                                  std::to_string(header->segment_size_bytes),
+                              verify_hint());
+        }
+        if (auto fits = check_chain(*header, path); !fits) return fits.error();
+        found_.segments.push_back(*header);
+    }
+    return {};
+}
+
+Result<void> Assessor::open_newest(BatchScan& scan) {
+    const std::string path = segment_path(directory_, found_.newest().segment_number);
+    // Unbuffered: a page that a failed flush left in the cache is not what the device holds.
+    bool unbuffered = mode_ == AssessMode::deciding;
+    auto file = open_unbuffered(files_, path, {}, unbuffered);
+    if (!file) return file.error();
+    if (!scan.attach(std::move(*file), found_.newest())) {
+        return os_error(ENOMEM, "no memory to read '" + path + "'", "'free -m' shows what is left");
+    }
+    return {};
+}
+
+void Assessor::walk(BatchScan& scan, FoundBatch& stopped_by) {
+    LogPosition& end = found_.end;
+    while (!end.sealed) {
+        const FoundBatch batch = scan.batch_at(end.offset);
+        if (batch.os_errno != 0 || batch.verdict != BatchVerdict::valid ||
+            !continues(end, batch.header)) {
+            stopped_by = batch;
+            return;
+        }
+        found_.report.promised_sequence =
+            std::max(found_.report.promised_sequence, batch.header.durable_sequence);
+        advance(end, batch.header);
+    }
+    stopped_by = {};
+}
+
+// A clean close leaves its seal where SUPER says; then nothing needs to be walked.
+bool Assessor::ends_cleanly(BatchScan& scan) {
+    const auto& super = found_.super;
+    const SegmentHeader& newest = found_.newest();
+    if (!super || (super->flags & kSuperCleanClose) == 0) return false;
+    if (super->newest_segment_number != newest.segment_number) return false;
+    const std::uint64_t end = super->clean_end_offset;
+    if (end % kBlockSizeBytes != 0 || end < 2 * kBlockSizeBytes ||
+        end > newest.segment_size_bytes) {
+        return false;
+    }
+    const FoundBatch seal = scan.batch_at(end - kBlockSizeBytes);
+    if (seal.os_errno != 0 || seal.verdict != BatchVerdict::valid) return false;
+    if ((seal.header.flags & kBatchCleanClose) == 0) return false;
+    if (seal.header.first_sequence < super->durable_sequence) return false;
+    found_.end.offset = end - kBlockSizeBytes;
+    advance(found_.end, seal.header);
+    found_.data_end_offset = end;
+    found_.report.clean_close = true;
+    return true;
+}
+
+Result<void> Assessor::judge(BatchScan& scan, const FoundBatch& stopped_by) {
+    const std::string path = segment_path(directory_, found_.newest().segment_number);
+    if (stopped_by.os_errno != 0) {
+        return os_error(stopped_by.os_errno,
+                        "cannot read '" + path + "' at " + std::to_string(found_.end.offset),
+                        "look at 'dmesg' for errors of the disk");
+    }
+    RecoveryReport& report = found_.report;
+    const BeyondEnd beyond = scan_beyond(files_, scan, found_.end.offset, kMaxSegmentSizeBytes);
+    report.scanned_bytes += beyond.scanned_bytes;
+    if (beyond.os_errno != 0) {
+        return os_error(beyond.os_errno,
+                        "cannot read '" + path + "' behind " + std::to_string(found_.end.offset),
+                        "look at 'dmesg' for errors of the disk");
+    }
+    report.promised_sequence = std::max(report.promised_sequence, beyond.promised_sequence);
+    report.discarded_batches = beyond.valid_batches;
+    report.discarded_events = beyond.valid_events;
+    report.torn = beyond.data_end_offset > found_.end.offset;
+    report.torn_offset = report.torn ? found_.end.offset : 0;
+    found_.data_end_offset = beyond.data_end_offset;
+    if (report.promised_sequence <= found_.end.sequence) return {};
+    const std::string_view why = stopped_by.verdict == BatchVerdict::valid
+                                     ? "it doesn't continue the batch before it"
+                                     : batch_verdict_text(stopped_by.verdict);
+    return corrupt("acknowledged events " +
+                   range_text(found_.end.sequence, report.promised_sequence) +
+                   " can't be read: segment '" + path + "', offset " +
+                   std::to_string(found_.end.offset) + ": " + std::string(why));
+}
+
+Result<void> Assessor::find_end() {
+    RecoveryReport& report = found_.report;
+    const SegmentHeader& newest = found_.newest();
+    found_.end = first_position(newest);
+    report.promised_sequence =
+        std::max(newest.durable_sequence, found_.super ? found_.super->durable_sequence : 0);
+    BatchScan scan(files_);
+    if (auto opened = open_newest(scan); !opened) return opened.error();
+    if (!ends_cleanly(scan)) {
+        // Beside a running writer the end moves on while we look behind it: then there is more to
+        // walk.
+        Result<void> verdict;
+        std::uint64_t last_offset = 0;
+        do {
+            last_offset = found_.end.offset;
+            scan.refresh();
+            FoundBatch stopped_by;
+            walk(scan, stopped_by);
+            verdict = judge(scan, stopped_by);
+        } while (!verdict && mode_ == AssessMode::looking && found_.end.offset != last_offset);
+        if (!verdict) return verdict.error();
+    }
+    report.scanned_bytes += scan.read_bytes();
+    report.end_sequence = found_.end.sequence;
+    report.end_offset = found_.end.offset;
+    report.max_time_ns = found_.end.max_time_ns;
+    return {};
+}
+
+Result<Assessment> Assessor::run() {
+    if (auto names = read_super_and_names(); !names) return names.error();
+    if (mode_ == AssessMode::deciding) {
+        // The newest alone: a segment is flushed to its end before its successor's header is
+        // written.
+        if (!listing_.segment_numbers.empty()) {
+            auto durable = make_durable(segment_path(directory_, listing_.segment_numbers.back()));
+            if (!durable) return durable.error();
+        }
+        const IoOutcome outcome = files_.sync_directory(directory_);
+        if (!outcome.ok()) {
+            return os_error(outcome.os_errno, "cannot flush the directory '" + directory_ + "'");
+        }
+    }
+    if (auto numbers = check_numbers(); !numbers) return numbers.error();
+    if (listing_.segment_numbers.empty()) return std::move(found_);
+    if (auto headers = read_headers(); !headers) return headers.error();
+    if (auto end = find_end(); !end) return end.error();
+
+    RecoveryReport& report = found_.report;
+    report.first_sequence = found_.segments.front().first_sequence;
+    report.segment_count = found_.segments.size();
+    report.newest_segment_number = found_.newest().segment_number;
+    report.writer_epoch =
+        std::max(found_.newest().writer_epoch, found_.super ? found_.super->writer_epoch : 0);
+    return std::move(found_);
+}
+
+}  // namespace
+
+Result<Assessment> assess(FileStore& files, const std::string& directory, AssessMode mode) {
+    return Assessor(files, directory, mode).run();
+}
+
+}  // namespace tailrace::journal

@@ -1,0 +1,81 @@
+// BatchFiller: copies runs into buffers and hands over full batches in order, not yet sealed: where
+// they will stand in which segment is decided when they are placed. Never allocates after it was
+// made. One thread.
+//
+// I1 Batches come out in the order of their sequences; two that don't join have a gap between them.
+// I2 All events of a batch have dense sequences and one record salt, and have been walked in this
+// copy, not in the
+//    memory they came from, which others may still write to.
+// I3 max_time_ns never goes back, over batches and over restarts.
+#pragma once
+
+#include "block_pool.hpp"
+
+#include <tailrace/journal/writer.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace tailrace::journal {
+
+struct FilledBatch {
+    BufferIndex buffer = 0;
+    std::uint32_t body_size_bytes = 0;
+    std::uint32_t event_count = 0;
+    Sequence first_sequence = 0;
+    std::uint64_t record_salt = 0;
+    std::uint64_t first_time_ns = 0;
+    std::uint64_t max_time_ns = 0;
+};
+
+class BatchFiller {
+public:
+    // `capacity_bytes`: the largest batch, header included, a multiple of 4096.
+    BatchFiller(BlockPool& pool,
+                std::uint64_t capacity_bytes,
+                std::uint32_t alignment_bytes,
+                Sequence next_sequence,
+                std::uint64_t max_time_ns);
+
+    // `now_ns` stands in for publish times that the run doesn't know.
+    [[nodiscard]] AppendResult append(const Run& run, std::uint64_t now_ns) noexcept;
+    [[nodiscard]] AppendStatus skip(Sequence first, std::uint64_t count) noexcept;
+
+    // Whether a batch is full (or can't grow any more) and waits.
+    [[nodiscard]] bool has_ready() const noexcept { return ready_count_ > 0; }
+    // Whether there is any event that has not been taken out.
+    [[nodiscard]] bool has_events() const noexcept {
+        return has_ready() || filling_.event_count > 0;
+    }
+    // Declares the batch being filled ready, however little it holds.
+    void finish() noexcept;
+
+    // Requires: has_ready().
+    [[nodiscard]] const FilledBatch& front() const noexcept;
+    void pop_front() noexcept;
+
+    [[nodiscard]] Sequence next_sequence() const noexcept { return next_sequence_; }
+    [[nodiscard]] std::uint64_t max_time_ns() const noexcept { return max_time_ns_; }
+    [[nodiscard]] std::uint64_t max_event_size_bytes() const noexcept { return body_capacity_; }
+
+private:
+    [[nodiscard]] bool begin(std::uint64_t record_salt) noexcept;
+    void account(std::span<const std::byte> part,
+                 std::uint64_t event_count,
+                 std::uint64_t first_time_ns,
+                 std::uint64_t max_time_ns) noexcept;
+
+    BlockPool& pool_;
+    std::uint64_t body_capacity_;
+    std::uint32_t alignment_bytes_;
+    Sequence next_sequence_;
+    std::uint64_t max_time_ns_;
+
+    bool is_filling_ = false;
+    FilledBatch filling_;
+    std::vector<FilledBatch> ready_;  // a ring; as many places as there are buffers
+    std::size_t ready_front_ = 0;
+    std::size_t ready_count_ = 0;
+};
+
+}  // namespace tailrace::journal

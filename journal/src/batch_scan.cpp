@@ -1,0 +1,149 @@
+#include "batch_scan.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::uint64_t kWindowBytes = kMaxBatchSizeBytes;  // holds any batch
+constexpr std::uint64_t kFirstLookBytes = 16 * kBlockSizeBytes;
+constexpr std::uint64_t kHeaderLookBytes = 8 * kBlockSizeBytes;
+
+}  // namespace
+
+bool BatchScan::attach(StoredFile file, const SegmentHeader& header) noexcept {
+    if (memory_.bytes().empty()) memory_ = AlignedMemory(kWindowBytes);
+    if (memory_.bytes().empty()) return false;
+    file_ = std::move(file);
+    segment_ = header;
+    refresh();
+    return true;
+}
+
+void BatchScan::refresh() noexcept {
+    window_size_bytes_ = 0;
+    ahead_bytes_ = kFirstLookBytes;
+}
+
+BatchPlace BatchScan::place_at(std::uint64_t offset) const noexcept {
+    return {segment_.segment_number,
+            segment_.salt,
+            offset,
+            segment_.segment_size_bytes,
+            segment_.event_alignment_bytes};
+}
+
+std::span<const std::byte> BatchScan::window_at(std::uint64_t offset,
+                                                std::uint64_t size_bytes,
+                                                std::uint64_t ahead_bytes,
+                                                int& os_errno) noexcept {
+    const bool inside =
+        offset >= window_offset_ && offset + size_bytes <= window_offset_ + window_size_bytes_;
+    if (!inside) {
+        std::uint64_t want = std::clamp(ahead_bytes, size_bytes, kWindowBytes);
+        if (offset >= segment_.segment_size_bytes) return {};
+        want = std::min(want, segment_.segment_size_bytes - offset);
+        const IoOutcome outcome = files_->read(file_.id(), offset, memory_.bytes().first(want));
+        window_offset_ = offset;
+        window_size_bytes_ = outcome.ok() ? outcome.value : 0;
+        read_bytes_ += window_size_bytes_;
+        os_errno = outcome.os_errno;
+    }
+    return memory_.bytes().subspan(offset - window_offset_,
+                                   window_size_bytes_ - (offset - window_offset_));
+}
+
+FoundBatch BatchScan::header_at(std::uint64_t offset) noexcept {
+    FoundBatch found;
+    const auto block = window_at(offset, kBlockSizeBytes, kHeaderLookBytes, found.os_errno);
+    if (found.os_errno != 0) return found;
+    found.verdict = check_batch_header(block, place_at(offset), found.header);
+    return found;
+}
+
+FoundBatch BatchScan::batch_at(std::uint64_t offset) noexcept {
+    FoundBatch found;
+    auto block = window_at(offset, kBlockSizeBytes, ahead_bytes_, found.os_errno);
+    if (found.os_errno != 0) return found;
+    found.verdict = check_batch_header(block, place_at(offset), found.header);
+    if (found.verdict != BatchVerdict::valid) return found;
+
+    // One batch is there, so more are likely: read as much as fits from now on.
+    ahead_bytes_ = kWindowBytes;
+    const std::uint64_t slot = batch_slot_bytes(found.header.body_size_bytes);
+    if (block.size() < slot) block = window_at(offset, slot, ahead_bytes_, found.os_errno);
+    if (found.os_errno != 0) return found;
+    if (block.size() < slot) {
+        found.verdict = BatchVerdict::cut;
+        return found;
+    }
+    // The bytes may be newer than those that were checked: the header counts as it stands beside
+    // this body.
+    found.verdict = check_batch_header(block, place_at(offset), found.header);
+    if (found.verdict != BatchVerdict::valid ||
+        batch_slot_bytes(found.header.body_size_bytes) != slot) {
+        found.verdict = BatchVerdict::foreign;
+        return found;
+    }
+    found.body = block.subspan(sizeof(BatchHeader), found.header.body_size_bytes);
+    found.padding = block.subspan(sizeof(BatchHeader) + found.body.size(),
+                                  slot - sizeof(BatchHeader) - found.body.size());
+    found.verdict = check_batch_body(found.header, found.body, place_at(offset));
+    return found;
+}
+
+BeyondEnd scan_beyond(FileStore& files,
+                      BatchScan& scan,
+                      std::uint64_t from,
+                      std::uint64_t at_most_bytes) noexcept {
+    BeyondEnd beyond;
+    beyond.data_end_offset = from;
+    const AlignedMemory memory(kWindowBytes);
+    if (memory.bytes().empty()) {
+        beyond.os_errno = ENOMEM;
+        return beyond;
+    }
+    const SegmentHeader& segment = scan.segment();
+    const std::uint64_t end = from + std::min(at_most_bytes, segment.segment_size_bytes - from);
+    std::uint64_t skip_to = from;  // inside a valid batch no other one begins
+    for (std::uint64_t at = from; at < end; at += kWindowBytes) {
+        const auto want = std::min(kWindowBytes, end - at);
+        const IoOutcome outcome = files.read(scan.file(), at, memory.bytes().first(want));
+        if (!outcome.ok()) {
+            beyond.os_errno = outcome.os_errno;
+            return beyond;
+        }
+        beyond.scanned_bytes += outcome.value;
+        const auto bytes = std::span<const std::byte>(memory.bytes()).first(outcome.value);
+        if (is_zero(bytes)) {
+            if (outcome.value < want) break;
+            continue;
+        }
+        for (std::uint64_t inner = 0; inner < bytes.size(); inner += kBlockSizeBytes) {
+            const auto block =
+                bytes.subspan(inner, std::min(kBlockSizeBytes, bytes.size() - inner));
+            if (is_zero(block)) continue;
+            const std::uint64_t offset = at + inner;
+            beyond.data_end_offset = offset + block.size();
+            BatchHeader header;
+            const BatchPlace place{segment.segment_number,
+                                   segment.salt,
+                                   offset,
+                                   segment.segment_size_bytes,
+                                   segment.event_alignment_bytes};
+            if (check_batch_header(block, place, header) != BatchVerdict::valid) continue;
+            beyond.promised_sequence = std::max(beyond.promised_sequence, header.durable_sequence);
+            if (offset < skip_to) continue;
+            if (scan.batch_at(offset).verdict != BatchVerdict::valid) continue;
+            skip_to = offset + batch_slot_bytes(header.body_size_bytes);
+            ++beyond.valid_batches;
+            beyond.valid_events += header.event_count;
+        }
+        if (outcome.value < want) break;
+    }
+    return beyond;
+}
+
+}  // namespace tailrace::journal

@@ -1,0 +1,84 @@
+// Reading the batches of one segment: reader, recovery, verify and inspect all look at a segment
+// through this.
+//
+// Reads through a window, so that small batches cost no read each and large ones one. What it
+// returns points into the window and is valid until the next call. One thread.
+#pragma once
+
+#include "aligned_memory.hpp"
+#include "batch_codec.hpp"
+#include "storage.hpp"
+
+#include <tailrace/base/result.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace tailrace::journal {
+
+struct FoundBatch {
+    BatchVerdict verdict = BatchVerdict::absent;
+    BatchHeader header{};             // for `valid` and the damaged_ verdicts
+    std::span<const std::byte> body;  // for `valid`
+    std::span<const std::byte> padding;
+    int os_errno = 0;  // the read failed; the verdict means nothing
+};
+
+class BatchScan {
+public:
+    explicit BatchScan(FileStore& files) noexcept : files_(&files) {}
+
+    // Takes over the file. False when there is no memory for the window.
+    [[nodiscard]] bool attach(StoredFile file, const SegmentHeader& header) noexcept;
+    [[nodiscard]] bool is_attached() const noexcept { return file_.is_open(); }
+    [[nodiscard]] const SegmentHeader& segment() const noexcept { return segment_; }
+    [[nodiscard]] FileId file() const noexcept { return file_.id(); }
+
+    // The batch that begins at `offset`, wholly checked.
+    [[nodiscard]] FoundBatch batch_at(std::uint64_t offset) noexcept;
+    // Its header alone.
+    [[nodiscard]] FoundBatch header_at(std::uint64_t offset) noexcept;
+
+    // The file may have changed: forgets what was read.
+    void refresh() noexcept;
+
+    [[nodiscard]] std::uint64_t read_bytes() const noexcept { return read_bytes_; }
+
+private:
+    // At least `size_bytes` from `offset` in the window, less at the end of the file. Reads
+    // `ahead_bytes` at once on a miss.
+    [[nodiscard]] std::span<const std::byte> window_at(std::uint64_t offset,
+                                                       std::uint64_t size_bytes,
+                                                       std::uint64_t ahead_bytes,
+                                                       int& os_errno) noexcept;
+    [[nodiscard]] BatchPlace place_at(std::uint64_t offset) const noexcept;
+
+    FileStore* files_;
+    StoredFile file_;
+    SegmentHeader segment_{};
+    AlignedMemory memory_;
+    std::uint64_t window_offset_ = 0;
+    std::uint64_t window_size_bytes_ = 0;
+    std::uint64_t ahead_bytes_ = 0;
+    std::uint64_t read_bytes_ = 0;
+};
+
+// What lies behind the place where a walk ended.
+struct BeyondEnd {
+    Sequence promised_sequence = 0;   // largest promise of any sound header there
+    std::uint64_t valid_batches = 0;  // whole and sound, but not part of the log
+    std::uint64_t valid_events = 0;
+    std::uint64_t data_end_offset =
+        0;  // behind the last block that isn't zero; `from` when all are
+    std::uint64_t scanned_bytes = 0;
+    int os_errno = 0;
+};
+
+// Looks at every block of [from, from + at_most_bytes) of the segment.
+[[nodiscard]] BeyondEnd scan_beyond(FileStore& files,
+                                    BatchScan& scan,
+                                    std::uint64_t from,
+                                    std::uint64_t at_most_bytes) noexcept;
+
+}  // namespace tailrace::journal

@@ -1,0 +1,65 @@
+#include "lock_file.hpp"
+
+#include "segment_directory.hpp"
+
+#include <tailrace/base/unique_fd.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <string_view>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::string_view kPrefix = "pid ";
+
+std::uint32_t pid_in(int fd) noexcept {
+    std::array<char, 64> text{};
+    const ssize_t count = ::pread(fd, text.data(), text.size(), 0);
+    const std::string_view line(text.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
+    std::uint32_t pid = 0;
+    if (line.starts_with(kPrefix)) {
+        std::from_chars(line.data() + kPrefix.size(), line.data() + line.size(), pid);
+    }
+    return pid;
+}
+
+}  // namespace
+
+Result<FileLock> lock_journal(const std::string& directory) {
+    const std::string path = lock_path(directory);
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!fd.is_open()) {
+        return os_error(errno,
+                        "cannot open '" + path + "'",
+                        "check the permissions of the directory with 'ls -ld " + directory + "'");
+    }
+    auto lock = FileLock::try_lock(path, 0);
+    if (!lock && lock.error().code == ErrorCode::busy) {
+        const std::uint32_t pid = pid_in(fd.get());
+        return make_error(ErrorCode::busy,
+                          "the journal '" + directory + "' has a writer already" +
+                              (pid != 0 ? ", process " + std::to_string(pid) : std::string()),
+                          "stop that one first; 'tailrace inspect " + directory + "' shows it");
+    }
+    if (!lock) return lock.error();
+    const std::string line = std::string(kPrefix) + std::to_string(::getpid()) + "\n";
+    // For people; the lock holds without it.
+    if (::pwrite(fd.get(), line.data(), line.size(), 0) == static_cast<ssize_t>(line.size())) {
+        (void)!::ftruncate(fd.get(), static_cast<off_t>(line.size()));
+    }
+    return lock;
+}
+
+LockHolder look_at_lock(const std::string& directory) noexcept {
+    const UniqueFd fd(::open(lock_path(directory).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.is_open() || !is_locked(fd.get(), 0)) return {};
+    return {true, pid_in(fd.get())};
+}
+
+}  // namespace tailrace::journal

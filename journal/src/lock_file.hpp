@@ -1,0 +1,24 @@
+// The LOCK of a journal: one writer at a time. The kernel drops it when the process ends, however
+// it ends; the text inside is for people only. Any thread.
+#pragma once
+
+#include <tailrace/base/file_lock.hpp>
+#include <tailrace/base/result.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace tailrace::journal {
+
+// Makes the file if need be. Error `busy` names the holder's pid.
+[[nodiscard]] Result<FileLock> lock_journal(const std::string& directory);
+
+struct LockHolder {
+    bool is_held = false;
+    std::uint32_t pid = 0;  // 0: unknown
+};
+
+// Needs read permission only.
+[[nodiscard]] LockHolder look_at_lock(const std::string& directory) noexcept;
+
+}  // namespace tailrace::journal

@@ -1,0 +1,166 @@
+#include "posix_files.hpp"
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/base/unique_fd.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <dirent.h>
+#include <string_view>
+
+namespace tailrace::journal {
+
+namespace {
+
+IoOutcome outcome_of(int status) noexcept {
+    return {0, status == 0 ? 0 : errno};
+}
+
+IoOutcome sync_descriptor(int fd, int (*sync_call)(int)) noexcept {
+    int status = 0;
+    do {
+        status = sync_call(fd);
+    } while (status != 0 && errno == EINTR);
+    return outcome_of(status);
+}
+
+}  // namespace
+
+IoOutcome PosixFiles::open(const std::string& path, OpenFlags flags) noexcept {
+    int mode = flags.write ? O_RDWR : O_RDONLY;
+    mode |= O_CLOEXEC | O_NOCTTY;
+    if (flags.create) mode |= O_CREAT | O_TRUNC;
+    if (flags.unbuffered) mode |= O_DIRECT;
+    int fd = -1;
+    do {
+        fd = ::open(path.c_str(), mode, 0644);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0) return {0, errno};
+    return {static_cast<std::uint64_t>(fd), 0};
+}
+
+void PosixFiles::close(FileId file) noexcept {
+    ::close(file);
+}
+
+IoOutcome PosixFiles::size_bytes(FileId file) noexcept {
+    struct stat status {};
+    if (::fstat(file, &status) != 0) return {0, errno};
+    if (!S_ISREG(status.st_mode)) return {0, S_ISDIR(status.st_mode) ? EISDIR : EINVAL};
+    return {static_cast<std::uint64_t>(status.st_size), 0};
+}
+
+IoOutcome PosixFiles::read(FileId file, std::uint64_t offset, std::span<std::byte> into) noexcept {
+    std::uint64_t done = 0;
+    while (done < into.size()) {
+        const ssize_t count = ::pread(
+            file, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+        if (count == 0) break;
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            return {done, errno};
+        }
+        done += static_cast<std::uint64_t>(count);
+        // An unbuffered read stops unaligned only at the end of the file.
+        if (done % 512 != 0) break;
+    }
+    return {done, 0};
+}
+
+IoOutcome PosixFiles::write(FileId file,
+                            std::uint64_t offset,
+                            std::span<const std::byte> bytes) noexcept {
+    std::uint64_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t count = ::pwrite(
+            file, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            return {done, errno};
+        }
+        if (count == 0) return {done, EIO};
+        done += static_cast<std::uint64_t>(count);
+    }
+    return {done, 0};
+}
+
+IoOutcome PosixFiles::allocate(FileId file, std::uint64_t size_bytes) noexcept {
+    int status = 0;
+    do {
+        status = ::fallocate(file, 0, 0, static_cast<off_t>(size_bytes));
+    } while (status != 0 && errno == EINTR);
+    return outcome_of(status);
+}
+
+void PosixFiles::deallocate(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept {
+    // A file system without holes keeps the room: nothing is lost by it.
+    (void)::fallocate(file,
+                      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      static_cast<off_t>(offset),
+                      static_cast<off_t>(size_bytes));
+}
+
+IoOutcome PosixFiles::sync(FileId file) noexcept {
+    return sync_descriptor(file, ::fdatasync);
+}
+
+void PosixFiles::forget_cache(FileId file) noexcept {
+    (void)::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+IoOutcome PosixFiles::rename(const std::string& from, const std::string& to) noexcept {
+    return outcome_of(::rename(from.c_str(), to.c_str()));
+}
+
+IoOutcome PosixFiles::remove(const std::string& path) noexcept {
+    return outcome_of(::unlink(path.c_str()));
+}
+
+IoOutcome PosixFiles::sync_directory(const std::string& directory) noexcept {
+    const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.is_open()) return {0, errno};
+    return sync_descriptor(fd.get(), ::fsync);
+}
+
+IoOutcome PosixFiles::list(const std::string& directory, std::vector<std::string>& names) noexcept {
+    names.clear();
+    DIR* stream = ::opendir(directory.c_str());
+    if (stream == nullptr) return {0, errno};
+    IoOutcome outcome;
+    while (true) {
+        errno = 0;
+        // readdir is safe here: the stream belongs to this call alone.
+        const dirent* entry = ::readdir(stream);  // NOLINT(concurrency-mt-unsafe)
+        if (entry == nullptr) {
+            outcome.os_errno = errno;
+            break;
+        }
+        const std::string_view name = &entry->d_name[0];
+        if (name != "." && name != "..") names.emplace_back(name);
+    }
+    ::closedir(stream);
+    return outcome;
+}
+
+PosixFiles& posix_files() noexcept {
+    static PosixFiles files;
+    return files;
+}
+
+std::uint64_t SystemTime::wall_ns() noexcept {
+    return wall_clock_ns();
+}
+std::uint64_t SystemTime::elapsed_ns() noexcept {
+    return monotonic_ns();
+}
+
+SystemTime& system_time() noexcept {
+    static SystemTime time;
+    return time;
+}
+
+}  // namespace tailrace::journal

@@ -1,0 +1,71 @@
+// The files of a journal's directory: names, which of them are ours, and small whole-file
+// operations with errors that name the file. Law: docs/journal_format.md, "The directory".
+#pragma once
+
+#include "segment_codec.hpp"
+#include "storage.hpp"
+
+#include <tailrace/base/result.hpp>
+#include <tailrace/journal/format.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tailrace::journal {
+
+[[nodiscard]] std::string segment_path(const std::string& directory, std::uint64_t segment_number);
+[[nodiscard]] std::string index_path(const std::string& directory, std::uint64_t segment_number);
+[[nodiscard]] std::string super_path(const std::string& directory);
+[[nodiscard]] std::string lock_path(const std::string& directory);
+// A segment to be: filled with zeroes, or only allocated so far.
+[[nodiscard]] std::string spare_path(const std::string& directory);
+[[nodiscard]] std::string partial_spare_path(const std::string& directory);
+
+struct DirectoryListing {
+    std::vector<std::uint64_t> segment_numbers;  // ascending
+    bool has_super = false;
+    bool has_lock = false;
+    std::vector<std::string> foreign_names;  // none of ours
+};
+
+[[nodiscard]] Result<DirectoryListing> list_journal(FileStore& files, const std::string& directory);
+
+[[nodiscard]] Result<StoredFile> open_file(FileStore& files,
+                                           const std::string& path,
+                                           OpenFlags flags);
+// The same, buffered where unbuffered access is refused; `unbuffered` says what became of it.
+[[nodiscard]] Result<StoredFile> open_unbuffered(FileStore& files,
+                                                 const std::string& path,
+                                                 OpenFlags flags,
+                                                 bool& unbuffered);
+
+[[nodiscard]] Result<SegmentHeader> read_segment_header(FileStore& files,
+                                                        const StoredFile& file,
+                                                        const std::string& path,
+                                                        Access access);
+
+// SUPER as it is: the newest valid slot, if any.
+struct SuperState {
+    std::optional<SuperBlock> newest;
+    std::optional<Error> refusal;  // why there is none: foreign, damaged, of another version
+    bool blank = true;             // no file, or one without a single byte that isn't zero
+};
+
+[[nodiscard]] Result<SuperState> read_super(FileStore& files,
+                                            const std::string& directory,
+                                            Access access);
+// Writes the slot of super.generation and flushes. The caller raises the generation.
+[[nodiscard]] Result<void> write_super(FileStore& files,
+                                       const std::string& directory,
+                                       SuperBlock super);
+
+// Best effort: an index is derived.
+void write_index(FileStore& files, const std::string& path, const std::vector<std::byte>& bytes);
+[[nodiscard]] Result<SegmentIndex> read_index(FileStore& files,
+                                              const std::string& path,
+                                              const SegmentHeader& segment);
+
+}  // namespace tailrace::journal

@@ -1,0 +1,74 @@
+// SpareSegment: the file that becomes the next segment, allocated and filled with zeroes ahead of
+// time by a thread of its own, so that the writer never waits for it while the disk keeps up.
+//
+// An allocated file reads as zeroes before it is filled; filling only spares each later first write
+// of a block an update of the file system's metadata. So a file may be taken half filled: take()
+// then stops the filling, which ends within one write. The journal thread calls everything; the
+// filling thread only sees the state under the mutex. "spare.partial" is allocated, "spare" is
+// filled: a restart goes on from there.
+#pragma once
+
+#include "storage.hpp"
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace tailrace::journal {
+
+struct SpareOptions {
+    std::string directory;
+    std::uint64_t size_bytes = 0;
+    bool fill = true;
+    bool unbuffered = true;
+    bool background = true;  // false: prepare() does it all before it returns
+};
+
+class SpareSegment {
+public:
+    SpareSegment(FileStore& files, SpareOptions options);
+    SpareSegment(const SpareSegment&) = delete;
+    SpareSegment& operator=(const SpareSegment&) = delete;
+    // Stops filling. The file stays for the next writer.
+    ~SpareSegment();
+
+    // Begins to make one, unless one is there or under way. After an error it tries again.
+    void prepare() noexcept;
+
+    enum class State : std::uint8_t { none, making, allocated, filled, error };
+
+    // The path of a file to use, which is no spare any more then; empty while there is none:
+    // state() and os_errno() say why.
+    [[nodiscard]] std::string take() noexcept;
+    // Waits until take() may give another answer, at most so long.
+    void wait(std::uint64_t timeout_ns) noexcept;
+
+    [[nodiscard]] State state() noexcept;
+    [[nodiscard]] int os_errno() noexcept;
+
+private:
+    void run_thread() noexcept;
+    void make() noexcept;
+    [[nodiscard]] int allocate(bool& filled) noexcept;
+    [[nodiscard]] int fill_with_zeroes(const std::string& path) noexcept;
+    void set_state(State state, int os_errno) noexcept;
+
+    FileStore& files_;
+    const SpareOptions options_;
+    const std::string filled_path_;
+    const std::string partial_path_;
+
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable changed_;
+    State state_ = State::none;
+    int os_errno_ = 0;
+    bool wanted_ = false;  // stop filling: the file is needed
+    bool requested_ = false;
+    bool filling_ = false;
+    bool ending_ = false;
+    std::thread thread_;
+};
+
+}  // namespace tailrace::journal

@@ -1,0 +1,157 @@
+// The seam between the journal and the disk. Above it no system call is made; below it stand the
+// kernel's files with io_uring or pwrite, and in tests a simulated disk.
+//
+// FileStore: what is done to names and whole files, and reads; every call is complete when it
+// returns. May be used from several threads at once. WriteQueue: the writes and flushes of the
+// journal thread, in flight many at a time, completions in any order; one thread. Outcomes carry an
+// errno, and the caller, who knows the object's name, makes the Error.
+#pragma once
+
+#include <tailrace/base/error.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tailrace::journal {
+
+using FileId = int;
+inline constexpr FileId kNoFile = -1;
+
+struct IoOutcome {
+    std::uint64_t value = 0;
+    int os_errno = 0;
+
+    [[nodiscard]] bool ok() const noexcept { return os_errno == 0; }
+};
+
+struct OpenFlags {
+    bool write = false;
+    bool create = false;      // makes the file, or empties the one that is there
+    bool unbuffered = false;  // O_DIRECT: offsets, sizes and memory are multiples of 4096
+};
+
+class FileStore {
+public:
+    FileStore() = default;
+    FileStore(const FileStore&) = delete;
+    FileStore& operator=(const FileStore&) = delete;
+    virtual ~FileStore() = default;
+
+    // value: a FileId. EINVAL when unbuffered access is refused here.
+    [[nodiscard]] virtual IoOutcome open(const std::string& path, OpenFlags flags) noexcept = 0;
+    virtual void close(FileId file) noexcept = 0;
+    [[nodiscard]] virtual IoOutcome size_bytes(FileId file) noexcept = 0;
+
+    // value: bytes read; fewer than asked only at the end of the file.
+    [[nodiscard]] virtual IoOutcome read(FileId file,
+                                         std::uint64_t offset,
+                                         std::span<std::byte> into) noexcept = 0;
+    // All of it, or an errno.
+    [[nodiscard]] virtual IoOutcome write(FileId file,
+                                          std::uint64_t offset,
+                                          std::span<const std::byte> bytes) noexcept = 0;
+
+    // Room for [0, size_bytes), which becomes the file's size; unwritten bytes read as zero.
+    // EOPNOTSUPP: not here.
+    [[nodiscard]] virtual IoOutcome allocate(FileId file, std::uint64_t size_bytes) noexcept = 0;
+    // Gives back the room of a range, which reads as zero from now on. The size stays. Best effort.
+    virtual void deallocate(FileId file,
+                            std::uint64_t offset,
+                            std::uint64_t size_bytes) noexcept = 0;
+
+    // Returns when the bytes written so far, and what is needed to find them, survive power loss.
+    [[nodiscard]] virtual IoOutcome sync(FileId file) noexcept = 0;
+    // Drops clean cached pages, so that the next read comes from the device. Best effort.
+    virtual void forget_cache(FileId file) noexcept = 0;
+
+    [[nodiscard]] virtual IoOutcome rename(const std::string& from,
+                                           const std::string& to) noexcept = 0;
+    [[nodiscard]] virtual IoOutcome remove(const std::string& path) noexcept = 0;
+    // Names made, renamed and removed in the directory so far survive power loss.
+    [[nodiscard]] virtual IoOutcome sync_directory(const std::string& directory) noexcept = 0;
+    // The names in a directory, without "." and "..", in any order.
+    [[nodiscard]] virtual IoOutcome list(const std::string& directory,
+                                         std::vector<std::string>& names) noexcept = 0;
+};
+
+// A file of a FileStore, closed at the end of its scope.
+class StoredFile {
+public:
+    StoredFile() noexcept = default;
+    StoredFile(FileStore& files, FileId id) noexcept : files_(&files), id_(id) {}
+    StoredFile(StoredFile&& other) noexcept
+        : files_(other.files_),
+          id_(std::exchange(other.id_, kNoFile)) {}
+    StoredFile& operator=(StoredFile&& other) noexcept {
+        if (this != &other) {
+            reset();
+            files_ = other.files_;
+            id_ = std::exchange(other.id_, kNoFile);
+        }
+        return *this;
+    }
+    StoredFile(const StoredFile&) = delete;
+    StoredFile& operator=(const StoredFile&) = delete;
+    ~StoredFile() { reset(); }
+
+    [[nodiscard]] FileId id() const noexcept { return id_; }
+    [[nodiscard]] bool is_open() const noexcept { return id_ != kNoFile; }
+    void reset() noexcept {
+        if (id_ != kNoFile) files_->close(id_);
+        id_ = kNoFile;
+    }
+
+private:
+    FileStore* files_ = nullptr;
+    FileId id_ = kNoFile;
+};
+
+struct Completion {
+    std::uint64_t tag = 0;
+    std::int64_t outcome = 0;  // bytes written, 0 for a flush, or a negative errno
+};
+
+class WriteQueue {
+public:
+    WriteQueue() = default;
+    WriteQueue(const WriteQueue&) = delete;
+    WriteQueue& operator=(const WriteQueue&) = delete;
+    virtual ~WriteQueue() = default;
+
+    // Queues one operation; it may start now or with the next kick() or reap(). The bytes stay
+    // untouched until its completion. False when the queue is full. A flush covers the writes that
+    // were reaped before it was submitted, and no others.
+    [[nodiscard]] virtual bool submit_write(FileId file,
+                                            std::uint64_t offset,
+                                            std::span<const std::byte> bytes,
+                                            std::uint64_t tag) noexcept = 0;
+    [[nodiscard]] virtual bool submit_flush(FileId file, std::uint64_t tag) noexcept = 0;
+
+    // Hands everything queued to the kernel. 0 or an errno that ends the queue.
+    [[nodiscard]] virtual int kick() noexcept = 0;
+
+    // Completions so far; with a timeout, waits that long for the first one. value: how many.
+    [[nodiscard]] virtual IoOutcome reap(std::span<Completion> into,
+                                         std::uint64_t timeout_ns) noexcept = 0;
+
+    [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+};
+
+// The clocks, so that a test can set them.
+class TimeSource {
+public:
+    TimeSource() = default;
+    TimeSource(const TimeSource&) = delete;
+    TimeSource& operator=(const TimeSource&) = delete;
+    virtual ~TimeSource() = default;
+
+    [[nodiscard]] virtual std::uint64_t wall_ns() noexcept = 0;
+    [[nodiscard]] virtual std::uint64_t elapsed_ns() noexcept = 0;  // monotonic
+};
+
+}  // namespace tailrace::journal

@@ -1,0 +1,216 @@
+#include "write_pipeline.hpp"
+
+#include <tailrace/base/check.hpp>
+
+#include <array>
+#include <cerrno>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::uint64_t kFlushTag = ~std::uint64_t{0};
+constexpr std::uint32_t kMaxAttempts = 64;  // without progress, before a retry counts as a failure
+constexpr std::size_t kReapAtOnce = 32;
+// While writes keep coming, an acknowledge waits no longer than this for flush_size_bytes to
+// gather.
+constexpr std::uint64_t kMaxFlushDelayNs = 2'000'000;
+constexpr std::uint64_t kDrainWaitNs = 100'000'000;
+constexpr int kMaxDrainWaits = 600;
+
+bool is_transient(std::int64_t outcome) noexcept {
+    return outcome == -EINTR || outcome == -EAGAIN;
+}
+
+}  // namespace
+
+WritePipeline::WritePipeline(WriteQueue& queue,
+                             TimeSource& time,
+                             BlockPool& pool,
+                             const FlushPolicy& policy,
+                             std::uint32_t depth)
+    : queue_(queue),
+      time_(time),
+      pool_(pool),
+      policy_(policy),
+      slots_(depth) {}
+
+WritePipeline::~WritePipeline() {
+    if (failure_ == PipelineFailure::none) failure_ = PipelineFailure::queue;  // nothing new
+    for (int waits = 0; operations_in_flight_ > 0 && waits < kMaxDrainWaits; ++waits) {
+        if (queue_gone_) break;
+        (void)reap(kDrainWaitNs);
+    }
+}
+
+void WritePipeline::begin_segment(FileId file, Sequence sequence) noexcept {
+    TAILRACE_CHECK(is_settled());
+    file_ = file;
+    written_ = sequence;
+    durable_ = sequence;
+}
+
+void WritePipeline::fail(PipelineFailure failure, int os_errno, std::uint64_t offset) noexcept {
+    if (failure_ != PipelineFailure::none) return;
+    failure_ = failure;
+    failure_errno_ = os_errno;
+    failure_offset_ = offset;
+}
+
+void WritePipeline::submit(std::span<const std::byte> batch,
+                           std::uint64_t offset,
+                           Sequence end_sequence,
+                           std::optional<BufferIndex> buffer) noexcept {
+    TAILRACE_CHECK(has_room());
+    const std::size_t index = (slot_front_ + slot_count_) % slots_.size();
+    slots_[index] = {batch, offset, 0, end_sequence, buffer, 0, false};
+    ++slot_count_;
+    start(index);
+}
+
+void WritePipeline::start(std::size_t index) noexcept {
+    const Slot& write = slots_[index];
+    if (queue_.submit_write(
+            file_, write.offset + write.done_bytes, write.batch.subspan(write.done_bytes), index)) {
+        ++operations_in_flight_;
+    } else {
+        fail(PipelineFailure::queue, EBUSY, write.offset);
+    }
+}
+
+void WritePipeline::complete_write(std::size_t index, std::int64_t outcome) noexcept {
+    Slot& write = slots_[index];
+    if (outcome < 0 && !is_transient(outcome)) {
+        fail(PipelineFailure::write, static_cast<int>(-outcome), write.offset);
+        return;
+    }
+    std::uint64_t progress = 0;
+    if (outcome > 0) {
+        const std::uint64_t end = write.done_bytes + static_cast<std::uint64_t>(outcome);
+        if (end >= write.batch.size()) {
+            write.completed = true;
+            return;
+        }
+        // The rest begins on a whole block: unbuffered writes can't start elsewhere, and these
+        // bytes are the same.
+        progress = align_down(end, kBlockSizeBytes) - write.done_bytes;
+    }
+    write.done_bytes += progress;
+    write.attempts = progress > 0 ? 0 : write.attempts + 1;
+    if (write.attempts > kMaxAttempts) {
+        fail(PipelineFailure::write,
+             outcome < 0 ? static_cast<int>(-outcome) : EIO,
+             write.offset + write.done_bytes);
+        return;
+    }
+    if (failure_ != PipelineFailure::none) return;
+    ++resubmission_count_;
+    start(index);
+}
+
+void WritePipeline::complete_flush(std::int64_t outcome) noexcept {
+    flush_in_flight_ = false;
+    if (is_transient(outcome) && flush_attempts_ < kMaxAttempts) {
+        // Not begun at all, so nothing can be lost by it: what it should cover is unflushed again.
+        ++flush_attempts_;
+        ++resubmission_count_;
+        unflushed_bytes_ += flush_bytes_;
+        flush_requested_ = true;
+        return;
+    }
+    if (outcome < 0) {
+        fail(PipelineFailure::flush, static_cast<int>(-outcome), 0);
+        return;
+    }
+    if (failure_ != PipelineFailure::none) return;
+    flush_attempts_ = 0;
+    TAILRACE_CHECK(flush_sequence_ >= durable_ && flush_sequence_ <= written_);
+    durable_ = flush_sequence_;
+}
+
+void WritePipeline::retire_completed() noexcept {
+    while (slot_count_ > 0 && slots_[slot_front_].completed) {
+        const Slot& write = slots_[slot_front_];
+        if (write.buffer) pool_.release(*write.buffer);
+        written_ = write.end_sequence;
+        written_bytes_ += write.batch.size();
+        unflushed_bytes_ += write.batch.size();
+        slot_front_ = (slot_front_ + 1) % slots_.size();
+        --slot_count_;
+    }
+}
+
+bool WritePipeline::should_flush() noexcept {
+    if (flush_in_flight_ || unflushed_bytes_ == 0 || failure_ != PipelineFailure::none) {
+        return false;
+    }
+    if (flush_requested_) return true;
+    switch (policy_.sync_policy) {
+        case SyncPolicy::none:
+            return false;
+        case SyncPolicy::interval:
+            return time_.elapsed_ns() - last_flush_ns_ >= policy_.sync_interval_ns;
+        case SyncPolicy::group:
+            break;
+    }
+    if (slot_count_ == 0 || unflushed_bytes_ >= policy_.flush_size_bytes) return true;
+    return time_.elapsed_ns() - last_flush_ns_ >= kMaxFlushDelayNs;
+}
+
+void WritePipeline::start_flush() noexcept {
+    // What is covered is decided here and now: I2.
+    flush_sequence_ = written_;
+    flush_bytes_ = unflushed_bytes_;
+    if (!queue_.submit_flush(file_, kFlushTag)) {
+        fail(PipelineFailure::queue, EBUSY, 0);
+        return;
+    }
+    ++operations_in_flight_;
+    ++flush_count_;
+    flush_in_flight_ = true;
+    flush_requested_ = false;
+    unflushed_bytes_ = 0;
+    if (policy_.sync_policy != SyncPolicy::none) last_flush_ns_ = time_.elapsed_ns();
+}
+
+bool WritePipeline::reap(std::uint64_t timeout_ns) noexcept {
+    std::array<Completion, kReapAtOnce> completions;
+    const IoOutcome outcome = queue_.reap(completions, timeout_ns);
+    if (!outcome.ok()) {
+        queue_gone_ = true;
+        fail(PipelineFailure::queue, outcome.os_errno, 0);
+        return false;
+    }
+    for (std::size_t i = 0; i < outcome.value; ++i) {
+        --operations_in_flight_;
+        if (completions[i].tag == kFlushTag) {
+            complete_flush(completions[i].outcome);
+        } else {
+            complete_write(completions[i].tag, completions[i].outcome);
+        }
+    }
+    retire_completed();
+    return outcome.value > 0;
+}
+
+bool WritePipeline::pump(std::uint64_t timeout_ns) noexcept {
+    if (operations_in_flight_ == 0 && !should_flush()) return false;
+    bool moved = operations_in_flight_ > 0 && reap(0);
+    if (should_flush()) {
+        start_flush();
+        moved = true;
+    }
+    if (!moved && timeout_ns > 0 && operations_in_flight_ > 0) moved = reap(timeout_ns);
+    if (should_flush()) start_flush();
+    kick();
+    return moved;
+}
+
+void WritePipeline::kick() noexcept {
+    if (failure_ != PipelineFailure::none) return;
+    if (const int refusal = queue_.kick(); refusal != 0) {
+        fail(PipelineFailure::queue, refusal, 0);
+    }
+}
+
+}  // namespace tailrace::journal

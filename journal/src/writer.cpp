@@ -1,0 +1,144 @@
+#include "lock_file.hpp"
+#include "posix_files.hpp"
+#include "storage_choice.hpp"
+#include "writer_core.hpp"
+
+#include <tailrace/journal/writer.hpp>
+
+#include <sys/random.h>
+#include <system_error>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace tailrace::journal {
+
+namespace {
+
+std::uint64_t random_word() {
+    std::uint64_t word = 0;
+    // Eight bytes are never cut short; before the pool is seeded, early in a boot, it waits.
+    while (::getrandom(&word, sizeof(word), 0) != static_cast<ssize_t>(sizeof(word))) {
+        TAILRACE_CHECK(errno == EINTR);
+    }
+    return word;
+}
+
+WriterEnvironment kernel_environment(IoBackend backend) {
+    WriterEnvironment around;
+    around.files = &posix_files();
+    around.time = &system_time();
+    around.random = random_word;
+    around.make_queue = [backend](std::size_t depth,
+                                  std::span<const std::byte> memory,
+                                  std::string& reason) -> Result<std::unique_ptr<WriteQueue>> {
+        auto choice = choose_queue(backend, depth, memory);
+        if (!choice) return choice.error();
+        reason = choice->reason;
+        return std::move(choice->queue);
+    };
+    return around;
+}
+
+Result<void> make_directory(const std::string& directory) {
+    std::error_code failure;
+    const bool made = std::filesystem::create_directories(directory, failure);
+    if (failure) {
+        return os_error(failure.value(),
+                        "cannot make the directory '" + directory + "'",
+                        "check the path and its permissions with 'ls -ld'");
+    }
+    if (!made) return {};
+    const auto parent = std::filesystem::path(directory).parent_path();
+    const IoOutcome outcome =
+        posix_files().sync_directory(parent.empty() ? std::string(".") : parent.string());
+    if (outcome.ok()) return {};
+    return os_error(outcome.os_errno, "cannot flush the parent of '" + directory + "'");
+}
+
+}  // namespace
+
+Result<Writer> Writer::open(const JournalOptions& options) noexcept {
+    if (options.directory.empty()) {
+        return make_error(ErrorCode::invalid_argument,
+                          "no directory is given for the journal",
+                          "'tailrace record --help' shows how");
+    }
+    if (auto made = make_directory(options.directory); !made) return made.error();
+    auto lock = lock_journal(options.directory);
+    if (!lock) return lock.error();
+    auto core = WriterCore::open(options, kernel_environment(options.io_backend));
+    if (!core) return core.error();
+    (*core)->hold(std::move(*lock));
+    return Writer(std::move(*core));
+}
+
+Writer::Writer(std::unique_ptr<WriterCore> core) noexcept : core_(std::move(core)) {}
+Writer::Writer(Writer&& other) noexcept = default;
+Writer& Writer::operator=(Writer&& other) noexcept = default;
+Writer::~Writer() = default;
+
+AppendResult Writer::append(const Run& run) noexcept {
+    return core_->append(run);
+}
+AppendStatus Writer::append_tombstone(Sequence sequence, std::uint64_t record_salt) noexcept {
+    return core_->append_tombstone(sequence, record_salt);
+}
+AppendStatus Writer::note_gap(Sequence first, std::uint64_t count) noexcept {
+    return core_->note_gap(first, count);
+}
+bool Writer::drive(std::uint64_t timeout_ns) noexcept {
+    return core_->drive(timeout_ns);
+}
+void Writer::request_flush() noexcept {
+    core_->request_flush();
+}
+Result<void> Writer::sync(std::uint64_t timeout_ns) noexcept {
+    return core_->sync(timeout_ns);
+}
+Result<void> Writer::close(std::uint64_t timeout_ns) noexcept {
+    return core_->close(timeout_ns);
+}
+
+Sequence Writer::next_sequence() const noexcept {
+    return core_->next_sequence();
+}
+Sequence Writer::written_sequence() const noexcept {
+    return core_->written_sequence();
+}
+Sequence Writer::durable_sequence() const noexcept {
+    return core_->durable_sequence();
+}
+WriterState Writer::state() const noexcept {
+    return core_->state();
+}
+int Writer::failure_errno() const noexcept {
+    return core_->failure_errno();
+}
+Error Writer::failure() const {
+    return core_->failure();
+}
+
+const RecoveryReport& Writer::recovery() const noexcept {
+    return core_->recovery();
+}
+std::uint64_t Writer::max_event_size_bytes() const noexcept {
+    return core_->max_event_size_bytes();
+}
+const std::string& Writer::stream_name() const noexcept {
+    return core_->stream_name();
+}
+std::uint32_t Writer::event_alignment_bytes() const noexcept {
+    return core_->event_alignment_bytes();
+}
+std::string_view Writer::io_backend_name() const noexcept {
+    return core_->io_backend_name();
+}
+std::string_view Writer::io_backend_reason() const noexcept {
+    return core_->io_backend_reason();
+}
+WriterStatistics Writer::statistics() const noexcept {
+    return core_->statistics();
+}
+
+}  // namespace tailrace::journal

@@ -1,0 +1,326 @@
+#include "writer_core.hpp"
+
+#include <tailrace/base/cache_line.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::uint64_t kSettleWaitNs = 10'000'000;
+constexpr std::uint64_t kNapNs = 1'000'000;
+
+}  // namespace
+
+WriterCore::~WriterCore() = default;
+
+bool WriterCore::is_running() const noexcept {
+    return phase_ != Phase::closed && !refusal_ && pipeline_->failure() == PipelineFailure::none;
+}
+
+WriterState WriterCore::state() const noexcept {
+    if (phase_ == Phase::closed) return WriterState::closed;
+    if (!is_running()) return WriterState::failed;
+    return no_space_errno_ != 0 ? WriterState::no_space : WriterState::running;
+}
+
+int WriterCore::failure_errno() const noexcept {
+    if (refusal_) return refusal_->os_errno;
+    if (pipeline_->failure() != PipelineFailure::none) return pipeline_->failure_errno();
+    return no_space_errno_;
+}
+
+Error WriterCore::failure() const {
+    const std::string recover_hint =
+        "look at 'dmesg' for errors of the disk, then start the writer anew: it recovers what is "
+        "durable; "
+        "'tailrace verify " +
+        options_.directory + "' checks it";
+    if (refusal_) return *refusal_;
+    switch (pipeline_->failure()) {
+        case PipelineFailure::none:
+            break;
+        case PipelineFailure::write:
+            return os_error(pipeline_->failure_errno(),
+                            "a write to '" + segment_.path + "' at " +
+                                std::to_string(pipeline_->failure_offset()) +
+                                " failed; nothing after sequence " +
+                                std::to_string(pipeline_->durable()) + " is durable",
+                            recover_hint);
+        case PipelineFailure::flush:
+            return os_error(pipeline_->failure_errno(),
+                            "a flush of '" + segment_.path + "' failed; nothing after sequence " +
+                                std::to_string(pipeline_->durable()) + " is durable",
+                            recover_hint);
+        case PipelineFailure::queue:
+            return os_error(pipeline_->failure_errno(),
+                            "the queue of writes to '" + segment_.path + "' broke",
+                            recover_hint);
+    }
+    if (no_space_errno_ != 0) {
+        return os_error(no_space_errno_,
+                        "there is no room for the next segment of '" + options_.directory + "'",
+                        "free " + std::to_string(options_.segment_size_bytes) +
+                            " bytes there ('df' shows what is left); the writer goes on by itself");
+    }
+    return make_error(ErrorCode::closed, "the writer of '" + options_.directory + "' is closed");
+}
+
+void WriterCore::fail_with(Error error) noexcept {
+    if (!refusal_) refusal_ = std::move(error);
+}
+
+AppendResult WriterCore::append(const Run& run) noexcept {
+    if (!is_running() || closing_) return {0, 0, AppendStatus::failed};
+    const bool needs_clock = run.first_publish_time_ns == 0;
+    const AppendResult taken = filler_.append(run, needs_clock ? around_.time->wall_ns() : 0);
+    event_count_ += taken.event_count;
+    event_bytes_ += taken.size_bytes;
+    return taken;
+}
+
+AppendStatus WriterCore::append_tombstone(Sequence sequence, std::uint64_t record_salt) noexcept {
+    alignas(kCacheLineBytes) std::array<std::byte, kCacheLineBytes> record{};
+    const EventHeader header{stamp_of(sequence, record_salt), 0, 0, kTombstone, 0};
+    std::memcpy(record.data(), &header, sizeof(header));
+    Run run;
+    run.first_sequence = sequence;
+    run.event_count = 1;
+    run.bytes = std::span(record).first(options_.event_alignment_bytes);
+    run.record_salt = record_salt;
+    return append(run).status;
+}
+
+AppendStatus WriterCore::note_gap(Sequence first, std::uint64_t count) noexcept {
+    if (!is_running() || closing_) return AppendStatus::failed;
+    return filler_.skip(first, count);
+}
+
+void WriterCore::request_flush() noexcept {
+    pipeline_->request_flush();
+}
+
+bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
+    if (phase_ == Phase::closed) return false;
+    if (!is_running()) {
+        (void)pipeline_->pump(0);  // what is in flight still ends; nothing new begins
+        return false;
+    }
+    bool moved = pipeline_->pump(0);
+    if (place_batches()) moved = true;
+    if (advance_roll()) moved = true;
+    if (mark_if_idle()) moved = true;
+    pipeline_->kick();
+    if (moved || timeout_ns == 0) return moved;
+    if (pipeline_->is_busy()) return pipeline_->pump(timeout_ns);
+    if (phase_ == Phase::waiting) return wait_for_spare(timeout_ns);
+    return false;
+}
+
+bool WriterCore::wait_for_spare(std::uint64_t timeout_ns) {
+    if (!around_.background) return false;
+    if (no_space_errno_ == 0) {
+        spare_->wait(timeout_ns);
+    } else {
+        // Somebody has to make room; looking a thousand times a second is often enough.
+        std::this_thread::sleep_for(std::chrono::nanoseconds(std::min(timeout_ns, kNapNs)));
+    }
+    return false;
+}
+
+bool WriterCore::fits(std::uint64_t slot_bytes) const noexcept {
+    // One block is kept for the seal.
+    return segment_.next.offset + slot_bytes + kBlockSizeBytes <=
+           segment_.header.segment_size_bytes;
+}
+
+bool WriterCore::place_batches() noexcept {
+    bool moved = false;
+    while (phase_ == Phase::writing && pipeline_->has_room()) {
+        if (!filler_.has_ready()) {
+            // Not full: it goes when nothing else is under way, so that the next one gathers
+            // meanwhile.
+            const bool under_way = options_.sync_policy == SyncPolicy::group
+                                       ? pipeline_->is_busy()
+                                       : pipeline_->is_writing();
+            if (under_way) break;
+            filler_.finish();
+        }
+        const bool is_gap_only =
+            !filler_.has_ready() && segment_.next.sequence != filler_.next_sequence();
+        if (!filler_.has_ready() && !is_gap_only) break;
+        const std::uint64_t slot =
+            batch_slot_bytes(is_gap_only ? 0 : std::uint64_t{filler_.front().body_size_bytes});
+        moved = true;
+        if (!fits(slot)) {
+            phase_ = Phase::draining;
+            place_bare(pool_.seal_block(), kBatchSeal);
+        } else if (is_gap_only) {
+            place_bare(pool_.marker_block(), kBatchMarker);
+        } else {
+            place(filler_.front());
+            filler_.pop_front();
+        }
+    }
+    return moved;
+}
+
+BatchHeader WriterCore::header_at_next(Sequence first_sequence) noexcept {
+    BatchHeader header{};
+    sealed_ns_ = std::max(sealed_ns_, around_.time->wall_ns());
+    header.first_sequence = first_sequence;
+    header.durable_sequence = pipeline_->durable();
+    header.sealed_ns = sealed_ns_;
+    header.previous_checksum = segment_.next.last_checksum;
+    if (first_sequence != segment_.next.sequence) header.flags |= kBatchGapBefore;
+    return header;
+}
+
+void WriterCore::place(const FilledBatch& batch) noexcept {
+    BatchHeader header = header_at_next(batch.first_sequence);
+    header.record_salt = batch.record_salt;
+    header.first_time_ns = batch.first_time_ns;
+    header.max_time_ns = batch.max_time_ns;
+    header.event_count = batch.event_count;
+    header.body_size_bytes = batch.body_size_bytes;
+    const auto block = pool_.buffer(batch.buffer).first(batch_slot_bytes(batch.body_size_bytes));
+    submit(block, header, batch.buffer);
+}
+
+// A batch without events: marker or seal. It stands for the sequence that is appended next, or,
+// while batches still wait for a place, for the one that was placed last.
+void WriterCore::place_bare(std::span<std::byte> block, std::uint16_t flags) noexcept {
+    const bool all_placed = !filler_.has_events();
+    BatchHeader header =
+        header_at_next(all_placed ? filler_.next_sequence() : segment_.next.sequence);
+    header.flags = static_cast<std::uint16_t>(header.flags | flags);
+    header.first_time_ns = segment_.next.max_time_ns;
+    header.max_time_ns = segment_.next.max_time_ns;
+    submit(block, header, std::nullopt);
+}
+
+void WriterCore::submit(std::span<std::byte> block,
+                        const BatchHeader& header,
+                        std::optional<BufferIndex> buffer) noexcept {
+    LogPosition& next = segment_.next;
+    const BatchPlace place{segment_.header.segment_number,
+                           segment_.header.salt,
+                           next.offset,
+                           segment_.header.segment_size_bytes,
+                           segment_.header.event_alignment_bytes};
+    BatchHeader sealed = header;
+    sealed.header_checksum = seal_batch(block, header, place);
+    const std::uint64_t offset = next.offset;
+    note_index_entry(header.first_sequence);
+    advance(next, sealed);
+    marked_sequence_ = header.durable_sequence;
+    ++batch_count_;
+    pipeline_->submit(block, offset, next.sequence, buffer);
+}
+
+void WriterCore::note_index_entry(Sequence first_sequence) noexcept {
+    auto& index = segment_.index;
+    if (!index.empty() && segment_.next.offset - index.back().offset < kIndexSpacingBytes) return;
+    if (index.size() == index.capacity()) return;
+    index.push_back({first_sequence, segment_.next.max_time_ns, segment_.next.offset});
+}
+
+bool WriterCore::advance_roll() noexcept {
+    if (phase_ == Phase::draining) {
+        if (!pipeline_->is_settled()) {
+            if (!pipeline_->is_writing()) pipeline_->request_flush();
+            return false;
+        }
+        phase_ = Phase::waiting;
+    }
+    if (phase_ != Phase::waiting || closing_) return false;
+    if (no_space_errno_ != 0 && around_.time->elapsed_ns() < next_spare_try_ns_) return false;
+    roll();
+    return phase_ == Phase::writing;
+}
+
+// While a write is on its way to a power cut, the last acknowledged batch could pass for a torn
+// one; a promise that stands behind it can't be explained away. So the promise is written down as
+// soon as there is time for it.
+bool WriterCore::mark_if_idle() noexcept {
+    if (options_.marker_idle_ns == 0 || phase_ != Phase::writing) return false;
+    const Sequence durable = pipeline_->durable();
+    if (durable <= marked_sequence_ || pipeline_->is_busy() || filler_.has_events()) return false;
+    const std::uint64_t now_ns = around_.time->elapsed_ns();
+    if (durable != seen_durable_) {
+        seen_durable_ = durable;
+        durable_since_ns_ = now_ns;
+        return false;
+    }
+    if (now_ns - durable_since_ns_ < options_.marker_idle_ns || !fits(kBlockSizeBytes))
+        return false;
+    place_bare(pool_.marker_block(), kBatchMarker);
+    return true;
+}
+
+Result<void> WriterCore::settle(std::uint64_t deadline_ns) noexcept {
+    while (true) {
+        if (!is_running()) return failure();
+        const bool placed = !filler_.has_events() &&
+                            segment_.next.sequence == filler_.next_sequence() &&
+                            (phase_ == Phase::writing || closing_);
+        if (placed && pipeline_->is_settled()) return {};
+        if (placed && !pipeline_->is_writing()) pipeline_->request_flush();
+        (void)drive(kSettleWaitNs);
+        if (around_.time->elapsed_ns() < deadline_ns) continue;
+        if (no_space_errno_ != 0) return failure();
+        return make_error(ErrorCode::timed_out,
+                          "the journal '" + options_.directory + "' didn't become durable in time",
+                          "'tailrace doctor' measures the disk");
+    }
+}
+
+Result<void> WriterCore::sync(std::uint64_t timeout_ns) noexcept {
+    if (phase_ == Phase::closed) return failure();
+    return settle(around_.time->elapsed_ns() + timeout_ns);
+}
+
+Result<void> WriterCore::close(std::uint64_t timeout_ns) noexcept {
+    if (phase_ == Phase::closed) return {};
+    const std::uint64_t deadline_ns = around_.time->elapsed_ns() + timeout_ns;
+    if (auto durable = settle(deadline_ns); !durable) return durable.error();
+
+    closing_ = true;
+    phase_ = Phase::draining;
+    place_bare(pool_.seal_block(), kBatchSeal | kBatchCleanClose);
+    if (auto durable = settle(deadline_ns); !durable) return durable.error();
+    return finish_close();
+}
+
+Result<void> WriterCore::finish_close() noexcept {
+    spare_.reset();
+    write_segment_index();
+    const std::uint64_t end = segment_.next.offset;
+    around_.files->deallocate(segment_.file.id(), end, segment_.header.segment_size_bytes - end);
+    if (auto noted = note_newest(kSuperCleanClose, end); !noted) {
+        fail_with(noted.error());
+        return noted.error();
+    }
+    phase_ = Phase::closed;
+    segment_.file.reset();
+    lock_.unlock();
+    return {};
+}
+
+WriterStatistics WriterCore::statistics() const noexcept {
+    return {event_count_,
+            event_bytes_,
+            batch_count_,
+            pipeline_->written_bytes(),
+            pipeline_->flush_count(),
+            segment_count_,
+            pipeline_->resubmission_count()};
+}
+
+}  // namespace tailrace::journal

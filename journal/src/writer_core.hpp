@@ -1,0 +1,164 @@
+// WriterCore: what stands behind Writer, over any storage. See writer.hpp for the contract.
+//
+// One loop, drive(), does everything; each step is short and leaves a state from which the next
+// call goes on:
+//   writing   full batches are placed and submitted, up to the queue depth (bulk); one that isn't
+//   full only when nothing is in
+//             flight, so that one write and flush are under way while the next batch fills (group
+//             commit)
+//   draining  the segment is full: its seal is submitted, all must become durable
+//   waiting   for the next segment's file
+// I1 Batches are placed back to back, in order; a block once submitted is never submitted again
+// with other bytes. I2 A segment's header is flushed before the segment gets its name, its name
+// before its first batch is submitted, and its
+//    predecessor is durable to the end before that header is made. So only the newest segment can
+//    have a bad tail.
+// I3 The promise in a header is durable_sequence() at that moment, never more.
+#pragma once
+
+#include "assessment.hpp"
+#include "batch_filler.hpp"
+#include "block_pool.hpp"
+#include "segment_directory.hpp"
+#include "spare_segment.hpp"
+#include "storage.hpp"
+#include "write_pipeline.hpp"
+
+#include <tailrace/base/file_lock.hpp>
+#include <tailrace/journal/writer.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tailrace::journal {
+
+// What a writer runs on. Everything outlives it.
+struct WriterEnvironment {
+    FileStore* files = nullptr;
+    TimeSource* time = nullptr;
+    // Makes the queue for writes from `memory`; the reason is for people.
+    std::function<Result<std::unique_ptr<WriteQueue>>(
+        std::size_t depth, std::span<const std::byte> memory, std::string& reason)>
+        make_queue;
+    std::function<std::uint64_t()> random;  // salts and ids
+    bool background = true;                 // spare segments are made by a thread of their own
+};
+
+class WriterCore {
+public:
+    // The directory exists and is locked by the caller.
+    [[nodiscard]] static Result<std::unique_ptr<WriterCore>> open(const JournalOptions& options,
+                                                                  const WriterEnvironment& around);
+    WriterCore(const WriterCore&) = delete;
+    WriterCore& operator=(const WriterCore&) = delete;
+    ~WriterCore();
+
+    void hold(FileLock lock) noexcept { lock_ = std::move(lock); }
+
+    [[nodiscard]] AppendResult append(const Run& run) noexcept;
+    [[nodiscard]] AppendStatus append_tombstone(Sequence sequence,
+                                                std::uint64_t record_salt) noexcept;
+    [[nodiscard]] AppendStatus note_gap(Sequence first, std::uint64_t count) noexcept;
+    bool drive(std::uint64_t timeout_ns) noexcept;
+    void request_flush() noexcept;
+    [[nodiscard]] Result<void> sync(std::uint64_t timeout_ns) noexcept;
+    [[nodiscard]] Result<void> close(std::uint64_t timeout_ns) noexcept;
+
+    [[nodiscard]] Sequence next_sequence() const noexcept { return filler_.next_sequence(); }
+    [[nodiscard]] Sequence written_sequence() const noexcept { return pipeline_->written(); }
+    [[nodiscard]] Sequence durable_sequence() const noexcept { return pipeline_->durable(); }
+    [[nodiscard]] WriterState state() const noexcept;
+    [[nodiscard]] int failure_errno() const noexcept;
+    [[nodiscard]] Error failure() const;
+    [[nodiscard]] const RecoveryReport& recovery() const noexcept { return report_; }
+    [[nodiscard]] std::uint64_t max_event_size_bytes() const noexcept {
+        return filler_.max_event_size_bytes();
+    }
+    [[nodiscard]] const std::string& stream_name() const noexcept { return options_.stream_name; }
+    [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept {
+        return options_.event_alignment_bytes;
+    }
+    [[nodiscard]] std::string_view io_backend_name() const noexcept { return queue_->name(); }
+    [[nodiscard]] std::string_view io_backend_reason() const noexcept { return reason_; }
+    [[nodiscard]] WriterStatistics statistics() const noexcept;
+
+private:
+    enum class Phase : std::uint8_t { writing, draining, waiting, closed };
+
+    struct ActiveSegment {
+        SegmentHeader header{};
+        StoredFile file;
+        std::string path;
+        LogPosition next;               // where the next batch will be placed
+        std::vector<IndexEntry> index;  // room for all entries is reserved when the segment begins
+    };
+
+    WriterCore(const JournalOptions& options,
+               const WriterEnvironment& around,
+               const Assessment& found);
+
+    [[nodiscard]] Result<void> start(const Assessment& found);
+    [[nodiscard]] Result<std::string> take_first_spare();
+    [[nodiscard]] Result<void> begin_segment(const std::string& from,
+                                             const SegmentHeader* before,
+                                             const LogPosition& end);
+    [[nodiscard]] SegmentHeader next_header(const SegmentHeader* before, const LogPosition& end);
+    [[nodiscard]] Result<void> give_segment_its_name(const std::string& from,
+                                                     const ActiveSegment& segment);
+    [[nodiscard]] Result<void> note_newest(std::uint64_t flags, std::uint64_t clean_end_offset);
+    [[nodiscard]] bool wait_for_spare(std::uint64_t timeout_ns);
+
+    bool place_batches() noexcept;
+    [[nodiscard]] bool fits(std::uint64_t slot_bytes) const noexcept;
+    void place(const FilledBatch& batch) noexcept;
+    void place_bare(std::span<std::byte> block, std::uint16_t flags) noexcept;
+    [[nodiscard]] BatchHeader header_at_next(Sequence first_sequence) noexcept;
+    void submit(std::span<std::byte> block,
+                const BatchHeader& header,
+                std::optional<BufferIndex> buffer) noexcept;
+    void note_index_entry(Sequence first_sequence) noexcept;
+    bool advance_roll() noexcept;
+    void roll() noexcept;
+    void write_segment_index() noexcept;
+    bool mark_if_idle() noexcept;
+    void fail_with(Error error) noexcept;
+    [[nodiscard]] Result<void> settle(std::uint64_t deadline_ns) noexcept;
+    [[nodiscard]] Result<void> finish_close() noexcept;
+    [[nodiscard]] bool is_running() const noexcept;
+
+    JournalOptions options_;
+    WriterEnvironment around_;
+    FileLock lock_;
+    RecoveryReport report_;
+    SuperBlock super_{};
+    std::string reason_;
+    bool unbuffered_;
+
+    // The order matters: the pipeline waits for its writes before the buffers and the file go.
+    BlockPool pool_;
+    ActiveSegment segment_;
+    std::unique_ptr<WriteQueue> queue_;
+    BatchFiller filler_;
+    std::unique_ptr<WritePipeline> pipeline_;
+    std::unique_ptr<SpareSegment> spare_;
+
+    Phase phase_ = Phase::writing;
+    bool closing_ = false;
+    std::optional<Error> refusal_;  // what made the writer fail, if not the pipeline
+    int no_space_errno_ = 0;        // the next segment has no room; tried again
+    std::uint64_t next_spare_try_ns_ = 0;
+    Sequence marked_sequence_ = 0;  // the promise that stands on disk
+    Sequence seen_durable_ = 0;
+    std::uint64_t durable_since_ns_ = 0;
+    std::uint64_t sealed_ns_ = 0;
+
+    std::uint64_t event_count_ = 0;
+    std::uint64_t event_bytes_ = 0;
+    std::uint64_t batch_count_ = 0;
+    std::uint64_t segment_count_ = 0;
+};
+
+}  // namespace tailrace::journal

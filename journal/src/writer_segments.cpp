@@ -1,0 +1,316 @@
+// The part of WriterCore that opens a journal and begins segments. Cold, but for the roll.
+
+#include "writer_core.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::uint64_t kSpareRetryNs = 100'000'000;
+// How long opening waits for the first segment to be filled with zeroes; what isn't filled by then
+// is only allocated.
+constexpr std::uint64_t kOpenFillNs = 300'000'000;
+constexpr std::uint64_t kOpenSpareNs = 30'000'000'000;
+constexpr std::uint32_t kMaxQueueDepth = 64;
+constexpr std::uint32_t kSpareBuffers = 4;  // beside those in flight: one being filled, some full
+
+Error invalid(std::string message, std::string hint) {
+    return make_error(ErrorCode::invalid_argument, std::move(message), std::move(hint));
+}
+
+Result<void> check_options(const JournalOptions& options) {
+    if (options.segment_size_bytes < kMinSegmentSizeBytes ||
+        options.segment_size_bytes > kMaxSegmentSizeBytes ||
+        options.segment_size_bytes % kBlockSizeBytes != 0) {
+        return invalid("a segment of " + std::to_string(options.segment_size_bytes) +
+                           " bytes is asked for '" + options.directory + "'",
+                       "choose a multiple of 4096 from 1 MiB to 64 GiB");
+    }
+    if (options.event_alignment_bytes != 16 && options.event_alignment_bytes != 64) {
+        return invalid("events aligned to " + std::to_string(options.event_alignment_bytes) +
+                           " bytes are asked for '" + options.directory + "'",
+                       "choose the alignment of the stream's ring, 16 or 64");
+    }
+    if (options.stream_name.size() > kMaxStreamNameBytes) {
+        return invalid(
+            "the stream name for '" + options.directory + "' is too long",
+            "a journal stores names of up to " + std::to_string(kMaxStreamNameBytes) + " bytes");
+    }
+    if (options.queue_depth < 1 || options.queue_depth > kMaxQueueDepth) {
+        return invalid("a queue depth of " + std::to_string(options.queue_depth) +
+                           " is asked for '" + options.directory + "'",
+                       "choose 1 to 64; 8 suits most disks");
+    }
+    return {};
+}
+
+// An existing journal keeps its name and alignment; an unnamed request takes what is there.
+Result<JournalOptions> reconcile(JournalOptions options, const Assessment& found) {
+    if (found.segments.empty()) return options;
+    const SegmentHeader& newest = found.newest();
+    const std::string name = stream_name_of(newest);
+    if (options.stream_name.empty()) options.stream_name = name;
+    if (options.stream_name != name) {
+        return invalid("the journal '" + options.directory + "' belongs to the stream '" + name +
+                           "', not to '" + options.stream_name + "'",
+                       "give each stream a directory of its own");
+    }
+    if (options.event_alignment_bytes != newest.event_alignment_bytes) {
+        return invalid("the journal '" + options.directory + "' holds events aligned to " +
+                           std::to_string(newest.event_alignment_bytes) +
+                           " bytes, the stream's to " +
+                           std::to_string(options.event_alignment_bytes),
+                       "create the stream with the alignment of its journal");
+    }
+    return options;
+}
+
+}  // namespace
+
+// The file for the first segment of this writer.
+Result<std::string> WriterCore::take_first_spare() {
+    spare_->prepare();
+    spare_->wait(kOpenFillNs);
+    while (spare_->state() != SpareSegment::State::error) {
+        std::string from = spare_->take();
+        if (!from.empty()) return from;
+        spare_->wait(kOpenSpareNs);  // ends: what is under way becomes usable or fails
+    }
+    return os_error(spare_->os_errno(),
+                    "there is no room for a segment of " +
+                        std::to_string(options_.segment_size_bytes) + " bytes in '" +
+                        options_.directory + "'",
+                    "'df' shows what is left; or choose smaller segments");
+}
+
+Result<std::unique_ptr<WriterCore>> WriterCore::open(const JournalOptions& options,
+                                                     const WriterEnvironment& around) {
+    if (auto fine = check_options(options); !fine) return fine.error();
+    auto found = assess(*around.files, options.directory, AssessMode::deciding);
+    if (!found) return found.error();
+    if (found->segments.empty()) {
+        found->report.created = true;
+        found->end.sequence = options.start_sequence;
+        found->report.first_sequence = options.start_sequence;
+        found->report.end_sequence = options.start_sequence;
+    }
+    auto agreed = reconcile(options, *found);
+    if (!agreed) return agreed.error();
+
+    std::unique_ptr<WriterCore> core(new WriterCore(*agreed, around, *found));
+    if (auto started = core->start(*found); !started) return started.error();
+    return core;
+}
+
+WriterCore::WriterCore(const JournalOptions& options,
+                       const WriterEnvironment& around,
+                       const Assessment& found)
+    : options_(options),
+      around_(around),
+      report_(found.report),
+      unbuffered_(options.direct_io == DirectIo::automatic),
+      pool_(options.queue_depth + kSpareBuffers),
+      filler_(pool_,
+              std::min(kMaxBatchSizeBytes, options.segment_size_bytes - 2 * kBlockSizeBytes),
+              options.event_alignment_bytes,
+              found.end.sequence,
+              found.end.max_time_ns),
+      sealed_ns_(found.end.sealed_ns) {}
+
+Result<void> WriterCore::start(const Assessment& found) {
+    if (!pool_.is_valid()) {
+        return os_error(ENOMEM,
+                        "no memory for the buffers of '" + options_.directory + "'",
+                        "'free -m' shows what is left");
+    }
+    auto queue = around_.make_queue(options_.queue_depth + 2, pool_.memory(), reason_);
+    if (!queue) return queue.error();
+    queue_ = std::move(*queue);
+    pipeline_ = std::make_unique<WritePipeline>(
+        *queue_,
+        *around_.time,
+        pool_,
+        FlushPolicy{options_.sync_policy, options_.sync_interval_ns, options_.flush_size_bytes},
+        options_.queue_depth);
+
+    if (found.super) {
+        super_ = *found.super;
+    } else {
+        // Two empty slots first; a crash before the first is written leaves an empty file, which
+        // counts as none.
+        const std::string path = super_path(options_.directory);
+        auto file = open_file(*around_.files, path, {.write = true, .create = true});
+        if (!file) return file.error();
+        const std::vector<std::byte> blank(2 * kBlockSizeBytes);
+        const IoOutcome outcome = around_.files->write(file->id(), 0, blank);
+        if (!outcome.ok()) return os_error(outcome.os_errno, "cannot write '" + path + "'");
+        super_.oldest_segment_number =
+            found.segments.empty() ? 0 : found.segments.front().segment_number;
+        if (found.segments.empty()) {
+            const std::array<std::uint64_t, 2> id = {around_.random(), around_.random()};
+            static_assert(sizeof(id) == sizeof(JournalId));
+            std::memcpy(super_.journal_id.data(), id.data(), sizeof(id));
+        } else {
+            super_.journal_id = found.newest().journal_id;
+        }
+    }
+    super_.writer_epoch = std::max(super_.writer_epoch, report_.writer_epoch) + 1;
+
+    spare_ =
+        std::make_unique<SpareSegment>(*around_.files,
+                                       SpareOptions{options_.directory,
+                                                    options_.segment_size_bytes,
+                                                    options_.segment_fill == SegmentFill::zeroed,
+                                                    unbuffered_,
+                                                    around_.background});
+    auto from = take_first_spare();
+    if (!from) return from.error();
+    const SegmentHeader* const before = found.segments.empty() ? nullptr : &found.newest();
+    if (auto begun = begin_segment(*from, before, found.end); !begun) return begun.error();
+
+    if (before != nullptr && !report_.clean_close &&
+        found.data_end_offset < before->segment_size_bytes) {
+        // The rest of the old segment is zero and will never be used: give the room back, but no
+        // byte that says something.
+        const std::string path = segment_path(options_.directory, before->segment_number);
+        if (auto file = open_file(*around_.files, path, {.write = true}); file) {
+            around_.files->deallocate(file->id(),
+                                      found.data_end_offset,
+                                      before->segment_size_bytes - found.data_end_offset);
+        }
+    }
+    reason_ += unbuffered_ ? "; unbuffered (O_DIRECT)"
+               : options_.direct_io == DirectIo::off
+                   ? "; buffered, as asked for"
+                   : "; buffered: the file system refuses O_DIRECT";
+    return {};
+}
+
+SegmentHeader WriterCore::next_header(const SegmentHeader* before, const LogPosition& end) {
+    SegmentHeader header{};
+    header.journal_id = super_.journal_id;
+    header.segment_number = before != nullptr ? before->segment_number + 1 : 1;
+    header.salt = around_.random();
+    header.first_sequence = end.sequence;
+    header.durable_sequence = end.sequence;
+    header.writer_epoch = super_.writer_epoch;
+    header.segment_size_bytes = options_.segment_size_bytes;
+    header.event_alignment_bytes = options_.event_alignment_bytes;
+    sealed_ns_ = std::max(sealed_ns_, around_.time->wall_ns());
+    header.created_ns = sealed_ns_;
+    header.floor_time_ns = end.max_time_ns;
+    if (before != nullptr) {
+        header.previous = {
+            before->segment_number, before->salt, end.offset, end.sequence, end.last_checksum};
+    }
+    set_stream_name(header, options_.stream_name);
+    seal_segment_header(header);
+    return header;
+}
+
+// Crash story, in the order of the calls. Before the rename: a spare with a header that nobody
+// looks at. After the rename, before the directory is flushed: the segment may be there or not;
+// nothing was written to it yet. Before SUPER: SUPER names the predecessor, which is allowed.
+// After: a missing segment is noticed.
+Result<void> WriterCore::begin_segment(const std::string& from,
+                                       const SegmentHeader* before,
+                                       const LogPosition& end) {
+    FileStore& files = *around_.files;
+    ActiveSegment segment;
+    segment.header = next_header(before, end);
+    segment.next = first_position(segment.header);
+    segment.path = segment_path(options_.directory, segment.header.segment_number);
+    segment.index.reserve(options_.segment_size_bytes / kIndexSpacingBytes + 1);
+    auto file = open_unbuffered(files, from, {.write = true}, unbuffered_);
+    if (!file) return file.error();
+    const auto block = pool_.header_block();
+    std::memcpy(block.data(), &segment.header, sizeof(segment.header));
+    IoOutcome outcome = files.write(file->id(), 0, block);
+    if (outcome.os_errno == EINVAL && unbuffered_) {
+        // Opened, but not usable: a device with larger blocks than ours.
+        unbuffered_ = false;
+        file = open_file(files, from, {.write = true});
+        if (!file) return file.error();
+        outcome = files.write(file->id(), 0, block);
+    }
+    if (outcome.ok()) outcome = files.sync(file->id());
+    if (!outcome.ok()) {
+        return os_error(outcome.os_errno,
+                        "cannot write the header of '" + segment.path + "'",
+                        "look at 'dmesg' for errors of the disk");
+    }
+    segment.file = std::move(*file);
+    if (auto named = give_segment_its_name(from, segment); !named) return named.error();
+
+    segment_ = std::move(segment);
+    if (auto noted = note_newest(0, 0); !noted) return noted.error();
+    pipeline_->begin_segment(segment_.file.id(), end.sequence);
+    marked_sequence_ = end.sequence;
+    ++segment_count_;
+    spare_->prepare();
+    return {};
+}
+
+Result<void> WriterCore::give_segment_its_name(const std::string& from,
+                                               const ActiveSegment& segment) {
+    IoOutcome outcome = around_.files->rename(from, segment.path);
+    if (outcome.ok()) outcome = around_.files->sync_directory(options_.directory);
+    if (outcome.ok()) return {};
+    return os_error(outcome.os_errno,
+                    "cannot give the next segment the name '" + segment.path + "'",
+                    "'tailrace doctor' checks permissions and limits");
+}
+
+Result<void> WriterCore::note_newest(std::uint64_t flags, std::uint64_t clean_end_offset) {
+    ++super_.generation;
+    super_.newest_segment_number = segment_.header.segment_number;
+    if (super_.oldest_segment_number == 0) {
+        super_.oldest_segment_number = segment_.header.segment_number;
+    }
+    super_.durable_sequence = segment_.next.sequence;
+    super_.flags = flags;
+    super_.clean_end_offset = clean_end_offset;
+    super_.written_ns = sealed_ns_;
+    return write_super(*around_.files, options_.directory, super_);
+}
+
+void WriterCore::roll() noexcept {
+    const auto note_refusal = [this] {
+        if (spare_->state() != SpareSegment::State::error) return;
+        no_space_errno_ = spare_->os_errno();
+        next_spare_try_ns_ = around_.time->elapsed_ns() + kSpareRetryNs;
+    };
+    note_refusal();
+    const std::string from = spare_->take();  // after an error it begins anew
+    if (from.empty()) {
+        note_refusal();
+        return;
+    }
+    no_space_errno_ = 0;
+    write_segment_index();
+    const SegmentHeader before = segment_.header;
+    const LogPosition end = segment_.next;
+    if (auto begun = begin_segment(from, &before, end); !begun) {
+        fail_with(begun.error());
+        return;
+    }
+    phase_ = Phase::writing;
+}
+
+void WriterCore::write_segment_index() noexcept {
+    IndexHeader header{};
+    header.segment_number = segment_.header.segment_number;
+    header.salt = segment_.header.salt;
+    header.end_offset = segment_.next.offset;
+    header.end_sequence = segment_.next.sequence;
+    header.max_time_ns = segment_.next.max_time_ns;
+    write_index(*around_.files,
+                index_path(options_.directory, header.segment_number),
+                encode_index(header, segment_.index));
+}
+
+}  // namespace tailrace::journal
