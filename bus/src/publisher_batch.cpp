@@ -67,6 +67,14 @@ PublishStatus Publisher::claim_batch(BatchClaim& batch,
     return PublishStatus::ok;
 }
 
+PublishStatus Publisher::claim(BatchClaim& batch,
+                               std::uint32_t count,
+                               std::uint32_t payload_size_bytes,
+                               EventType type,
+                               Deadline deadline) noexcept {
+    return retry_until(deadline, [&] { return try_claim_batch(batch, count, payload_size_bytes, type); });
+}
+
 void Publisher::commit(BatchClaim& batch) noexcept {
     const bool has_time = (base_flags_ & kHasPublishTime) != 0;
     const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;

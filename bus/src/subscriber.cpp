@@ -229,6 +229,11 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
             event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
         if (size_bytes > max_event_bytes_) break;
         if (run.count != 0 && run_bytes + size_bytes > max_bytes) break;
+        if ((header.flags & kHasPublishTime) != 0) {
+            const std::uint64_t time_ns = Event(next_.sequence, header, record).publish_time_ns();
+            if (run.first_publish_time_ns == 0) run.first_publish_time_ns = time_ns;
+            run.max_publish_time_ns = std::max(run.max_publish_time_ns, time_ns);
+        }
         next_ = {next_.sequence + 1, next_.position + size_bytes};
         run_bytes += size_bytes;
         ++run.count;

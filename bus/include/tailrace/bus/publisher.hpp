@@ -136,6 +136,12 @@ public:
                                                 std::uint32_t count,
                                                 std::uint32_t payload_size_bytes,
                                                 EventType type = 0) noexcept;
+    // The same, waiting for room.
+    [[nodiscard]] PublishStatus claim(BatchClaim& batch,
+                                      std::uint32_t count,
+                                      std::uint32_t payload_size_bytes,
+                                      EventType type,
+                                      Deadline deadline) noexcept;
     void commit(BatchClaim& batch) noexcept;
     void abort(BatchClaim& batch) noexcept;
 

@@ -78,6 +78,8 @@ struct Run {
     Sequence first_sequence = kNoSequence;
     std::uint64_t count = 0;                  // events, tombstones included
     std::span<const std::byte> bytes;         // empty: the sequences belong to a dead publisher's claim
+    std::uint64_t first_publish_time_ns = 0;  // 0: the events carry none
+    std::uint64_t max_publish_time_ns = 0;
 };
 
 class Subscriber {
@@ -125,6 +127,11 @@ public:
     void release(Place mark) noexcept { move_cursor(mark); }
     // Waits until next_run has something to give, or the deadline. May return early.
     void wait(Waiter& waiter, Deadline deadline) noexcept { wait_for_event(waiter, deadline); }
+
+    // Whether the next event is there. One load.
+    [[nodiscard]] bool has_event() const noexcept;
+    // Starts anew somewhere else, in the same slot. Errors as attach.
+    [[nodiscard]] Result<void> restart(const Start& where) { return start(where); }
 
     // The sequence that is delivered next.
     [[nodiscard]] Sequence next_sequence() const noexcept { return next_.sequence; }
@@ -223,7 +230,6 @@ private:
     [[nodiscard]] bool was_lapped(std::uint64_t position) const noexcept;
     [[nodiscard]] PollState jump_forward() noexcept;
     void wait_for_event(Waiter& waiter, Deadline deadline) noexcept;
-    [[nodiscard]] bool has_event() const noexcept;
     void release_slot() noexcept;
 
     static constexpr std::uint32_t kEmptyPollsPerLook = 256;

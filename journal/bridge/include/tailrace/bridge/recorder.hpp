@@ -81,13 +81,13 @@ private:
     Recorder(bus::Subscriber subscriber, journal::Writer writer, bus::JournalBoardWriter board,
              const RecorderOptions& options, std::string journal_directory);
 
-    struct Pending {
-        bus::Place mark;  // after the run was appended, the ring may be reused up to here once it is written
-    };
+    static constexpr std::size_t kMarksPerRound = 16;
 
+    // Each returns whether something moved (take_events) or all of it was taken (append_pending).
     [[nodiscard]] Result<bool> take_events();
     [[nodiscard]] Result<bool> append_pending();
-    [[nodiscard]] Result<bool> drop_forward();
+    [[nodiscard]] Result<void> note_missed();
+    [[nodiscard]] Result<void> drop_forward();
     void report_progress();
     [[nodiscard]] Error journal_error() const;
 
@@ -99,8 +99,9 @@ private:
     std::string journal_directory_;
     Sequence first_sequence_ = 0;
     std::uint64_t lost_events_ = 0;
-    bus::Run pending_;            // read from the ring, not yet appended whole
-    std::deque<Pending> marks_;   // appended, not yet written
+    bus::Run pending_;              // read from the ring, not yet appended whole
+    std::deque<bus::Place> marks_;  // appended, not yet written: the ring is held from the first of them
+    bus::Place released_{0, 0};
 };
 
 // Where the journal of `stream` lies when nobody says otherwise: $TAILRACE_JOURNAL_DIR/STREAM, else

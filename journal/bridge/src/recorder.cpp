@@ -1,0 +1,326 @@
+#include <tailrace/bridge/recorder.hpp>
+
+#include <tailrace/base/check.hpp>
+#include <tailrace/journal/reader.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
+#include <utility>
+
+namespace tailrace::bridge {
+
+namespace {
+
+constexpr std::uint64_t kRunBytes = std::uint64_t{1} << 20U;
+// While the disk is busy and the ring is empty: long enough to sleep, short enough to see new events soon.
+constexpr std::uint64_t kDiskTurnNs = 200'000;
+constexpr std::uint64_t kIdleTurnNs = 5'000'000;
+constexpr std::uint64_t kCloseTimeoutNs = 30'000'000'000;
+
+// The salt of the ring that the journal's last events came from; empty when the journal holds no event.
+Result<std::optional<std::uint64_t>> last_record_salt(const std::string& directory, Sequence end_sequence) {
+    std::optional<std::uint64_t> salt;
+    auto reader = journal::Reader::open(directory);
+    if (!reader) return reader.error();
+    if (end_sequence == reader->first_sequence()) return salt;
+    // The last sequence may lie in a gap, which has no salt: the walk then ends without one.
+    if (auto sought = reader->seek_sequence(end_sequence - 1); !sought) return sought.error();
+    for (;;) {
+        auto step = reader->next_batch();
+        if (!step) return step.error();
+        if (step->kind == journal::ReadKind::end) return salt;
+        if (step->kind == journal::ReadKind::event) salt = step->batch.record_salt;
+    }
+}
+
+Error not_its_continuation(const bus::Region& region, const std::string& directory, Sequence journal_end) {
+    return make_error(
+        ErrorCode::corrupt,
+        "the ring of stream '" + region.name() + "' is not the continuation of its journal in '" + directory +
+            "': the journal ends before sequence " + std::to_string(journal_end) +
+            ", but the ring began at " + std::to_string(region.header().first_sequence) +
+            " with events of its own",
+        "record into another directory (--to DIR), or make the ring anew: tailrace rm " + region.name() +
+            " --yes; tailrace create " + region.name() + " --journal " + directory);
+}
+
+// A ring continues a journal when the journal's last events came from it, or when it began where the journal ends.
+Result<void> check_continuation(const bus::Region& region, const std::string& directory, Sequence journal_end) {
+    if (journal_end > region.tail().sequence) return not_its_continuation(region, directory, journal_end);
+    if (region.header().first_sequence >= journal_end) return {};
+    auto salt = last_record_salt(directory, journal_end);
+    if (!salt) return salt.error();
+    if (salt->has_value() && **salt != region.header().salt) {
+        return not_its_continuation(region, directory, journal_end);
+    }
+    return {};
+}
+
+std::string choose_directory(const bus::Region& region, const RecorderOptions& options) {
+    if (!options.journal.directory.empty()) return options.journal.directory;
+    const std::string named = region.header().journal_directory.data();
+    return named.empty() ? default_journal_directory(region.name()) : named;
+}
+
+}  // namespace
+
+std::string default_journal_directory(const std::string& stream) {
+    const auto under = [&](const char* variable, const char* suffix) -> std::string {
+        const char* const value = std::getenv(variable);
+        return value != nullptr && *value != '\0' ? value + std::string(suffix) + "/" + stream : std::string();
+    };
+    if (auto path = under("TAILRACE_JOURNAL_DIR", ""); !path.empty()) return path;
+    if (auto path = under("XDG_STATE_HOME", "/tailrace"); !path.empty()) return path;
+    if (::geteuid() != 0) {
+        if (auto path = under("HOME", "/.local/state/tailrace"); !path.empty()) return path;
+    }
+    return "/var/lib/tailrace/" + stream;
+}
+
+Result<Sequence> sequence_after_journal(const std::string& directory) {
+    auto report = journal::preview_recovery(directory);
+    if (report) return report->end_sequence;
+    if (report.error().code == ErrorCode::not_found) return Sequence{0};
+    return report.error();
+}
+
+Recorder::Recorder(bus::Subscriber subscriber,
+                   journal::Writer writer,
+                   bus::JournalBoardWriter board,
+                   const RecorderOptions& options,
+                   std::string journal_directory)
+    : subscriber_(std::move(subscriber)),
+      writer_(std::move(writer)),
+      board_(std::move(board)),
+      waiter_(options.wait),
+      lag_(options.lag),
+      journal_directory_(std::move(journal_directory)),
+      first_sequence_(writer_.next_sequence()),
+      released_(subscriber_.mark()) {}
+
+Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptions& options) {
+    auto opened = bus::Region::open(stream, bus::RegionAccess::subscribe, options.bus_directory);
+    if (!opened) return opened.error();
+    const std::shared_ptr<bus::Region> region = std::move(*opened);
+    const std::string directory = choose_directory(*region, options);
+    // The role is taken first: two recorders must not even look at the journal together.
+    auto board = bus::JournalBoardWriter::take(region, bus::durable_sequence(*region));
+    if (!board) return board.error();
+
+    bus::SubscriberOptions reading;
+    reading.name = "journal";
+    reading.policy = bus::SlowPolicy::gate;
+    reading.wait = options.wait;
+    reading.start = bus::Start::oldest();
+
+    auto journal_end = sequence_after_journal(directory);
+    if (!journal_end) return journal_end.error();
+    const bool is_new = *journal_end == 0;
+    if (!is_new) {
+        if (auto checked = check_continuation(*region, directory, *journal_end); !checked) return checked.error();
+        reading.start = bus::Start::at(*journal_end);
+    }
+    // The place in the ring is held before the journal is recovered, so that nothing slips away meanwhile.
+    auto subscriber = bus::Subscriber::attach(region, reading);
+    if (!subscriber && subscriber.error().code == ErrorCode::sequence_gone) {
+        reading.start = bus::Start::oldest();
+        subscriber = bus::Subscriber::attach(region, reading);
+    }
+    if (!subscriber) return subscriber.error();
+
+    journal::JournalOptions journal_options = options.journal;
+    journal_options.directory = directory;
+    journal_options.stream_name = stream;
+    journal_options.event_alignment_bytes = region->header().alignment_bytes;
+    journal_options.start_sequence = subscriber->next_sequence();
+    auto writer = journal::Writer::open(journal_options);
+    if (!writer) return writer.error();
+
+    Recorder recorder(std::move(*subscriber), std::move(*writer), std::move(*board), options, directory);
+    if (auto noted = recorder.note_missed(); !noted) return noted.error();
+    recorder.report_progress();
+    return recorder;
+}
+
+Result<void> Recorder::note_missed() {
+    const Sequence expected = writer_.next_sequence();
+    const Sequence found = subscriber_.next_sequence();
+    // Recovery may end the log lower than its preview said only when the disk lost what it had: then the ring may
+    // still hold it, but not behind this reader's place.
+    if (found < expected) {
+        return make_error(ErrorCode::corrupt,
+                          "the journal '" + journal_directory_ + "' went on to sequence " +
+                              std::to_string(expected) + " while it was being opened",
+                          "tailrace verify " + journal_directory_);
+    }
+    if (found == expected) return {};
+    const std::uint64_t missed = found - expected;
+    if (writer_.note_gap(expected, missed) != journal::AppendStatus::taken) return journal_error();
+    lost_events_ += missed;
+    board_.lost(missed);
+    return {};
+}
+
+Error Recorder::journal_error() const {
+    if (writer_.state() == journal::WriterState::failed) return writer_.failure();
+    return make_error(ErrorCode::io_failure,
+                      "the journal '" + journal_directory_ + "' refused an event at sequence " +
+                          std::to_string(writer_.next_sequence()),
+                      "tailrace inspect " + subscriber_.region().name());
+}
+
+Result<bool> Recorder::append_pending() {
+    if (pending_.bytes.empty()) {
+        const std::uint64_t salt = subscriber_.region().header().salt;
+        while (pending_.count != 0) {
+            const auto status = writer_.append_tombstone(pending_.first_sequence, salt);
+            if (status == journal::AppendStatus::full) return false;
+            if (status != journal::AppendStatus::taken) return journal_error();
+            ++pending_.first_sequence;
+            --pending_.count;
+        }
+        return true;
+    }
+    journal::Run run;
+    run.first_sequence = pending_.first_sequence;
+    run.event_count = pending_.count;
+    run.bytes = pending_.bytes;
+    run.record_salt = subscriber_.region().header().salt;
+    run.first_publish_time_ns = pending_.first_publish_time_ns;
+    run.max_publish_time_ns = pending_.max_publish_time_ns;
+    const journal::AppendResult taken = writer_.append(run);
+    pending_.first_sequence += taken.event_count;
+    pending_.count -= taken.event_count;
+    pending_.bytes = pending_.bytes.subspan(taken.size_bytes);
+    if (taken.status == journal::AppendStatus::taken) return true;
+    if (taken.status == journal::AppendStatus::full) return false;
+    if (taken.status == journal::AppendStatus::too_large) {
+        return make_error(ErrorCode::too_large,
+                          "event " + std::to_string(pending_.first_sequence) + " of stream '" +
+                              subscriber_.region().name() + "' is larger than a journal batch (" +
+                              std::to_string(writer_.max_event_size_bytes()) + " bytes)",
+                          "create journaled streams with --max-event 1000KiB or less");
+    }
+    return journal_error();
+}
+
+Result<bool> Recorder::take_events() {
+    bool took = false;
+    for (;;) {
+        if (pending_.count == 0) {
+            pending_ = subscriber_.next_run(kRunBytes);
+            if (pending_.count == 0) return took;
+        }
+        const Sequence before = writer_.next_sequence();
+        auto whole = append_pending();
+        if (!whole) return whole.error();
+        took = took || writer_.next_sequence() != before;
+        if (!*whole) return took;  // the disk is behind: drive first
+        marks_.push_back(subscriber_.mark());
+        if (marks_.size() >= kMarksPerRound) return took;
+    }
+}
+
+void Recorder::report_progress() {
+    const Sequence written = writer_.written_sequence();
+    while (!marks_.empty() && marks_.front().sequence <= written) {
+        released_ = marks_.front();
+        marks_.pop_front();
+        subscriber_.release(released_);
+    }
+    const journal::WriterStatistics statistics = writer_.statistics();
+    board_.progress(
+        writer_.durable_sequence(), written, statistics.written_bytes, statistics.flushes);
+}
+
+Result<void> Recorder::step(std::uint64_t timeout_ns) {
+    auto took = take_events();
+    if (!took) {
+        board_.fail(took.error().os_errno != 0 ? took.error().os_errno : EIO);
+        return took.error();
+    }
+    bool moved = writer_.drive(0) || *took;
+    const bool disk_is_busy = writer_.durable_sequence() != writer_.next_sequence();
+    if (!moved && disk_is_busy) {
+        moved = writer_.drive(std::min(timeout_ns, kDiskTurnNs));
+    } else if (!moved) {
+        subscriber_.wait(waiter_, bus::Deadline::in_ns(std::min(timeout_ns, kIdleTurnNs)));
+    }
+    if (moved) waiter_.reset();
+    report_progress();
+    if (writer_.state() == journal::WriterState::failed) {
+        board_.fail(writer_.failure_errno());
+        return journal_error();
+    }
+    if (lag_ == JournalLag::drop) return drop_forward();
+    return {};
+}
+
+Result<void> Recorder::drop_forward() {
+    // With `drop` the recorder lets publishers pass when it is more than three quarters of the ring behind: what is
+    // not appended yet is given up, as an exact gap.
+    const bus::Region& region = subscriber_.region();
+    const std::uint64_t behind = region.tail().position - released_.position;
+    if (behind < region.capacity_bytes() / 4 * 3) return {};
+    const Sequence expected = writer_.next_sequence();
+    auto fresh = subscriber_.restart(bus::Start::newest());
+    if (!fresh) return fresh.error();
+    pending_ = {};
+    const Sequence found = subscriber_.next_sequence();
+    marks_.clear();
+    released_ = subscriber_.mark();
+    if (found == expected) return {};
+    // A gap takes no room in the batches being filled, so it is noted even when they are full.
+    if (writer_.note_gap(expected, found - expected) != journal::AppendStatus::taken) return journal_error();
+    lost_events_ += found - expected;
+    board_.lost(found - expected);
+    return {};
+}
+
+bool Recorder::stream_was_removed() const noexcept {
+    // [sync:stream_removed] Acquire: nothing hangs on it but the end of recording.
+    return subscriber_.region().state().life.load(std::memory_order_acquire) == bus::StreamLife::removed;
+}
+
+Result<void> Recorder::run(const std::atomic<bool>& stop) {
+    // Relaxed: a flag that carries nothing.
+    while (!stop.load(std::memory_order_relaxed) && !stream_was_removed()) {
+        if (auto stepped = step(kIdleTurnNs); !stepped) return stepped.error();
+    }
+    return close();
+}
+
+Result<void> Recorder::close() {
+    const Sequence end = subscriber_.region().tail().sequence;
+    const bus::Deadline deadline = bus::Deadline::in_ns(kCloseTimeoutNs);
+    // A claim that is still open at the end isn't waited for: its event belongs to the successor.
+    while (writer_.next_sequence() < end && !deadline.has_passed()) {
+        const Sequence before = writer_.next_sequence();
+        if (auto stepped = step(kDiskTurnNs); !stepped) return stepped.error();
+        if (writer_.next_sequence() == before && !subscriber_.has_event() && pending_.count == 0) break;
+    }
+    if (auto closed = writer_.close(kCloseTimeoutNs); !closed) {
+        board_.fail(closed.error().os_errno != 0 ? closed.error().os_errno : EIO);
+        return closed.error();
+    }
+    report_progress();
+    return {};
+}
+
+RecorderStatus Recorder::status() const {
+    RecorderStatus status;
+    status.journal_directory = journal_directory_;
+    status.first_sequence = first_sequence_;
+    status.next_sequence = subscriber_.next_sequence();
+    status.written_sequence = writer_.written_sequence();
+    status.durable_sequence = writer_.durable_sequence();
+    status.lost_events = lost_events_;
+    status.writer = writer_.statistics();
+    return status;
+}
+
+}  // namespace tailrace::bridge

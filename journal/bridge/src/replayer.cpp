@@ -1,0 +1,197 @@
+#include <tailrace/bridge/replayer.hpp>
+
+#include <tailrace/bus/deadline.hpp>
+
+#include <algorithm>
+#include <ctime>
+
+namespace tailrace::bridge {
+
+namespace {
+
+constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+// Sleeping is late by some 50 µs; what is left after a sleep is waited for with open eyes.
+constexpr std::uint64_t kSleepMarginNs = 100'000;
+// So that `stop` is seen within a pause.
+constexpr std::uint64_t kLongestNapNs = 50'000'000;
+constexpr std::uint64_t kFollowNapNs = 1'000'000;
+
+void nap(std::uint64_t duration_ns) noexcept {
+    const timespec duration{static_cast<time_t>(duration_ns / kNsPerSecond),
+                            static_cast<long>(duration_ns % kNsPerSecond)};
+    ::nanosleep(&duration, nullptr);
+}
+
+bool is_set(const std::atomic<bool>& stop) noexcept {
+    return stop.load(std::memory_order_relaxed);  // a flag that carries nothing
+}
+
+// Turns publish times into due times. Pauses that are cut short move everything after them forward.
+class Pace {
+public:
+    Pace(double speed, std::uint64_t longest_pause_ns) noexcept
+        : speed_(speed), longest_pause_ns_(longest_pause_ns) {}
+
+    // Waits until an event of that time is due. Returns how late it is, 0 when it waited.
+    [[nodiscard]] std::uint64_t wait_for(std::uint64_t time_ns, const std::atomic<bool>& stop) noexcept {
+        if (speed_ <= 0 || time_ns == 0) return 0;
+        if (last_time_ns_ == 0) {
+            last_time_ns_ = time_ns;
+            due_ns_ = monotonic_ns();
+            return 0;
+        }
+        if (time_ns > last_time_ns_) {
+            const double pause = static_cast<double>(time_ns - last_time_ns_) / speed_;
+            const auto longest = static_cast<double>(longest_pause_ns_);
+            due_ns_ += static_cast<std::uint64_t>(std::min(pause, longest));
+            last_time_ns_ = time_ns;
+        }
+        std::uint64_t now_ns = monotonic_ns();
+        if (now_ns >= due_ns_) return now_ns - due_ns_;
+        while (now_ns < due_ns_ && !is_set(stop)) {
+            const std::uint64_t left_ns = due_ns_ - now_ns;
+            if (left_ns > kSleepMarginNs) {
+                nap(std::min(left_ns - kSleepMarginNs, kLongestNapNs));
+            } else {
+                bus::cpu_relax();
+            }
+            now_ns = monotonic_ns();
+        }
+        return 0;
+    }
+
+private:
+    double speed_;
+    std::uint64_t longest_pause_ns_;
+    std::uint64_t last_time_ns_ = 0;
+    std::uint64_t due_ns_ = 0;
+};
+
+class Replay {
+public:
+    Replay(journal::Reader& reader, ReplaySink& sink, const ReplayOptions& options,
+           const std::atomic<bool>& stop) noexcept
+        : reader_(reader),
+          sink_(sink),
+          options_(options),
+          stop_(stop),
+          pace_(options.speed, options.longest_pause_ns) {}
+
+    Result<ReplayReport> run() {
+        const std::uint64_t begin_ns = monotonic_ns();
+        report_.next_sequence = reader_.next_sequence();
+        for (bool more = true; more;) {
+            if (is_set(stop_)) {
+                report_.stopped = true;
+                break;
+            }
+            auto step = reader_.next_batch();
+            if (!step) return step.error();
+            auto went_on = take(*step);
+            if (!went_on) return went_on.error();
+            more = *went_on;
+        }
+        report_.elapsed_ns = monotonic_ns() - begin_ns;
+        return report_;
+    }
+
+private:
+    // False: the replay is over.
+    Result<bool> take(const journal::BatchStep& step) {
+        if (step.kind == journal::ReadKind::end) {
+            if (!options_.follow) return false;
+            nap(kFollowNapNs);
+            return true;
+        }
+        if (step.kind == journal::ReadKind::gap) return take_gap(step.gap);
+        for (const Event& event : step.batch) {
+            if (is_over(event)) return false;
+            if (event.is_tombstone()) {
+                report_.next_sequence = event.sequence() + 1;
+                continue;
+            }
+            report_.latest_ns = std::max(report_.latest_ns, pace_.wait_for(event.publish_time_ns(), stop_));
+            if (is_set(stop_)) return stopped();
+            auto wanted = sink_.on_event(event);
+            if (!wanted) return wanted.error();
+            if (!*wanted) return stopped();
+            if (report_.events == 0) report_.first_sequence = event.sequence();
+            ++report_.events;
+            report_.bytes += event.size_bytes();
+            report_.next_sequence = event.sequence() + 1;
+        }
+        return true;
+    }
+
+    Result<bool> take_gap(journal::Gap gap) {
+        if (options_.to_sequence) {
+            if (gap.first >= *options_.to_sequence) return false;
+            gap.count = std::min(gap.count, *options_.to_sequence - gap.first);
+        }
+        report_.lost_events += gap.count;
+        report_.next_sequence = gap.first + gap.count;
+        auto wanted = sink_.on_gap(gap);
+        if (!wanted) return wanted.error();
+        return *wanted ? Result<bool>(true) : stopped();
+    }
+
+    [[nodiscard]] bool is_over(const Event& event) const noexcept {
+        if (options_.to_sequence && event.sequence() >= *options_.to_sequence) return true;
+        return options_.to_time_ns && event.publish_time_ns() >= *options_.to_time_ns;
+    }
+
+    Result<bool> stopped() noexcept {
+        report_.stopped = true;
+        return false;
+    }
+
+    journal::Reader& reader_;
+    ReplaySink& sink_;
+    const ReplayOptions& options_;
+    const std::atomic<bool>& stop_;
+    Pace pace_;
+    ReplayReport report_;
+};
+
+}  // namespace
+
+Result<bool> StreamSink::on_event(const Event& event) {
+    bus::EventFields fields;
+    fields.type = event.type();
+    fields.event_time_ns = event.event_time_ns() != 0 ? event.event_time_ns() : event.publish_time_ns();
+    fields.has_key = (event.flags() & kHasKey) != 0;
+    fields.key = event.key();
+    for (;;) {
+        constexpr std::uint64_t kTurnMs = 50;
+        const auto status =
+            publisher_.publish(event.payload(), fields, bus::Deadline::in_ms(kTurnMs));
+        if (status == bus::PublishStatus::ok) return true;
+        if (status == bus::PublishStatus::timed_out) {
+            if (stop_ != nullptr && is_set(*stop_)) return false;
+            continue;
+        }
+        const std::string& target = publisher_.region().name();
+        if (status == bus::PublishStatus::closed) {
+            return make_error(ErrorCode::closed,
+                              "stream '" + target + "' was removed during the replay",
+                              "tailrace create " + target);
+        }
+        return make_error(ErrorCode::too_large,
+                          "event " + std::to_string(event.sequence()) + " of " +
+                              std::to_string(event.size_bytes()) +
+                              " bytes is larger than stream '" + target + "' allows (" +
+                              std::to_string(publisher_.region().header().max_payload_bytes) + ")",
+                          "tailrace create " + target + " with a larger --max-event");
+    }
+}
+
+Result<bool> StreamSink::on_gap(journal::Gap /*gap*/) { return true; }
+
+Result<ReplayReport> replay(journal::Reader& reader,
+                            ReplaySink& sink,
+                            const ReplayOptions& options,
+                            const std::atomic<bool>& stop) {
+    return Replay(reader, sink, options, stop).run();
+}
+
+}  // namespace tailrace::bridge
