@@ -1,0 +1,194 @@
+#include "bench.hpp"
+
+#include "../command.hpp"
+#include "bench_runs.hpp"
+
+#include <tailrace/bridge/recorder.hpp>
+
+#include <fmt/format.h>
+#include <functional>
+#include <memory>
+
+namespace tailrace::tool {
+
+namespace {
+
+using nlohmann::json;
+
+void print_percentiles(const char* label, const json& values) {
+    fmt::print("{:<22}", label);
+    for (const auto& [rank, value] : values.items())
+        fmt::print("  {} {:.0f}", rank, value.get<double>());
+    fmt::print("\n");
+}
+
+void print_pingpong(const json& report) {
+    fmt::print(
+        "pingpong   {} B, two processes, cores {} and {}, spinning, {} round trips, one in "
+        "flight\n",
+        report["size_bytes"].get<int>(),
+        report["cores"][0].get<int>(),
+        report["cores"][1].get<int>(),
+        report["round_trips"].get<std::uint64_t>());
+    fmt::print("machine    {}\n", report["machine"].get<std::string>());
+    print_percentiles("round trip, ns", report["rtt_ns"]);
+    print_percentiles("floor, ns", report["floor_rtt_ns"]);
+    fmt::print("ratio                 p50 {:.2f}  p99 {:.2f}  p99.9 {:.2f}\n",
+               report["ratio_p50"].get<double>(),
+               report["ratio_p99"].get<double>(),
+               report["ratio_p99_9"].get<double>());
+    fmt::print(
+        "floor: two processes bouncing one cache line, in turns with the events. A closed loop "
+        "says nothing "
+        "about tails under load.\n");
+}
+
+void print_throughput(const json& report) {
+    fmt::print(
+        "throughput {} B, {} publisher(s), {} subscriber(s), {} stream, batch {}, ring {} KiB, "
+        "{}\n",
+        report["size_bytes"].get<int>(),
+        report["publishers"].get<int>(),
+        report["subscribers"].get<int>(),
+        report["publishing"].get<std::string>(),
+        report["batch"].get<int>(),
+        report["capacity_bytes"].get<std::uint64_t>() / 1024,
+        report["wait"].get<std::string>());
+    fmt::print("machine    {}\n", report["machine"].get<std::string>());
+    constexpr double kMillion = 1e6;
+    fmt::print("events/s   {:.1f} M  ({:.1f} to {:.1f} M in {} runs)   {:.2f} GB/s\n",
+               report["events_per_s"].get<double>() / kMillion,
+               report["events_per_s_min"].get<double>() / kMillion,
+               report["events_per_s_max"].get<double>() / kMillion,
+               report["runs"].get<int>(),
+               report["bytes_per_s"].get<double>() / 1e9);
+    fmt::print("floor, ns  {:.0f} ({:.0f} to {:.0f})   every byte written, read and verified\n",
+               report["floor_rtt_ns"]["median"].get<double>(),
+               report["floor_rtt_ns"]["min"].get<double>(),
+               report["floor_rtt_ns"]["max"].get<double>());
+}
+
+void print_journal(const json& report) {
+    fmt::print("journal    {} B events, {} MiB a run, {} runs in turns with the raw device\n",
+               report["size_bytes"].get<int>(),
+               report["bytes_per_run"].get<std::uint64_t>() >> 20U,
+               report["runs"].get<int>());
+    fmt::print("machine    {}\n", report["machine"].get<std::string>());
+    fmt::print(
+        "durable    {:.2f} GB/s ({:.2f} M events/s)   device {:.2f} GB/s   ratio {:.2f} ({:.2f} to "
+        "{:.2f})\n",
+        report["bytes_per_s"].get<double>() / 1e9,
+        report["events_per_s"].get<double>() / 1e6,
+        report["device_bytes_per_s"].get<double>() / 1e9,
+        report["ratio"].get<double>(),
+        report["ratio_min"].get<double>(),
+        report["ratio_max"].get<double>());
+    print_percentiles("acknowledged, ns", report["durable_ack_ns"]);
+    print_percentiles("device flush, ns", report["device_flush_ns"]);
+}
+
+// Runs the benchmark and prints its report.
+template <typename Options, typename Print>
+CommandBody body_of(std::shared_ptr<Options> options,
+                    Result<json> (*run)(const Options&),
+                    Print&& print) {
+    return [options, run, print]() -> Result<ExitCode> {
+        options->directory = settings().directory;
+        auto report = run(*options);
+        if (!report) return report.error();
+        if (settings().json()) {
+            fmt::print("{}\n", report->dump());
+        } else {
+            print(*report);
+        }
+        return ExitCode::done;
+    };
+}
+
+void add_pingpong(CLI::App& bench) {
+    const auto options = std::make_shared<PingPongOptions>();
+    CLI::App* const command = add_command(bench,
+                                          "pingpong",
+                                          "Round trip of one event, beside the machine's floor",
+                                          body_of(options, run_pingpong, print_pingpong));
+    command->add_option("--size", options->size_bytes, "Payload in bytes")
+        ->check(CLI::Range(8, 65536))
+        ->capture_default_str();
+    command->add_option("-n,--round-trips", options->round_trips, "Round trips to measure")
+        ->capture_default_str();
+    command->add_flag(
+        "--publish-time", options->publish_time, "Stamp every event with its publish time");
+}
+
+void add_throughput(CLI::App& bench) {
+    const auto options = std::make_shared<ThroughputOptions>();
+    CLI::App* const command = add_command(bench,
+                                          "throughput",
+                                          "Events a second, content verified",
+                                          body_of(options, run_throughput, print_throughput));
+    command->add_option("--size", options->size_bytes, "Payload in bytes")->capture_default_str();
+    command->add_option("--publishers", options->publishers, "Publisher processes")
+        ->capture_default_str();
+    command->add_option("--subscribers", options->subscribers, "Gating subscriber processes")
+        ->capture_default_str();
+    command->add_option("--batch", options->batch, "Events per claim")
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
+    command->add_option(
+        "--events", options->events, "Events per publisher and run; 0: about a second's worth");
+    command->add_option("--runs", options->runs, "Runs; the median counts")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    command->add_option("--capacity", options->capacity_bytes, "Ring size")
+        ->transform(CLI::AsSizeValue(false))
+        ->capture_default_str();
+    command->add_flag("--multi", options->multi, "A multi-publisher stream even for one publisher");
+    command->add_flag(
+        "--publish-time", options->publish_time, "Stamp every event with its publish time");
+    command->add_option("--wait", options->wait, "spin, yield or futex")
+        ->check(CLI::IsMember({"spin", "yield", "futex"}))
+        ->capture_default_str();
+}
+
+void add_journal(CLI::App& bench) {
+    const auto options = std::make_shared<JournalBenchOptions>();
+    const auto run = body_of(options, run_journal, print_journal);
+    CLI::App* const command = add_command(
+        bench,
+        "journal",
+        "Durable events a second and acknowledge latency, beside the device",
+        [options, run] {
+            options->journal_directory = settings().journal_directory.empty()
+                                             ? bridge::default_journal_directory("bench")
+                                             : settings().journal_directory + "/bench";
+            return run();
+        });
+    command->add_option("--size", options->size_bytes, "Payload in bytes")->capture_default_str();
+    command->add_option("--bytes", options->bytes, "Payload bytes per run")
+        ->transform(CLI::AsSizeValue(false))
+        ->capture_default_str();
+    command
+        ->add_option("--acknowledgements",
+                     options->acknowledgements,
+                     "Events that are waited for one by one")
+        ->capture_default_str();
+    command->add_option("--runs", options->runs, "Runs; the median counts")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    command->add_option("--segment", options->segment_size_bytes, "Segment size")
+        ->transform(CLI::AsSizeValue(false))
+        ->capture_default_str();
+}
+
+}  // namespace
+
+void register_bench(CLI::App& app) {
+    CLI::App* const bench =
+        app.add_subcommand("bench", "Measure this machine: pingpong, throughput, journal");
+    bench->require_subcommand(1);
+    add_pingpong(*bench);
+    add_throughput(*bench);
+    add_journal(*bench);
+}
+
+}  // namespace tailrace::tool

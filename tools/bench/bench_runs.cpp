@@ -1,0 +1,35 @@
+#include "bench_runs.hpp"
+
+#include <tailrace/bus/region.hpp>
+
+#include <unistd.h>
+
+namespace tailrace::tool {
+
+Result<BenchStreams> BenchStreams::create(std::uint32_t count,
+                                          const bus::StreamOptions& options,
+                                          const std::string& directory) {
+    BenchStreams streams;
+    streams.directory_ = directory;
+    for (std::uint32_t index = 0; index < count; ++index) {
+        std::string name = "bench-" + std::to_string(::getpid()) + "-" + std::to_string(index);
+        // What an earlier run of the same pid left behind, if it was killed.
+        static_cast<void>(bus::Region::unlink(name, true, directory));
+        if (auto created = bus::Region::create(name, options, directory); !created)
+            return created.error();
+        streams.names_.push_back(std::move(name));
+    }
+    return streams;
+}
+
+BenchStreams::~BenchStreams() {
+    for (const std::string& name : names_) {
+        static_cast<void>(bus::Region::unlink(name, true, directory_));
+    }
+}
+
+Error bench_broken(const std::string& what) {
+    return make_error(ErrorCode::io_failure, "the benchmark failed: " + what, "tailrace doctor");
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,114 @@
+// What the benchmarks share: their options, streams of their own, payloads that can be verified.
+#pragma once
+
+#include <tailrace/base/result.hpp>
+#include <tailrace/bus/stream_options.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tailrace::tool {
+
+// Nothing moved for so long: the other side is gone.
+inline constexpr std::uint64_t kStallMs = 10'000;
+
+struct PingPongOptions {
+    std::string directory;
+    std::uint32_t size_bytes = 32;
+    std::uint64_t round_trips = 1'000'000;
+    bool publish_time = false;
+};
+
+struct ThroughputOptions {
+    std::string directory;
+    std::uint32_t size_bytes = 8;
+    std::uint32_t publishers = 1;
+    std::uint32_t subscribers = 1;
+    std::uint32_t batch = 1;
+    std::uint64_t events = 0;  // per run; 0: about a second's worth
+    std::uint64_t capacity_bytes = std::uint64_t{4} << 20U;
+    std::uint32_t runs = 5;
+    bool multi = false;  // a multi-publisher stream even for one publisher
+    bool publish_time = false;
+    std::string wait = "spin";  // spin, yield, futex
+};
+
+struct JournalBenchOptions {
+    std::string directory;
+    std::string journal_directory;  // on the device to measure
+    std::uint32_t size_bytes = 1024;
+    std::uint64_t bytes = std::uint64_t{1} << 30U;  // of events, per run
+    std::uint64_t acknowledgements = 2000;
+    std::uint32_t runs = 3;
+    std::uint64_t segment_size_bytes = std::uint64_t{256} << 20U;
+};
+
+// The keys are documented in docs/benchmarking.md. Errors: the environment, or content that
+// differed.
+[[nodiscard]] Result<nlohmann::json> run_pingpong(const PingPongOptions& options);
+[[nodiscard]] Result<nlohmann::json> run_throughput(const ThroughputOptions& options);
+[[nodiscard]] Result<nlohmann::json> run_journal(const JournalBenchOptions& options);
+
+// Streams for one benchmark, removed when this object goes.
+class BenchStreams {
+public:
+    [[nodiscard]] static Result<BenchStreams> create(std::uint32_t count,
+                                                     const bus::StreamOptions& options,
+                                                     const std::string& directory);
+    BenchStreams(BenchStreams&& other) noexcept = default;
+    BenchStreams& operator=(BenchStreams&& other) noexcept = default;
+    BenchStreams(const BenchStreams&) = delete;
+    BenchStreams& operator=(const BenchStreams&) = delete;
+    ~BenchStreams();
+
+    [[nodiscard]] const std::string& name(std::uint32_t index) const noexcept {
+        return names_[index];
+    }
+    [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
+
+private:
+    BenchStreams() = default;
+
+    std::vector<std::string> names_;
+    std::string directory_;
+};
+
+[[nodiscard]] Error bench_broken(const std::string& what);
+
+// Every byte of a payload follows from one number: word i is number + i, the rest of a word its low
+// bytes.
+inline void fill_words(std::span<std::byte> payload, std::uint64_t number) noexcept {
+    std::size_t offset = 0;
+    for (; offset + sizeof(number) <= payload.size(); offset += sizeof(number), ++number) {
+        std::memcpy(payload.data() + offset, &number, sizeof(number));
+    }
+    if (offset < payload.size())
+        std::memcpy(payload.data() + offset, &number, payload.size() - offset);
+}
+
+// Reads every byte.
+[[nodiscard]] inline bool words_match(std::span<const std::byte> payload,
+                                      std::uint64_t number) noexcept {
+    std::uint64_t differences = 0;
+    std::size_t offset = 0;
+    for (; offset + sizeof(number) <= payload.size(); offset += sizeof(number), ++number) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, payload.data() + offset, sizeof(word));
+        differences |= word ^ number;
+    }
+    if (offset < payload.size()) {
+        std::uint64_t expected = 0;
+        std::uint64_t found = 0;
+        std::memcpy(&expected, &number, payload.size() - offset);
+        std::memcpy(&found, payload.data() + offset, payload.size() - offset);
+        differences |= expected ^ found;
+    }
+    return differences == 0;
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,153 @@
+#include "device.hpp"
+
+#include "machine.hpp"
+
+#include <tailrace/base/clock.hpp>
+
+#include <liburing.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::uint64_t kBlockBytes = std::uint64_t{1} << 20U;
+constexpr unsigned kDepth = 8;
+constexpr std::size_t kSectorBytes = 4096;
+
+struct FreeMemory {
+    void operator()(std::byte* memory) const noexcept { std::free(memory); }
+};
+using AlignedBytes = std::unique_ptr<std::byte, FreeMemory>;
+
+AlignedBytes aligned_bytes(std::size_t size_bytes) {
+    auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kSectorBytes, size_bytes));
+    // Not zeroes: a device may have a short cut for those.
+    for (std::size_t index = 0; memory != nullptr && index < size_bytes; ++index) {
+        memory[index] = static_cast<std::byte>(index * 131 + index / kSectorBytes);
+    }
+    return AlignedBytes(memory);
+}
+
+class UringQueue {
+public:
+    UringQueue() noexcept : status_(::io_uring_queue_init(kDepth, &ring_, 0)) {}
+    UringQueue(const UringQueue&) = delete;
+    UringQueue& operator=(const UringQueue&) = delete;
+    ~UringQueue() {
+        if (status_ == 0) ::io_uring_queue_exit(&ring_);
+    }
+    [[nodiscard]] int status() const noexcept { return status_; }
+    [[nodiscard]] io_uring* get() noexcept { return &ring_; }
+
+private:
+    io_uring ring_{};
+    int status_;
+};
+
+}  // namespace
+
+RawDevice::RawDevice(std::string path, UniqueFd fd, std::uint64_t size_bytes) noexcept
+    : path_(std::move(path)),
+      fd_(std::move(fd)),
+      size_bytes_(size_bytes) {}
+
+RawDevice::~RawDevice() {
+    if (fd_.is_open()) ::unlink(path_.c_str());
+}
+
+Result<RawDevice> RawDevice::prepare(const std::string& directory, std::uint64_t size_bytes) {
+    std::string path = directory + "/bench-device-" + std::to_string(::getpid());
+    int flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC;
+    UniqueFd fd(::open(path.c_str(), flags | O_DIRECT, 0600));
+    const bool is_direct = fd.is_open();
+    if (!is_direct && errno == EINVAL) fd = UniqueFd(::open(path.c_str(), flags, 0600));
+    if (!fd.is_open())
+        return os_error(
+            errno, "cannot create '" + path + "'", "--journal-dir DIR on the device to measure");
+    RawDevice device(std::move(path), std::move(fd), size_bytes);
+    device.is_direct_ = is_direct;
+    if (const int failed = ::posix_fallocate(device.fd_.get(), 0, static_cast<off_t>(size_bytes));
+        failed != 0) {
+        return os_error(
+            failed,
+            "cannot reserve " + std::to_string(size_bytes >> 20U) + " MiB in '" + directory + "'");
+    }
+    const AlignedBytes block = aligned_bytes(kBlockBytes);
+    for (std::uint64_t offset = 0; offset < size_bytes; offset += kBlockBytes) {
+        const ssize_t written =
+            ::pwrite(device.fd_.get(), block.get(), kBlockBytes, static_cast<off_t>(offset));
+        if (written != static_cast<ssize_t>(kBlockBytes))
+            return os_error(written < 0 ? errno : EIO, "cannot write '" + device.path_ + "'");
+    }
+    if (::fdatasync(device.fd_.get()) != 0)
+        return os_error(errno, "cannot flush '" + device.path_ + "'");
+    return device;
+}
+
+Result<double> RawDevice::write_all() {
+    UringQueue queue;
+    if (queue.status() != 0) {
+        return os_error(-queue.status(),
+                        "io_uring is refused here, so the raw device can't be measured with it",
+                        "tailrace doctor");
+    }
+    AlignedBytes blocks[kDepth];
+    for (AlignedBytes& block : blocks)
+        block = aligned_bytes(kBlockBytes);
+    const std::uint64_t begin_ns = monotonic_ns();
+    std::uint64_t submitted = 0;
+    std::uint64_t completed = 0;
+    const auto submit = [&](std::uint64_t slot) {
+        io_uring_sqe* const entry = ::io_uring_get_sqe(queue.get());
+        ::io_uring_prep_write(entry, fd_.get(), blocks[slot].get(), kBlockBytes, submitted);
+        ::io_uring_sqe_set_data64(entry, slot);
+        submitted += kBlockBytes;
+    };
+    for (unsigned slot = 0; slot < kDepth && submitted < size_bytes_; ++slot)
+        submit(slot);
+    while (completed < size_bytes_) {
+        if (const int status = ::io_uring_submit_and_wait(queue.get(), 1);
+            status < 0 && status != -EINTR) {
+            return os_error(-status, "cannot write '" + path_ + "'");
+        }
+        io_uring_cqe* completion = nullptr;
+        while (::io_uring_peek_cqe(queue.get(), &completion) == 0) {
+            const std::uint64_t slot = ::io_uring_cqe_get_data64(completion);
+            const int result = completion->res;
+            ::io_uring_cqe_seen(queue.get(), completion);
+            if (result != static_cast<int>(kBlockBytes))
+                return os_error(result < 0 ? -result : EIO, "cannot write '" + path_ + "'");
+            completed += kBlockBytes;
+            if (submitted < size_bytes_) submit(slot);
+        }
+    }
+    if (::fdatasync(fd_.get()) != 0) return os_error(errno, "cannot flush '" + path_ + "'");
+    return static_cast<double>(size_bytes_) * 1e9 / static_cast<double>(monotonic_ns() - begin_ns);
+}
+
+Result<void> RawDevice::flush_blocks(std::uint64_t count, Samples& samples) {
+    const AlignedBytes block = aligned_bytes(kSectorBytes);
+    for (std::uint64_t index = 0; index < count; ++index) {
+        const std::uint64_t begin = read_ticks();
+        const ssize_t written =
+            ::pwrite(fd_.get(), block.get(), kSectorBytes, static_cast<off_t>(flush_offset_));
+        if (written != static_cast<ssize_t>(kSectorBytes))
+            return os_error(written < 0 ? errno : EIO, "cannot write '" + path_ + "'");
+        if (::fdatasync(fd_.get()) != 0) return os_error(errno, "cannot flush '" + path_ + "'");
+        samples.add(read_ticks() - begin);
+        flush_offset_ = (flush_offset_ + kSectorBytes) % size_bytes_;
+    }
+    return {};
+}
+
+}  // namespace tailrace::tool
