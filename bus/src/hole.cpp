@@ -1,5 +1,6 @@
 #include "hole.hpp"
 
+#include <tailrace/base/step.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 
 #include <array>
@@ -20,8 +21,10 @@ Intent load_intent(const PublisherSlot& slot) noexcept {
     Intent intent;
     // [sync:intent_noted] Acquire: the words that were stored before this one are seen with it.
     const Sequence sequence = slot.intent_sequence.load(std::memory_order_acquire);
+    TAILRACE_STEP("hole.intent_sequence_read");
     // [sync:intent_noted] Acquire: a position of a later intent means that the second look sees the change.
     intent.place.position = slot.intent_position.load(std::memory_order_acquire);
+    TAILRACE_STEP("hole.intent_position_read");
     // Relaxed, both: relied on only once the owner is dead.
     intent.size_bytes = slot.intent_size_bytes.load(std::memory_order_relaxed);
     intent.count = slot.intent_count.load(std::memory_order_relaxed);
@@ -48,6 +51,7 @@ bool is_committed(const Region& region, Place place) noexcept {
 // note; so one of the three is seen, read in this order.
 bool is_next_place(const Region& region, Place end) noexcept {
     if (region.tail() == end) return true;
+    TAILRACE_STEP("hole.tail_is_elsewhere");
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
         if (load_intent(region.publisher_slot(index)).place == end) return true;
     }
@@ -107,9 +111,11 @@ HoleVerdict examine_hole(const Region& region, Place place) noexcept {
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
         const PublisherSlot& slot = region.publisher_slot(index);
         if (load_intent(slot).place != place || !is_active(slot.owner)) continue;
+        TAILRACE_STEP("hole.claimant_found");
         if (!region.is_dead(slot.owner, kPublisherLocks + index)) {
             return {HoleVerdict::Kind::open, 0, 0};
         }
+        TAILRACE_STEP("hole.claimant_dead");
         // Read again now that nobody writes it any more: what was seen before may have been half of a change.
         const Intent intent = load_intent(slot);
         if (intent.place == place && is_possible(region, intent)) candidates.add(intent);
@@ -134,6 +140,7 @@ void write_tombstones(const Region& region,
         store_header(region.event_at(place.position + offset),
                      header,
                      stamp_of(place.sequence + index, salt));
+        TAILRACE_STEP("tombstone.written");
     }
 }
 
@@ -152,10 +159,13 @@ bool rescue_publisher(const Region& region, std::uint32_t index) noexcept {
     }
     const HoleVerdict hole = examine_hole(region, intent.place);
     if (hole.kind != HoleVerdict::Kind::dead) return false;
+    TAILRACE_STEP("rescue.judged_dead");
     write_tombstones(region, intent.place, hole.count, hole.size_bytes);
+    TAILRACE_STEP("rescue.tombstones_written");
     // Relaxed: a statistic; only holders of the registry lock write it.
     region.state().rescued_events.fetch_add(hole.count, std::memory_order_relaxed);
     clear(slot);
+    TAILRACE_STEP("rescue.intent_cleared");
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include <tailrace/bus/journal_board.hpp>
 
 #include <tailrace/base/check.hpp>
+#include <tailrace/base/step.hpp>
 #include <tailrace/bus/wait.hpp>
 
 #include <algorithm>
@@ -53,6 +54,7 @@ Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> regi
     }
     if (!lock) return lock.error();
     JournalBoard& board = region->state().journal;
+    TAILRACE_STEP("journal_board.locked");
     board.writer = current_process();
     // Relaxed, all: made visible by the state. What the last writer promised here is not believed: the disk says.
     board.os_errno.store(0, std::memory_order_relaxed);
@@ -75,6 +77,7 @@ void JournalBoardWriter::progress(Sequence durable_sequence,
     if (board.durable_sequence.load(std::memory_order_relaxed) == durable_sequence) return;
     // [sync:durable_moved] Release: the flush that made it durable has completed.
     board.durable_sequence.store(durable_sequence, std::memory_order_release);
+    TAILRACE_STEP("journal_board.durable_moved");
     wake_sleepers(board.durable_wait, fences_);
 }
 

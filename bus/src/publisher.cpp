@@ -105,6 +105,7 @@ void Publisher::release_slot() noexcept {
     // After a move there is nothing to give back; in a forked child the slot is the parent's.
     if (region_ == nullptr || owner_pid_ != ::getpid()) return;
     free_slot(slot_->owner);
+    TAILRACE_STEP("publisher.slot_freed");
     slot_lock_.unlock();
     region_.reset();
 }
@@ -147,6 +148,7 @@ PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t co
         // [sync:tail_published] Acquire: part of the total order of claims.
         std::uint64_t word = state_->tail.load(std::memory_order_acquire);
         const Place place = unpack_tail(word, region_->reference());
+        TAILRACE_STEP("publisher.tail_read");
         if (noted) {
             // The swap was lost. The note must go before this publisher may wait for room (readers would wait for
             // it while it waits for them), and before the next one is written (load_intent).
@@ -166,19 +168,23 @@ PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t co
                                                  std::memory_order_acq_rel,
                                                  std::memory_order_relaxed)) {
             next_ = place;
+            TAILRACE_STEP("publisher.swap_won");
             return PublishStatus::ok;
         }
+        TAILRACE_STEP("publisher.swap_lost");
     }
 }
 
 void Publisher::note_intent(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept {
     // [sync:intent_noted] Release: behind the clearing of the last intent (load_intent's second look).
     slot_->intent_position.store(place.position, std::memory_order_release);
+    TAILRACE_STEP("publisher.intent_position_noted");
     // Relaxed, both: carried by the sequence.
     slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes), std::memory_order_relaxed);
     slot_->intent_count.store(count, std::memory_order_relaxed);
     // [sync:intent_noted] Release: the intent is whole once its sequence is seen.
     slot_->intent_sequence.store(place.sequence, std::memory_order_release);
+    TAILRACE_STEP("publisher.intent_noted");
 }
 
 PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
@@ -189,10 +195,14 @@ PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
     const std::uint64_t capacity = offset_mask_ + 1;
     const Place tail = shared_ ? region_->tail() : next_;
     const std::uint64_t announced = std::max(tail.position + grant_step_bytes(capacity), end_position);
+    TAILRACE_STEP("publisher.room_wanted");
     raise_to(state_->reference_sequence, tail.sequence);
     raise_to(state_->write_limit, announced);
+    TAILRACE_STEP("publisher.write_limit_raised");
     note_checkpoint(tail);
+    TAILRACE_STEP("publisher.checkpoint_noted");
     limit_ = std::min(announced, slowest_position(tail.position) + capacity);
+    TAILRACE_STEP("publisher.readers_looked_at");
     if (end_position <= limit_) {
         holder_kind_ = HolderKind::nobody;
         return PublishStatus::ok;
@@ -223,6 +233,7 @@ std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
         }
     }
     if (!shared_) return slowest;
+    TAILRACE_STEP("publisher.gates_looked_at");
     for (std::uint32_t index = 0; index < region_->header().publisher_slots; ++index) {
         const PublisherSlot& slot = region_->publisher_slot(index);
         // [sync:intent_cleared] Acquire: a claim that isn't open any more is committed.
@@ -299,6 +310,7 @@ PublishStatus Publisher::publish(std::span<const std::byte> payload,
 
 void Publisher::abort(Claim& claim) noexcept {
     if (!shared_) return;  // the next claim begins at the same place
+    TAILRACE_STEP("publisher.aborting");
     write_tombstones(*region_, {claim.sequence, claim.position}, 1, claim.size_bytes);
     clear_intent();
     wake_sleepers(state_->subscribers_wait, fences_);

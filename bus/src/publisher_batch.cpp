@@ -55,6 +55,7 @@ PublishStatus Publisher::claim_batch(BatchClaim& batch,
         std::memcpy(region_->event_at(position) + sizeof(std::uint64_t),
                     &header.payload_size_bytes,
                     sizeof(EventHeader) - sizeof(std::uint64_t));
+        TAILRACE_STEP("batch.sizes_written");
         position += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
     }
     batch.place_ = next_;
@@ -85,10 +86,12 @@ void Publisher::commit(BatchClaim& batch) noexcept {
         if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
         // The first stamp waits: it makes all of them visible, and until then none exists.
         if (index != 0) store_header(record, header, stamp_of(batch.place_.sequence + index, salt_));
+        TAILRACE_STEP("batch.event_prepared");
         position += event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
     }
     std::byte* const first = region_->event_at(batch.place_.position);
     store_header(first, load_header(first), stamp_of(batch.place_.sequence, salt_));
+    TAILRACE_STEP("batch.first_stamped");
     next_own_sequence_ = batch.place_.sequence + batch.count_;
     if (!shared_) publish_tail({next_own_sequence_, position});
     clear_intent();

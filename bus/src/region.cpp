@@ -4,6 +4,7 @@
 
 #include <tailrace/base/checksum.hpp>
 #include <tailrace/base/file_lock.hpp>
+#include <tailrace/base/step.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -133,6 +134,7 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     if (!control_fd) return control_fd.error();
     auto header = read_header(control_fd->get(), paths.control, name);
     if (!header) return header.error();
+    TAILRACE_STEP("open.control_read");
     auto events_fd = open_file(paths.events, writes_events ? O_RDWR : O_RDONLY, name);
     if (!events_fd) return events_fd.error();
 

@@ -6,6 +6,7 @@
 #include "region_files.hpp"
 
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/step.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/wait.hpp>
 
@@ -52,7 +53,9 @@ std::string leftover_name(std::string_view prefix, const std::string& stream) {
 
 void remove_directory(const std::string& path) noexcept {
     ::unlink((path + "/control").c_str());
+    TAILRACE_STEP("remove.control_gone");
     ::unlink((path + "/events").c_str());
+    TAILRACE_STEP("remove.events_gone");
     ::rmdir(path.c_str());
 }
 
@@ -77,9 +80,11 @@ Result<void> make_file(const std::string& path, std::uint64_t size_bytes, std::u
                        const std::string& stream, const std::string& parent) {
     const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd.is_open()) return os_error(errno, "cannot create '" + path + "'");
+    TAILRACE_STEP("create.file_made");
     // Reserved now, so that a full memory is an error here and never a SIGBUS at a publish.
     const int reserved = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size_bytes));
     if (reserved != 0) return no_room(reserved, stream, parent, size_bytes);
+    TAILRACE_STEP("create.file_reserved");
     if (::fchmod(fd.get(), mode & 0666U) != 0) return os_error(errno, "cannot set the mode of '" + path + "'");
     return {};
 }
@@ -160,6 +165,7 @@ Result<void> fill_directory(const std::string& path, const std::string& name,
         Mapping::map(fd.get(), header.control_size_bytes, MapAccess::read_write, control_path);
     if (!control) return control.error();
     write_control(control->data(), header);
+    TAILRACE_STEP("create.control_written");
     const std::uint32_t readable = options.mode & 0444U;
     if (::chmod(path.c_str(), (options.mode & 0777U) | (readable >> 2U)) != 0) {
         return os_error(errno, "cannot set the mode of '" + path + "'");
@@ -213,10 +219,12 @@ Result<void> Region::create(const std::string& name,
         return os_error(errno, "cannot create stream '" + name + "' in " + paths.parent,
                         "choose another place with --dir or TAILRACE_DIR");
     }
+    TAILRACE_STEP("create.directory_made");
     if (auto filled = fill_directory(building, name, options, paths.parent); !filled) {
         remove_directory(building);
         return filled.error();
     }
+    TAILRACE_STEP("create.complete");
     // A rename never replaces a directory with files in it, so of two creates one gets EEXIST or ENOTEMPTY.
     if (::rename(building.c_str(), paths.directory.c_str()) != 0) {
         const int os_errno = errno;
@@ -224,6 +232,7 @@ Result<void> Region::create(const std::string& name,
         if (os_errno == EEXIST || os_errno == ENOTEMPTY) return exists_error(name, paths);
         return os_error(os_errno, "cannot name stream '" + name + "' (" + paths.directory + ")");
     }
+    TAILRACE_STEP("create.named");
     return {};
 }
 
@@ -245,10 +254,12 @@ Result<void> Region::unlink(const std::string& name, bool force, const std::stri
     if (::rename(paths.directory.c_str(), doomed.c_str()) != 0) {
         return os_error(errno, "cannot remove stream '" + name + "' (" + paths.directory + ")");
     }
+    TAILRACE_STEP("remove.renamed");
     if (region) {
         StreamState& state = (*region)->state();
         // [sync:stream_removed] Release: nothing is published under it; it only ends waits and claims.
         state.life.store(StreamLife::removed, std::memory_order_release);
+        TAILRACE_STEP("remove.marked");
         wake_all(state.subscribers_wait);
         wake_all(state.publishers_wait);
         wake_all(state.journal.durable_wait);

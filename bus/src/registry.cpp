@@ -3,6 +3,7 @@
 #include "hole.hpp"
 
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/step.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 
 #include <algorithm>
@@ -24,6 +25,7 @@ void occupy(SlotOwner& owner, const std::string& name) {
     std::copy_n(name.begin(), std::min(name.size(), kNameCapacity - 1), owner.name.begin());
     // [sync:slot_owner] Release: whoever finds the slot active finds its owner's identity.
     owner.state.store(SlotState::active, std::memory_order_release);
+    TAILRACE_STEP("registry.slot_occupied");
 }
 
 void stop_gating(SubscriberSlot& slot) noexcept {
@@ -48,6 +50,7 @@ bool clear_dead_subscriber(const Region& region, std::uint32_t index) noexcept {
     if (!is_active(slot.owner)) return true;
     if (!region.is_dead(slot.owner, kSubscriberLocks + index)) return false;
     stop_gating(slot);
+    TAILRACE_STEP("registry.dead_gate_dropped");
     free_slot(slot.owner);
     // Relaxed: a statistic; only holders of the registry lock write it.
     region.state().reclaimed_subscribers.fetch_add(1, std::memory_order_relaxed);
@@ -69,9 +72,11 @@ void take_over_tail(const Region& region) noexcept {
                                     max_claim_bytes(region.capacity_bytes()));
         if (load_stamp(region.event_at(position)) != stamp_of(noted, salt)) {
             std::memset(region.event_at(position), 0, size_bytes);
+            TAILRACE_STEP("registry.batch_wiped");
         }
         // [sync:intent_cleared] Release: the wiped bytes are seen by whoever sees the intent gone.
         slot.intent_sequence.store(kNoSequence, std::memory_order_release);
+        TAILRACE_STEP("registry.batch_note_cleared");
     }
     // It may have died between a stamp and the tail: what is committed counts.
     Place tail = region.tail();
@@ -112,6 +117,7 @@ Result<SlotLease> take_free_slot(const Region& region, std::uint32_t slots, std:
         // Busy: its last owner freed it and is about to unlock.
         if (!lock && lock.error().code == ErrorCode::busy) continue;
         if (!lock) return lock.error();
+        TAILRACE_STEP("registry.slot_locked");
         occupy(owner, name);
         return SlotLease{std::move(*lock), index};
     }
@@ -128,6 +134,7 @@ void free_slot(SlotOwner& owner) noexcept {
 Result<SlotLease> take_publisher_slot(const Region& region, const std::string& name) {
     auto registry = lock_registry(region);
     if (!registry) return registry.error();
+    TAILRACE_STEP("registry.locked");
     const std::uint32_t slots = region.header().publisher_slots;
     for (std::uint32_t index = 0; index < slots; ++index) {
         static_cast<void>(clear_dead_publisher(region, index));
@@ -150,6 +157,7 @@ Result<SlotLease> take_publisher_slot(const Region& region, const std::string& n
 Result<SlotLease> take_subscriber_slot(const Region& region, const std::string& name, SlowPolicy policy) {
     auto registry = lock_registry(region);
     if (!registry) return registry.error();
+    TAILRACE_STEP("registry.locked");
     const std::uint32_t slots = region.header().subscriber_slots;
     for (std::uint32_t index = 0; index < slots; ++index) {
         static_cast<void>(clear_dead_subscriber(region, index));
@@ -176,6 +184,7 @@ bool reclaim_if_dead_subscriber(const Region& region, std::uint32_t index) noexc
     const SubscriberSlot& slot = region.subscriber_slot(index);
     if (!is_active(slot.owner) || !region.is_dead(slot.owner, kSubscriberLocks + index)) return false;
     const auto registry = FileLock::try_lock(region.lock_path(), kRegistryLock);
+    TAILRACE_STEP("registry.tried");
     return registry && clear_dead_subscriber(region, index);
 }
 
@@ -183,6 +192,7 @@ bool reclaim_if_dead_publisher(const Region& region, std::uint32_t index) noexce
     const PublisherSlot& slot = region.publisher_slot(index);
     if (!is_active(slot.owner) || !region.is_dead(slot.owner, kPublisherLocks + index)) return false;
     const auto registry = FileLock::try_lock(region.lock_path(), kRegistryLock);
+    TAILRACE_STEP("registry.tried");
     return registry && clear_dead_publisher(region, index);
 }
 

@@ -74,7 +74,9 @@ void Subscriber::release_slot() noexcept {
     if (region_ == nullptr || slot_ == nullptr || owner_pid_ != ::getpid()) return;
     // [sync:gate_released] Release: this reader reads no more.
     slot_->gate_position.store(kNoPosition, std::memory_order_release);
+    TAILRACE_STEP("subscriber.gate_dropped");
     free_slot(slot_->owner);
+    TAILRACE_STEP("subscriber.slot_freed");
     slot_lock_.unlock();
     wake_sleepers(state_->publishers_wait, fences_);
 }
@@ -111,8 +113,10 @@ bool Subscriber::hold(Place place) noexcept {
         // [sync:gate_registered] In one total order with the publishers: either their look at the gates sees
         // this one, or the look at their announcement that follows sees how far they may already write.
         slot_->gate_position.exchange(place.position, std::memory_order_seq_cst);
+        TAILRACE_STEP("subscriber.gate_registered");
     }
     if (was_lapped(place.position)) return false;
+    TAILRACE_STEP("subscriber.place_held");
     next_ = place;
     move_cursor(place);
     return true;
@@ -129,10 +133,13 @@ Result<void> Subscriber::start(const Start& where) {
     // A place found a moment ago may be overwritten by the time it is held; publishers would have to lap the
     // ring between two instructions each time for this to go on.
     for (;;) {
+        TAILRACE_STEP("subscriber.starting");
         if (where.kind == Start::Kind::newest) {
             if (hold(region_->tail())) return {};
         } else if (where.kind == Start::Kind::oldest) {
-            if (hold(oldest_checkpoint(*region_))) return {};
+            const Place oldest = oldest_checkpoint(*region_);
+            TAILRACE_STEP("subscriber.place_found");
+            if (hold(oldest)) return {};
         } else {
             const Place tail = region_->tail();
             if (where.sequence > tail.sequence) {
@@ -210,6 +217,7 @@ PollState Subscriber::idle_poll() noexcept {
 bool Subscriber::step_over_hole() noexcept {
     const HoleVerdict hole = examine_hole(*region_, next_);
     if (hole.kind != HoleVerdict::Kind::dead) return false;
+    TAILRACE_STEP("subscriber.hole_judged_dead");
     next_ = {next_.sequence + hole.count, next_.position + hole.size_bytes};
     move_cursor(next_);
     return true;
@@ -250,10 +258,6 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     run.count = hole.count;
     next_ = {next_.sequence + hole.count, next_.position + hole.size_bytes};
     return run;
-}
-
-bool Subscriber::has_event() const noexcept {
-    return load_stamp(events_ + (next_.position & offset_mask_)) == stamp_of(next_.sequence, salt_);
 }
 
 void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {

@@ -35,6 +35,7 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
             if (copied_bytes != 0) break;
             copies_buffer_.resize(size_bytes);
         }
+        TAILRACE_STEP("subscriber.header_read");
         copy_racing_words(copies_buffer_.data() + copied_bytes, record, size_bytes);
         // The header that was checked is the one that is used, whatever the copy caught.
         std::memcpy(copies_buffer_.data() + copied_bytes + sizeof(std::uint64_t),
@@ -43,6 +44,7 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
         copied_bytes += size_bytes;
         next = {next.sequence + 1, next.position + size_bytes};
     }
+    TAILRACE_STEP("subscriber.copied");
     if (was_lapped(first.position)) return {first.sequence, 0, jump_forward()};
     if (copied_bytes != 0) {
         next_ = next;

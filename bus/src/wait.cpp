@@ -42,8 +42,10 @@ void wake_all(WaitCell& cell) noexcept {
     // The flag goes down before the count goes up: a sleeper that raises the flag in between has read the
     // old count, so its futex wait returns at once. Relaxed: the count's release carries it.
     cell.sleeping.store(0, std::memory_order_relaxed);
+    TAILRACE_STEP("wake.flag_lowered");
     // [sync:wake_counted] Release: a sleeper that sees the new count sees what it was woken for.
     cell.wakes.fetch_add(1, std::memory_order_release);
+    TAILRACE_STEP("wake.counted");
     futex(cell.wakes, FUTEX_WAKE, INT_MAX, nullptr);
 }
 
@@ -54,8 +56,10 @@ namespace detail {
 std::uint32_t announce_sleep(WaitCell& cell) noexcept {
     // [sync:wake_counted] Acquire: what happened before the wake-ups counted so far is visible.
     const std::uint32_t seen_wakes = cell.wakes.load(std::memory_order_acquire);
+    TAILRACE_STEP("sleep.wakes_read");
     // [sync:sleeper_flag] The flag is up before the last look at what is waited for.
     cell.sleeping.exchange(1, std::memory_order_seq_cst);
+    TAILRACE_STEP("sleep.announced");
     // Every thread of every registered process has now passed a full barrier: whoever publishes after it sees
     // the flag, and what was published before it is seen by the look that follows.
     static_cast<void>(barrier_everywhere());

@@ -19,6 +19,7 @@
 #include <tailrace/base/event.hpp>
 #include <tailrace/base/file_lock.hpp>
 #include <tailrace/base/result.hpp>
+#include <tailrace/base/step.hpp>
 #include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
@@ -236,11 +237,13 @@ private:
     void clear_intent() noexcept {
         // [sync:intent_cleared] Release: whoever sees the intent gone sees the stamp of what it claimed.
         slot_->intent_sequence.store(kNoSequence, std::memory_order_release);
+        TAILRACE_STEP("publisher.intent_cleared");
     }
     void publish_tail(Place end) noexcept {
         next_ = end;
         // [sync:tail_published] Release: who reads the tail may walk the committed events below it.
         state_->tail.store(pack_tail(end), std::memory_order_release);
+        TAILRACE_STEP("publisher.tail_stored");
     }
 
     // Cold: announces how far it may write and looks at the readers, until [.., end_position) may be written.
@@ -299,7 +302,9 @@ inline void Publisher::commit(Claim& claim) noexcept {
         const std::uint64_t now_ns = clock_.now_ns();
         std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
     }
+    TAILRACE_STEP("publisher.filled");
     store_header(record, claim.header, stamp_of(claim.sequence, salt_));
+    TAILRACE_STEP("publisher.stamped");
     next_own_sequence_ = claim.sequence + 1;
     if (shared_) {
         clear_intent();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
+#include <tailrace/base/step.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -17,6 +18,7 @@ inline void store_header(std::byte* record, const EventHeader& header, std::uint
     std::memcpy(record + sizeof(std::uint64_t),
                 &header.payload_size_bytes,
                 sizeof(EventHeader) - sizeof(std::uint64_t));
+    TAILRACE_STEP("event.sizes_written");
     std::atomic_ref<std::uint64_t> word(*reinterpret_cast<std::uint64_t*>(record));
     // [sync:event_committed] Release: payload, extension words and sizes happen before the stamp that announces
     // them. Relaxed would let a reader see the stamp first and read a half-written event.

@@ -6,6 +6,7 @@
 // short turns, so that nothing depends on it for correctness.
 #pragma once
 
+#include <tailrace/base/step.hpp>
 #include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/layout.hpp>
 
@@ -45,6 +46,7 @@ inline void wake_sleepers(WaitCell& cell, bool fences) noexcept {
     }
     // Keeps the compiler from moving the look before the commit; the sleeper's membarrier keeps the core.
     std::atomic_signal_fence(std::memory_order_seq_cst);  // [sync:sleeper_flag] compiler only
+    TAILRACE_STEP("wake.looking");
     // Relaxed: a hint that sleepers write; a missed one is made up by the sleeper's own last look.
     if (cell.sleeping.load(std::memory_order_relaxed) != 0) [[unlikely]] wake_all(cell);
 }
@@ -63,6 +65,7 @@ template <typename Ready>
 void sleep_on(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept {
     const std::uint32_t seen_wakes = detail::announce_sleep(cell);
     if (ready()) return;
+    TAILRACE_STEP("sleep.not_ready");
     detail::futex_sleep(cell, seen_wakes, timeout_ns);
 }
 
