@@ -210,6 +210,13 @@ Result<void> Assessor::judge(BatchScan& scan, const FoundBatch& stopped_by) {
                         "cannot read '" + path + "' at " + std::to_string(found_.end.offset),
                         "look at 'dmesg' for errors of the disk");
     }
+    if (stopped_by.verdict == BatchVerdict::unknown) {
+        // Sound, but of a format that isn't known here: neither the end nor damage.
+        return make_error(ErrorCode::incompatible,
+                          "'" + path + "' holds a batch of a newer format at " +
+                              std::to_string(found_.end.offset),
+                          "use the Tailrace that wrote it; 'tailrace --version' shows this one");
+    }
     RecoveryReport& report = found_.report;
     const BeyondEnd beyond = scan_beyond(files_, scan, found_.end.offset, kMaxSegmentSizeBytes);
     report.scanned_bytes += beyond.scanned_bytes;

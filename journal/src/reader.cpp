@@ -1,0 +1,50 @@
+#include "posix_files.hpp"
+#include "reader_core.hpp"
+
+#include <tailrace/journal/reader.hpp>
+
+namespace tailrace::journal {
+
+Result<Reader> Reader::open(const std::string& directory) noexcept {
+    auto core = ReaderCore::open(posix_files(), directory);
+    if (!core) return core.error();
+    return Reader(std::move(*core));
+}
+
+Reader::Reader(std::unique_ptr<ReaderCore> core) noexcept : core_(std::move(core)) {}
+Reader::Reader(Reader&& other) noexcept = default;
+Reader& Reader::operator=(Reader&& other) noexcept = default;
+Reader::~Reader() = default;
+
+Result<void> Reader::seek_sequence(Sequence sequence) noexcept {
+    return core_->seek_sequence(sequence);
+}
+Result<void> Reader::seek_time(std::uint64_t time_ns) noexcept {
+    return core_->seek_time(time_ns);
+}
+Result<void> Reader::seek_end() noexcept {
+    return core_->seek_end();
+}
+Result<BatchStep> Reader::next_batch() noexcept {
+    return core_->next_batch();
+}
+Result<EventStep> Reader::next() noexcept {
+    return core_->next();
+}
+Sequence Reader::next_sequence() const noexcept {
+    return core_->next_sequence();
+}
+Sequence Reader::first_sequence() const noexcept {
+    return core_->first_sequence();
+}
+Result<Sequence> Reader::end_sequence() noexcept {
+    return core_->end_sequence();
+}
+const std::string& Reader::stream_name() const noexcept {
+    return core_->stream_name();
+}
+std::uint32_t Reader::event_alignment_bytes() const noexcept {
+    return core_->event_alignment_bytes();
+}
+
+}  // namespace tailrace::journal

@@ -1,0 +1,256 @@
+#include "reader_core.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace tailrace::journal {
+
+namespace {
+
+// A writer has less than this in flight and unflushed, so that behind a durable batch a promise for
+// it stands within this.
+constexpr std::uint64_t kPromiseReachBytes = 64U << 20;
+
+}  // namespace
+
+ReaderCore::ReaderCore(FileStore& files, const std::string& directory)
+    : files_(files),
+      segments_(files, directory),
+      reading_(files) {}
+
+Result<std::unique_ptr<ReaderCore>> ReaderCore::open(FileStore& files,
+                                                     const std::string& directory) {
+    std::unique_ptr<ReaderCore> core(new ReaderCore(files, directory));
+    if (auto listed = core->segments_.refresh(); !listed) return listed.error();
+    if (auto entered = core->enter(core->reading_, core->segments_.number(0)); !entered) {
+        return entered.error();
+    }
+    const SegmentHeader& header = core->reading_.scan.segment();
+    core->stream_name_ = stream_name_of(header);
+    core->alignment_bytes_ = header.event_alignment_bytes;
+    core->first_sequence_ = header.first_sequence;
+    core->next_sequence_ = header.first_sequence;
+    return core;
+}
+
+Error ReaderCore::read_error(int os_errno) const {
+    return os_error(
+        os_errno,
+        "cannot read '" + reading_.path + "' at " + std::to_string(reading_.position.offset),
+        "look at 'dmesg' for errors of the disk");
+}
+
+Error ReaderCore::newer_batch() const {
+    return make_error(ErrorCode::incompatible,
+                      "'" + reading_.path + "' holds a batch of a newer format at " +
+                          std::to_string(reading_.position.offset),
+                      "use the Tailrace that wrote it; 'tailrace --version' shows this one");
+}
+
+Error ReaderCore::corrupt_range(Sequence end, std::string_view why) const {
+    return make_error(ErrorCode::corrupt,
+                      "events [" + std::to_string(reading_.position.sequence) + ", " +
+                          std::to_string(end) + ") can't be read: '" + reading_.path +
+                          "', offset " + std::to_string(reading_.position.offset) + ": " +
+                          std::string(why),
+                      "'tailrace verify " + segments_.directory() + "' lists all damage");
+}
+
+Result<void> ReaderCore::enter(Track& track, std::uint64_t segment_number) {
+    auto segment = segments_.open(segment_number);
+    if (!segment) return segment.error();
+    if (!track.scan.attach(std::move(segment->file), segment->header)) {
+        return os_error(
+            ENOMEM, "no memory to read '" + segment->path + "'", "'free -m' shows what is left");
+    }
+    track.path = std::move(segment->path);
+    track.position = first_position(segment->header);
+    if (&track == &reading_) {
+        bound_.reset();
+        auto successor = segments_.successor(segment->header);
+        if (!successor) return successor.error();
+        if (*successor) bound_ = (*successor)->previous;
+        forget_batch();
+    }
+    return {};
+}
+
+void ReaderCore::forget_batch() noexcept {
+    batch_ = {};
+    looked_behind_ = false;
+}
+
+// A batch that is valid here. Nothing to hand out for a marker or seal that states no gap.
+std::optional<ReadKind> ReaderCore::take(const FoundBatch& batch) {
+    const BatchHeader& header = batch.header;
+    advance(reading_.position, header);
+    batch_.first_sequence = header.first_sequence;
+    batch_.event_count = header.event_count;
+    batch_.bytes = batch.body;
+    batch_.record_salt = header.record_salt;
+    batch_.max_time_ns = header.max_time_ns;
+    batch_.event_alignment_bytes = alignment_bytes_;
+    if (next_sequence_ < header.first_sequence) return ReadKind::gap;
+    if (next_sequence_ > header.first_sequence) trim_front(next_sequence_);
+    if (batch_.event_count == 0) return std::nullopt;
+    return ReadKind::event;
+}
+
+void ReaderCore::trim_front(Sequence sequence) {
+    const std::uint64_t drop = std::min(sequence - batch_.first_sequence, batch_.event_count);
+    auto at = batch_.begin();
+    for (std::uint64_t i = 0; i < drop; ++i)
+        ++at;
+    const auto kept =
+        at == batch_.end()
+            ? std::span<const std::byte>{}
+            : batch_.bytes.subspan(static_cast<std::size_t>((*at).record() - batch_.bytes.data()));
+    batch_.bytes = kept;
+    batch_.first_sequence += drop;
+    batch_.event_count -= drop;
+}
+
+Result<void> ReaderCore::enter_successor(const SegmentHeader& successor) {
+    if (reading_.position.sequence != successor.previous.end_sequence) {
+        return corrupt_range(successor.previous.end_sequence,
+                             "its successor says that it ends elsewhere");
+    }
+    // Who followed the journal to here has looked behind an end before; a new segment is no reason
+    // to do it again.
+    const bool looked_behind = looked_behind_;
+    auto entered = enter(reading_, successor.segment_number);
+    looked_behind_ = looked_behind;
+    return entered;
+}
+
+// Nothing valid stands at the position: the end of the segment, the end of the journal so far, or
+// damage.
+Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_again) {
+    auto successor = segments_.successor(reading_.scan.segment());
+    if (!successor) return successor.error();
+    if (!*successor) return judge_newest(stopped_by, try_again);
+
+    const PreviousSegment& end = (*successor)->previous;
+    const bool is_news = !bound_;
+    bound_ = end;
+    if (reading_.position.offset == end.end_offset) {
+        auto entered = enter_successor(**successor);
+        if (!entered) return entered.error();
+        try_again = true;
+        return ReadKind::end;
+    }
+    if (reading_.position.offset > end.end_offset) {
+        return make_error(ErrorCode::stale,
+                          "recovery cut '" + reading_.path + "' back to sequence " +
+                              std::to_string(end.end_sequence) +
+                              "; what was read behind it had never been acknowledged",
+                          "open the journal anew and seek to where it goes on");
+    }
+    if (is_news) {
+        // It ended after we had looked: what stands between may have been written since.
+        try_again = true;
+        return ReadKind::end;
+    }
+    return corrupt_range(end.end_sequence, batch_verdict_text(stopped_by.verdict));
+}
+
+Result<ReadKind> ReaderCore::judge_newest(const FoundBatch& stopped_by, bool& try_again) {
+    if (stopped_by.verdict == BatchVerdict::unknown) return newer_batch();
+    if (looked_behind_ || reading_.position.sealed) return ReadKind::end;
+    looked_behind_ = true;
+    const BeyondEnd beyond =
+        scan_beyond(files_, reading_.scan, reading_.position.offset, kPromiseReachBytes);
+    if (beyond.os_errno != 0) return read_error(beyond.os_errno);
+    if (beyond.promised_sequence <= reading_.position.sequence) return ReadKind::end;
+
+    // The promise may be younger than our look at the batch: then the batch is there by now.
+    reading_.scan.refresh();
+    const FoundBatch again = reading_.scan.batch_at(reading_.position.offset);
+    if (again.os_errno != 0) return read_error(again.os_errno);
+    if (again.verdict == BatchVerdict::valid && continues(reading_.position, again.header)) {
+        looked_behind_ = false;
+        try_again = true;
+        return ReadKind::end;
+    }
+    looked_behind_ = false;  // so that asking again finds the same
+    return corrupt_range(beyond.promised_sequence, batch_verdict_text(again.verdict));
+}
+
+Result<ReadKind> ReaderCore::load() {
+    bool is_second_look = false;
+    while (true) {  // ends: each round reads on, enters a later segment, or looks a second time
+        const bool at_bound = bound_ && reading_.position.offset >= bound_->end_offset;
+        FoundBatch found;
+        if (!at_bound && !reading_.position.sealed) {
+            found = reading_.scan.batch_at(reading_.position.offset);
+            if (found.os_errno != 0) return read_error(found.os_errno);
+            if (found.verdict == BatchVerdict::valid &&
+                continues(reading_.position, found.header)) {
+                is_second_look = false;
+                if (const auto kind = take(found)) return *kind;
+                continue;
+            }
+            if (!is_second_look) {
+                // The window may be older than the file.
+                is_second_look = true;
+                reading_.scan.refresh();
+                continue;
+            }
+        }
+        bool try_again = false;
+        auto verdict = judge_end(found, try_again);
+        if (!verdict) return verdict.error();
+        if (!try_again) return ReadKind::end;
+        is_second_look = false;
+        reading_.scan.refresh();
+    }
+}
+
+Result<BatchStep> ReaderCore::next_batch() {
+    BatchStep step;
+    while (
+        true) {  // ends: each round hands something out or loads more of a journal of finite length
+        if (next_sequence_ < batch_.first_sequence) {
+            step.kind = ReadKind::gap;
+            step.gap = {next_sequence_, batch_.first_sequence - next_sequence_};
+            next_sequence_ = batch_.first_sequence;
+            return step;
+        }
+        if (batch_.event_count > 0) {
+            step.kind = ReadKind::event;
+            step.batch = batch_;
+            next_sequence_ = batch_.end_sequence();
+            batch_.event_count = 0;
+            batch_.bytes = {};
+            return step;
+        }
+        auto kind = load();
+        if (!kind) return kind.error();
+        if (*kind == ReadKind::end) return step;
+    }
+}
+
+Result<EventStep> ReaderCore::next() {
+    EventStep step;
+    while (true) {  // as above
+        if (next_sequence_ < batch_.first_sequence) {
+            step.kind = ReadKind::gap;
+            step.gap = {next_sequence_, batch_.first_sequence - next_sequence_};
+            next_sequence_ = batch_.first_sequence;
+            return step;
+        }
+        if (batch_.event_count > 0) {
+            step.kind = ReadKind::event;
+            step.event = *batch_.begin();
+            next_sequence_ = batch_.first_sequence + 1;
+            trim_front(next_sequence_);
+            return step;
+        }
+        auto kind = load();
+        if (!kind) return kind.error();
+        if (*kind == ReadKind::end) return step;
+    }
+}
+
+}  // namespace tailrace::journal

@@ -1,0 +1,99 @@
+// ReaderCore: what stands behind Reader, over any storage. See reader.hpp for the contract.
+//
+// I1 Nothing is handed out before its header, body, stamps and its place in the chain have been
+// checked. I2 A segment ends where its successor says. Valid batches behind that place were
+// discarded by a recovery. I3 In the newest segment the first batch that isn't valid is the end so
+// far, unless a promise behind it says that
+//    it was once durable: then it is corruption.
+#pragma once
+
+#include "batch_scan.hpp"
+#include "segment_map.hpp"
+#include "storage.hpp"
+
+#include <tailrace/journal/reader.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace tailrace::journal {
+
+class ReaderCore {
+public:
+    [[nodiscard]] static Result<std::unique_ptr<ReaderCore>> open(FileStore& files,
+                                                                  const std::string& directory);
+    ReaderCore(const ReaderCore&) = delete;
+    ReaderCore& operator=(const ReaderCore&) = delete;
+    ~ReaderCore() = default;
+
+    [[nodiscard]] Result<void> seek_sequence(Sequence sequence);
+    [[nodiscard]] Result<void> seek_time(std::uint64_t time_ns);
+    [[nodiscard]] Result<void> seek_end();
+    [[nodiscard]] Result<BatchStep> next_batch();
+    [[nodiscard]] Result<EventStep> next();
+
+    [[nodiscard]] Sequence next_sequence() const noexcept { return next_sequence_; }
+    [[nodiscard]] Sequence first_sequence() const noexcept { return first_sequence_; }
+    [[nodiscard]] Result<Sequence> end_sequence();
+    [[nodiscard]] const std::string& stream_name() const noexcept { return stream_name_; }
+    [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept { return alignment_bytes_; }
+
+private:
+    // A place in one segment, with the scan that reads there.
+    struct Track {
+        explicit Track(FileStore& files) noexcept : scan(files) {}
+
+        BatchScan scan;
+        LogPosition position;
+        std::string path;
+    };
+
+    ReaderCore(FileStore& files, const std::string& directory);
+
+    [[nodiscard]] Result<void> enter(Track& track, std::uint64_t segment_number);
+    [[nodiscard]] Result<void> enter_successor(const SegmentHeader& successor);
+    // Loads the next batch with events, or a gap, or the end.
+    [[nodiscard]] Result<ReadKind> load();
+    [[nodiscard]] Result<ReadKind> judge_end(const FoundBatch& stopped_by, bool& try_again);
+    [[nodiscard]] Result<ReadKind> judge_newest(const FoundBatch& stopped_by, bool& try_again);
+    [[nodiscard]] std::optional<ReadKind> take(const FoundBatch& batch);
+    void trim_front(Sequence sequence);
+
+    using EntryPredicate = std::function<bool(const IndexEntry&)>;
+    using HeaderPredicate = std::function<bool(const BatchHeader&)>;
+
+    // Brings end_ to the end of what is valid in the newest segment.
+    [[nodiscard]] Result<void> find_end();
+    void walk_to_end(Track& track);
+    // Moves reading_ within its segment: by the index to the last entry that lies before, then
+    // batch by batch while they do.
+    [[nodiscard]] Result<void> approach(const EntryPredicate& entry_lies_before,
+                                        const HeaderPredicate& batch_lies_before);
+    void place_at_entry(const IndexEntry& entry);
+    [[nodiscard]] Result<void> settle_on_time(std::uint64_t time_ns);
+    void forget_batch() noexcept;
+
+    [[nodiscard]] Error corrupt_range(Sequence end, std::string_view why) const;
+    [[nodiscard]] Error read_error(int os_errno) const;
+    [[nodiscard]] Error newer_batch() const;
+
+    FileStore& files_;
+    SegmentMap segments_;
+    std::string stream_name_;
+    std::uint32_t alignment_bytes_ = 16;
+    Sequence first_sequence_ = 0;
+
+    Track reading_;
+    std::optional<PreviousSegment>
+        bound_;  // where reading_'s segment ends, once a successor says it
+    Sequence next_sequence_ = 0;
+    BatchView batch_;  // what is left of the batch at hand
+    bool looked_behind_ =
+        false;  // the promise behind this end has been looked for since the last seek
+
+    std::unique_ptr<Track> end_;  // the end of the newest segment, as last seen
+};
+
+}  // namespace tailrace::journal

@@ -1,0 +1,188 @@
+// The part of ReaderCore that finds places: by sequence, by time, and the end.
+
+#include "reader_core.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tailrace::journal {
+
+Result<void> ReaderCore::find_end() {
+    if (auto listed = segments_.refresh(); !listed) return listed.error();
+    first_sequence_ = 0;
+    if (auto oldest = segments_.header(0); oldest) {
+        first_sequence_ = oldest->first_sequence;
+    } else {
+        return oldest.error();
+    }
+    const std::uint64_t newest = segments_.number(segments_.count() - 1);
+    if (!end_) end_ = std::make_unique<Track>(files_);
+    if (!end_->scan.is_attached() || end_->scan.segment().segment_number != newest) {
+        if (auto entered = enter(*end_, newest); !entered) return entered.error();
+    }
+    end_->scan.refresh();
+    walk_to_end(*end_);
+    return {};
+}
+
+// Hops from header to header. Below a promise the bodies are sound or it is corruption, which
+// reading will tell; from the largest promise on, each batch must be checked wholly, since a torn
+// one may have sound ones behind it.
+void ReaderCore::walk_to_end(Track& track) {
+    LogPosition checked = track.position;
+    LogPosition ahead = track.position;
+    Sequence promised = 0;
+    while (!ahead.sealed) {
+        const FoundBatch found = track.scan.header_at(ahead.offset);
+        if (found.os_errno != 0 || found.verdict != BatchVerdict::valid ||
+            !continues(ahead, found.header)) {
+            break;
+        }
+        promised = std::max(promised, found.header.durable_sequence);
+        advance(ahead, found.header);
+        // A checkpoint whenever the promises have caught up with where an earlier one stood.
+        if (track.position.sequence <= promised) {
+            checked = track.position;
+            track.position = ahead;
+        }
+    }
+    // `checked` lies below a promise and close to the end: no further back than two rounds of
+    // promises.
+    track.position = checked;
+    while (!track.position.sealed) {
+        const FoundBatch found = track.scan.batch_at(track.position.offset);
+        if (found.os_errno != 0 || found.verdict != BatchVerdict::valid ||
+            !continues(track.position, found.header)) {
+            break;
+        }
+        advance(track.position, found.header);
+    }
+}
+
+Result<Sequence> ReaderCore::end_sequence() {
+    if (auto found = find_end(); !found) return found.error();
+    return end_->position.sequence;
+}
+
+Result<void> ReaderCore::seek_end() {
+    if (auto found = find_end(); !found) return found.error();
+    if (auto entered = enter(reading_, end_->scan.segment().segment_number); !entered) {
+        return entered.error();
+    }
+    reading_.position = end_->position;
+    next_sequence_ = reading_.position.sequence;
+    return {};
+}
+
+// An entry is a hint: it counts when a sound header of that sequence stands there.
+void ReaderCore::place_at_entry(const IndexEntry& entry) {
+    const FoundBatch found = reading_.scan.header_at(entry.offset);
+    if (found.os_errno != 0 || found.verdict != BatchVerdict::valid) return;
+    if (found.header.first_sequence != entry.first_sequence) return;
+    const bool states_gap = (found.header.flags & kBatchGapBefore) != 0;
+    LogPosition position;
+    position.offset = entry.offset;
+    position.sequence = entry.first_sequence - (states_gap ? 1U : 0U);
+    position.last_checksum = found.header.previous_checksum;
+    position.max_time_ns = std::min(entry.floor_time_ns, found.header.first_time_ns);
+    reading_.position = position;
+}
+
+Result<void> ReaderCore::approach(const EntryPredicate& entry_lies_before,
+                                  const HeaderPredicate& batch_lies_before) {
+    if (bound_) {
+        if (const auto index = segments_.index(reading_.scan.segment())) {
+            const auto& entries = index->entries;
+            const auto after =
+                std::partition_point(entries.begin(), entries.end(), entry_lies_before);
+            if (after != entries.begin()) place_at_entry(*(after - 1));
+        }
+    }
+    while (!reading_.position.sealed) {
+        if (bound_ && reading_.position.offset >= bound_->end_offset) break;
+        const FoundBatch found = reading_.scan.header_at(reading_.position.offset);
+        if (found.os_errno != 0) return read_error(found.os_errno);
+        if (found.verdict != BatchVerdict::valid || !continues(reading_.position, found.header)) {
+            break;  // the end so far, or damage: reading on from here tells which
+        }
+        if (!batch_lies_before(found.header)) break;
+        advance(reading_.position, found.header);
+    }
+    return {};
+}
+
+Result<void> ReaderCore::seek_sequence(Sequence sequence) {
+    if (auto listed = segments_.refresh(); !listed) return listed.error();
+    auto oldest = segments_.header(0);
+    if (!oldest) return oldest.error();
+    first_sequence_ = oldest->first_sequence;
+    if (sequence < first_sequence_) {
+        return make_error(ErrorCode::sequence_gone,
+                          "sequence " + std::to_string(sequence) + " is not in '" +
+                              segments_.directory() + "' any more",
+                          "the first that is there is " + std::to_string(first_sequence_));
+    }
+    auto nth = segments_.last_where(
+        [sequence](const SegmentHeader& header) { return header.first_sequence <= sequence; });
+    if (!nth) return nth.error();
+    if (*nth + 1 == segments_.count()) {
+        if (auto found = find_end(); !found) return found.error();
+        const Sequence end = end_->position.sequence;
+        if (sequence > end) {
+            return make_error(ErrorCode::sequence_ahead,
+                              "sequence " + std::to_string(sequence) + " is not in '" +
+                                  segments_.directory() + "' yet",
+                              "it ends at " + std::to_string(end) + " so far");
+        }
+    }
+    if (auto entered = enter(reading_, segments_.number(*nth)); !entered) return entered.error();
+    auto near =
+        approach([sequence](const IndexEntry& entry) { return entry.first_sequence <= sequence; },
+                 [sequence](const BatchHeader& header) {
+                     return header.first_sequence + header.event_count <= sequence;
+                 });
+    if (!near) return near.error();
+    next_sequence_ = sequence;
+    return {};
+}
+
+Result<void> ReaderCore::seek_time(std::uint64_t time_ns) {
+    if (auto found = find_end(); !found) return found.error();
+    auto nth = segments_.last_where(
+        [time_ns](const SegmentHeader& header) { return header.floor_time_ns < time_ns; });
+    if (!nth) return nth.error();
+    if (auto entered = enter(reading_, segments_.number(*nth)); !entered) return entered.error();
+    auto near =
+        approach([time_ns](const IndexEntry& entry) { return entry.floor_time_ns < time_ns; },
+                 [time_ns](const BatchHeader& header) { return header.max_time_ns < time_ns; });
+    if (!near) return near.error();
+    return settle_on_time(time_ns);
+}
+
+// The batch at the position is the first whose running maximum reaches the time; finds the event in
+// it.
+Result<void> ReaderCore::settle_on_time(std::uint64_t time_ns) {
+    next_sequence_ = reading_.position.sequence;
+    const FoundBatch found = reading_.scan.batch_at(reading_.position.offset);
+    if (found.os_errno != 0) return read_error(found.os_errno);
+    const bool is_there = found.verdict == BatchVerdict::valid && !reading_.position.sealed &&
+                          continues(reading_.position, found.header);
+    if (!is_there) return {};  // the end, or damage that reading tells
+    next_sequence_ = found.header.first_sequence;
+    if (found.header.first_time_ns >= time_ns) return {};
+    BatchView view;
+    view.first_sequence = found.header.first_sequence;
+    view.event_count = found.header.event_count;
+    view.bytes = found.body;
+    view.event_alignment_bytes = alignment_bytes_;
+    for (const Event& event : view) {
+        // Times before this batch are below the one that is looked for, so the running maximum
+        // reaches it here first.
+        if (event.publish_time_ns() < time_ns) continue;
+        next_sequence_ = event.sequence();
+        break;
+    }
+    return {};
+}
+
+}  // namespace tailrace::journal
