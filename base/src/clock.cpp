@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
-// The rate is taken over at least this long: an error of 50 ns at either end is then 5 ppm, which adds up to
-// 50 ns within one anchor.
+// The rate is taken over at least this long: an error of 50 ns at either end is then 5 ppm, which
+// adds up to 50 ns within one anchor.
 constexpr std::uint64_t kCalibrationNs = 20'000'000;
 constexpr std::uint64_t kAnchorNs = 10'000'000;
 
@@ -26,8 +26,12 @@ std::uint64_t read_clock(clockid_t id) noexcept {
 
 }  // namespace
 
-std::uint64_t wall_clock_ns() noexcept { return read_clock(CLOCK_REALTIME); }
-std::uint64_t monotonic_ns() noexcept { return read_clock(CLOCK_MONOTONIC); }
+std::uint64_t wall_clock_ns() noexcept {
+    return read_clock(CLOCK_REALTIME);
+}
+std::uint64_t monotonic_ns() noexcept {
+    return read_clock(CLOCK_MONOTONIC);
+}
 
 bool has_invariant_tsc() noexcept {
 #if defined(__x86_64__)
@@ -61,11 +65,12 @@ std::uint64_t PublishClock::renew_anchor() noexcept {
             __extension__ using Wide = unsigned __int128;
             ns_per_tick_q32_ =
                 static_cast<std::uint64_t>((Wide{elapsed_ns} << kFractionBits) / elapsed_ticks);
-            ticks_per_anchor_ = static_cast<std::uint64_t>(Wide{kAnchorNs} * elapsed_ticks / elapsed_ns);
+            ticks_per_anchor_ =
+                static_cast<std::uint64_t>(Wide{kAnchorNs} * elapsed_ticks / elapsed_ns);
             anchor_ticks_ = ticks;
             anchor_ns_ = wall_ns;
-            // The next rate is measured from here when this one is a minute old: the counter's rate is
-            // fixed, but the kernel's idea of a second is steered.
+            // The next rate is measured from here when this one is a minute old: the counter's rate
+            // is fixed, but the kernel's idea of a second is steered.
             constexpr std::uint64_t kRateLifetimeNs = 60 * kNsPerSecond;
             if (elapsed_ns > kRateLifetimeNs) {
                 calibration_ticks_ = ticks - ticks_per_anchor_ * 2;

@@ -13,36 +13,44 @@ namespace tailrace {
 
 namespace {
 
-// The descriptors that a forked child must not keep. The child closes them by number: its copies of the
-// FileLock objects then hold stale numbers, so the child also forgets them (is_held stays true there, which is
-// harmless: the child has no business with its parent's handles).
+// The descriptors that a forked child must not keep. The child closes them by number: its copies of
+// the FileLock objects then hold stale numbers, so the child also forgets them (is_held stays true
+// there, which is harmless: the child has no business with its parent's handles).
 struct HeldDescriptors {
     std::mutex mutex;
     std::vector<int> fds;
 };
 
 HeldDescriptors& held_descriptors() {
-    static auto* held = new HeldDescriptors;  // never destroyed: locks may outlive static destruction
+    static auto* held =
+        new HeldDescriptors;  // never destroyed: locks may outlive static destruction
     return *held;
 }
 
-void before_fork() { held_descriptors().mutex.lock(); }
-void after_fork_in_parent() { held_descriptors().mutex.unlock(); }
+void before_fork() {
+    held_descriptors().mutex.lock();
+}
+void after_fork_in_parent() {
+    held_descriptors().mutex.unlock();
+}
 void after_fork_in_child() {
-    for (const int fd : held_descriptors().fds) ::close(fd);
+    for (const int fd : held_descriptors().fds)
+        ::close(fd);
     held_descriptors().fds.clear();
     held_descriptors().mutex.unlock();
 }
 
 void remember(int fd) {
     static std::once_flag registered;
-    std::call_once(registered,
-                   [] { ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); });
+    std::call_once(registered, [] {
+        ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    });
     const std::lock_guard guard(held_descriptors().mutex);
     held_descriptors().fds.push_back(fd);
 }
 
-// True when `fd` was still remembered: in a forked child it isn't, and the number may be somebody else's by now.
+// True when `fd` was still remembered: in a forked child it isn't, and the number may be somebody
+// else's by now.
 bool forget(int fd) noexcept {
     const std::lock_guard guard(held_descriptors().mutex);
     auto& fds = held_descriptors().fds;
@@ -53,7 +61,7 @@ bool forget(int fd) noexcept {
 }
 
 struct flock one_byte(std::uint64_t offset) noexcept {
-    struct flock range{};
+    struct flock range {};
     range.l_type = F_WRLCK;
     range.l_whence = SEEK_SET;
     range.l_start = static_cast<off_t>(offset);
@@ -78,7 +86,9 @@ Result<UniqueFd> open_and_lock(const std::string& path, std::uint64_t offset, in
 
 }  // namespace
 
-FileLock::FileLock(UniqueFd fd) noexcept : fd_(std::move(fd)) { remember(fd_.get()); }
+FileLock::FileLock(UniqueFd fd) noexcept : fd_(std::move(fd)) {
+    remember(fd_.get());
+}
 FileLock::FileLock(FileLock&& other) noexcept = default;
 
 FileLock& FileLock::operator=(FileLock&& other) noexcept {
@@ -89,7 +99,9 @@ FileLock& FileLock::operator=(FileLock&& other) noexcept {
     return *this;
 }
 
-FileLock::~FileLock() { unlock(); }
+FileLock::~FileLock() {
+    unlock();
+}
 
 void FileLock::unlock() noexcept {
     if (!fd_.is_open()) return;

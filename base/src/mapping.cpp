@@ -4,10 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/mapped_region.hpp>
+#include <cerrno>
 
 namespace tailrace {
 
@@ -31,14 +30,15 @@ private:
     MapAccess access_;
 };
 
-// Address space that nobody else can take while the two halves are put into it. The halves replace it page by
-// page (MAP_FIXED); what is left of it is unmapped here, never the halves.
+// Address space that nobody else can take while the two halves are put into it. The halves replace
+// it page by page (MAP_FIXED); what is left of it is unmapped here, never the halves.
 class AddressRange {
 public:
     explicit AddressRange(std::uint64_t size_bytes) noexcept
         : size_bytes_(size_bytes),
-          address_(::mmap(nullptr, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                          -1, 0)) {}
+          address_(::mmap(
+              nullptr, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+    }
     AddressRange(const AddressRange&) = delete;
     AddressRange& operator=(const AddressRange&) = delete;
     ~AddressRange() {
@@ -58,12 +58,12 @@ private:
 };
 
 Result<void> check_length(int fd, std::uint64_t size_bytes, const std::string& name) {
-    struct stat status{};
+    struct stat status {};
     if (::fstat(fd, &status) != 0) return os_error(errno, "cannot examine '" + name + "'");
     if (static_cast<std::uint64_t>(status.st_size) < size_bytes) {
         return make_error(ErrorCode::truncated,
-                          "'" + name + "' is " + std::to_string(status.st_size) + " bytes long, not " +
-                              std::to_string(size_bytes));
+                          "'" + name + "' is " + std::to_string(status.st_size) +
+                              " bytes long, not " + std::to_string(size_bytes));
     }
     return {};
 }

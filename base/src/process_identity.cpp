@@ -58,7 +58,7 @@ std::uint64_t start_ticks_of(std::uint32_t pid) noexcept {
 }
 
 std::uint64_t own_pid_namespace() noexcept {
-    struct stat status{};
+    struct stat status {};
     if (::stat("/proc/self/ns/pid", &status) != 0) return 0;
     return status.st_ino;
 }

@@ -18,7 +18,9 @@ Hook& hook() noexcept {
 
 }  // namespace
 
-void set_step_hook(StepHook call, void* context) noexcept { hook() = {call, context}; }
+void set_step_hook(StepHook call, void* context) noexcept {
+    hook() = {call, context};
+}
 
 void detail::pass_step(const char* step) noexcept {
     if (hook().call != nullptr) hook().call(step, hook().context);

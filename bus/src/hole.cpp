@@ -15,21 +15,25 @@ struct Intent {
     std::uint32_t count = 0;
 };
 
-// A living owner may be changing its intent: it clears the sequence first and stores it last, so a position
-// between two looks at one sequence belongs to that sequence. Anything else is read as no intent.
+// A living owner may be changing its intent: it clears the sequence first and stores it last, so a
+// position between two looks at one sequence belongs to that sequence. Anything else is read as no
+// intent.
 Intent load_intent(const PublisherSlot& slot) noexcept {
     Intent intent;
     // [sync:intent_noted] Acquire: the words that were stored before this one are seen with it.
     const Sequence sequence = slot.intent_sequence.load(std::memory_order_acquire);
     TAILRACE_STEP("hole.intent_sequence_read");
-    // [sync:intent_noted] Acquire: a position of a later intent means that the second look sees the change.
+    // [sync:intent_noted] Acquire: a position of a later intent means that the second look sees the
+    // change.
     intent.place.position = slot.intent_position.load(std::memory_order_acquire);
     TAILRACE_STEP("hole.intent_position_read");
     // Relaxed, both: relied on only once the owner is dead.
     intent.size_bytes = slot.intent_size_bytes.load(std::memory_order_relaxed);
     intent.count = slot.intent_count.load(std::memory_order_relaxed);
-    // [sync:intent_cleared] Acquire: an intent that is gone by now was committed, and the stamp is seen.
-    if (slot.intent_sequence.load(std::memory_order_acquire) == sequence) intent.place.sequence = sequence;
+    // [sync:intent_cleared] Acquire: an intent that is gone by now was committed, and the stamp is
+    // seen.
+    if (slot.intent_sequence.load(std::memory_order_acquire) == sequence)
+        intent.place.sequence = sequence;
     return intent;
 }
 
@@ -43,12 +47,13 @@ Place end_of(const Intent& intent) noexcept {
 }
 
 bool is_committed(const Region& region, Place place) noexcept {
-    return load_stamp(region.event_at(place.position)) == stamp_of(place.sequence, region.header().salt);
+    return load_stamp(region.event_at(place.position)) ==
+           stamp_of(place.sequence, region.header().salt);
 }
 
-// Whether the stream's history passed through `end`: the claim that ended there is then the one that was won.
-// Whoever claimed next noted `end` before its compare-and-swap, and committed there before it cleared the
-// note; so one of the three is seen, read in this order.
+// Whether the stream's history passed through `end`: the claim that ended there is then the one
+// that was won. Whoever claimed next noted `end` before its compare-and-swap, and committed there
+// before it cleared the note; so one of the three is seen, read in this order.
 bool is_next_place(const Region& region, Place end) noexcept {
     if (region.tail() == end) return true;
     TAILRACE_STEP("hole.tail_is_elsewhere");
@@ -68,8 +73,9 @@ HoleVerdict dead_hole(const Intent& intent) noexcept {
     return {HoleVerdict::Kind::dead, intent.count, intent.size_bytes};
 }
 
-// What distinct sizes the dead noted for one place. More than a few publishers that all died within the same
-// swap don't happen in one table; if they did, the hole stays open until one of their slots is rescued.
+// What distinct sizes the dead noted for one place. More than a few publishers that all died within
+// the same swap don't happen in one table; if they did, the hole stays open until one of their
+// slots is rescued.
 class Candidates {
 public:
     void add(const Intent& intent) noexcept {
@@ -116,11 +122,13 @@ HoleVerdict examine_hole(const Region& region, Place place) noexcept {
             return {HoleVerdict::Kind::open, 0, 0};
         }
         TAILRACE_STEP("hole.claimant_dead");
-        // Read again now that nobody writes it any more: what was seen before may have been half of a change.
+        // Read again now that nobody writes it any more: what was seen before may have been half of
+        // a change.
         const Intent intent = load_intent(slot);
         if (intent.place == place && is_possible(region, intent)) candidates.add(intent);
     }
-    // The look at the stamp comes after the proof of death: the owner may have committed just before it died.
+    // The look at the stamp comes after the proof of death: the owner may have committed just
+    // before it died.
     if (candidates.empty() || is_committed(region, place)) return {};
     return candidates.judge(region);
 }

@@ -1,7 +1,6 @@
-#include <tailrace/bus/journal_board.hpp>
-
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/step.hpp>
+#include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/wait.hpp>
 
 #include <algorithm>
@@ -16,7 +15,9 @@ constexpr std::uint64_t kWriterCheckNs = 20'000'000;
 }  // namespace
 
 JournalBoardWriter::JournalBoardWriter(std::shared_ptr<Region> region, FileLock lock) noexcept
-    : region_(std::move(region)), lock_(std::move(lock)), fences_(!register_for_membarrier()) {}
+    : region_(std::move(region)),
+      lock_(std::move(lock)),
+      fences_(!register_for_membarrier()) {}
 
 JournalBoardWriter& JournalBoardWriter::operator=(JournalBoardWriter&& other) noexcept {
     if (this != &other) {
@@ -28,7 +29,9 @@ JournalBoardWriter& JournalBoardWriter::operator=(JournalBoardWriter&& other) no
     return *this;
 }
 
-JournalBoardWriter::~JournalBoardWriter() { stop(); }
+JournalBoardWriter::~JournalBoardWriter() {
+    stop();
+}
 
 void JournalBoardWriter::stop() noexcept {
     if (region_ == nullptr || !lock_.is_held()) return;
@@ -56,7 +59,8 @@ Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> regi
     JournalBoard& board = region->state().journal;
     TAILRACE_STEP("journal_board.locked");
     board.writer = current_process();
-    // Relaxed, all: made visible by the state. What the last writer promised here is not believed: the disk says.
+    // Relaxed, all: made visible by the state. What the last writer promised here is not believed:
+    // the disk says.
     board.os_errno.store(0, std::memory_order_relaxed);
     board.durable_sequence.store(durable_sequence, std::memory_order_relaxed);
     board.written_sequence.store(durable_sequence, std::memory_order_relaxed);
@@ -100,13 +104,17 @@ Sequence durable_sequence(const Region& region) noexcept {
     return region.state().journal.durable_sequence.load(std::memory_order_acquire);
 }
 
-bool has_journal_writer(const Region& region) noexcept { return region.is_lock_held(kJournalLock); }
+bool has_journal_writer(const Region& region) noexcept {
+    return region.is_lock_held(kJournalLock);
+}
 
 Result<void> wait_durable(const Region& region, Sequence sequence, Deadline deadline) {
     TAILRACE_CHECK(region.access() != RegionAccess::observe);
     static_cast<void>(register_for_membarrier());
     JournalBoard& board = region.state().journal;
-    const auto is_durable = [&] { return durable_sequence(region) >= sequence; };
+    const auto is_durable = [&] {
+        return durable_sequence(region) >= sequence;
+    };
     for (;;) {
         if (is_durable()) return {};
         // [sync:journal_state] Acquire: the errno of a failure.
@@ -125,13 +133,15 @@ Result<void> wait_durable(const Region& region, Sequence sequence, Deadline dead
         if (!has_journal_writer(region)) {
             if (is_durable()) return {};
             return make_error(ErrorCode::no_writer,
-                              "no journal writer runs for stream '" + region.name() + "', so sequence " +
-                                  std::to_string(sequence) + " won't become durable",
+                              "no journal writer runs for stream '" + region.name() +
+                                  "', so sequence " + std::to_string(sequence) +
+                                  " won't become durable",
                               "tailrace record " + region.name());
         }
         if (deadline.has_passed()) {
             return make_error(ErrorCode::timed_out,
-                              "the journal of stream '" + region.name() + "' is durable below sequence " +
+                              "the journal of stream '" + region.name() +
+                                  "' is durable below sequence " +
                                   std::to_string(durable_sequence(region)) + ", not yet below " +
                                   std::to_string(sequence),
                               "tailrace lag " + region.name());

@@ -1,18 +1,20 @@
 // The cold half of Publisher: attaching, waiting for room, batches. The fast path is in the header.
 //
 // Why a publisher may write below `limit_` without looking:
-//   I1  Before it looks at the readers it announces how far it may go (write_limit). A reader that registers after
-//       that look sees the announcement and starts no further back than a ring behind it (Subscriber::hold).
-//   I2  limit_ is at most a ring ahead of the slowest gate and of every open claim that the look found; claims
+//   I1  Before it looks at the readers it announces how far it may go (write_limit). A reader that
+//   registers after
+//       that look sees the announcement and starts no further back than a ring behind it
+//       (Subscriber::hold).
+//   I2  limit_ is at most a ring ahead of the slowest gate and of every open claim that the look
+//   found; claims
 //       that the look missed begin at or after the tail that was read before it.
-
-#include <tailrace/bus/publisher.hpp>
 
 #include "hole.hpp"
 #include "registry.hpp"
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/bus/journal_board.hpp>
+#include <tailrace/bus/publisher.hpp>
 
 #include <unistd.h>
 
@@ -33,11 +35,11 @@ void raise_to(std::atomic<T>& word, T value) noexcept {
     // Relaxed: the exchange below decides.
     T current = word.load(std::memory_order_relaxed);
     while (current < value) {
-        // [sync:write_limit_raised] Release: a reader that finds bytes of the new lap finds this limit too.
-        // [sync:gate_registered] And before the look at the gates that follows, in one total order with
-        // the reader's own store and look.
-        if (word.compare_exchange_weak(current, value, std::memory_order_seq_cst,
-                                       std::memory_order_relaxed)) {
+        // [sync:write_limit_raised] Release: a reader that finds bytes of the new lap finds this
+        // limit too. [sync:gate_registered] And before the look at the gates that follows, in one
+        // total order with the reader's own store and look.
+        if (word.compare_exchange_weak(
+                current, value, std::memory_order_seq_cst, std::memory_order_relaxed)) {
             return;
         }
     }
@@ -47,11 +49,16 @@ void raise_to(std::atomic<T>& word, T value) noexcept {
 
 std::string_view publish_status_name(PublishStatus status) noexcept {
     switch (status) {
-        case PublishStatus::ok: return "ok";
-        case PublishStatus::would_block: return "would_block";
-        case PublishStatus::timed_out: return "timed_out";
-        case PublishStatus::too_large: return "too_large";
-        case PublishStatus::closed: return "closed";
+        case PublishStatus::ok:
+            return "ok";
+        case PublishStatus::would_block:
+            return "would_block";
+        case PublishStatus::timed_out:
+            return "timed_out";
+        case PublishStatus::too_large:
+            return "too_large";
+        case PublishStatus::closed:
+            return "closed";
     }
     return "unknown";
 }
@@ -60,7 +67,8 @@ std::span<std::byte> BatchClaim::next() noexcept {
     if (handed_out_ == count_) return {};
     std::byte* const record = region_->event_at(cursor_);
     const EventHeader header = load_header(record);
-    cursor_ += event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+    cursor_ +=
+        event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
     ++handed_out_;
     return {record + sizeof(EventHeader) + header.extension_words * kExtensionWordBytes,
             header.payload_size_bytes};
@@ -81,7 +89,8 @@ Publisher::Publisher(std::shared_ptr<Region> region,
       max_payload_bytes_(region_->header().max_payload_bytes),
       slot_index_(slot_index),
       owner_pid_(::getpid()),
-      base_flags_(region_->header().publish_time == PublishTime::off ? std::uint8_t{0} : kHasPublishTime),
+      base_flags_(region_->header().publish_time == PublishTime::off ? std::uint8_t{0}
+                                                                     : kHasPublishTime),
       shared_(region_->header().publishing == Publishing::multi),
       fences_(!register_for_membarrier()),
       wait_(options.wait),
@@ -99,7 +108,9 @@ Publisher& Publisher::operator=(Publisher&& other) noexcept {
     return *this;
 }
 
-Publisher::~Publisher() { release_slot(); }
+Publisher::~Publisher() {
+    release_slot();
+}
 
 void Publisher::release_slot() noexcept {
     // After a move there is nothing to give back; in a forked child the slot is the parent's.
@@ -116,7 +127,8 @@ Result<Publisher> Publisher::attach(const std::string& stream, const PublisherOp
     return attach(std::move(*region), options);
 }
 
-Result<Publisher> Publisher::attach(std::shared_ptr<Region> region, const PublisherOptions& options) {
+Result<Publisher> Publisher::attach(std::shared_ptr<Region> region,
+                                    const PublisherOptions& options) {
     TAILRACE_CHECK(region != nullptr && region->access() == RegionAccess::publish);
     auto lease = take_publisher_slot(*region, options.name);
     if (!lease) return lease.error();
@@ -150,8 +162,9 @@ PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t co
         const Place place = unpack_tail(word, region_->reference());
         TAILRACE_STEP("publisher.tail_read");
         if (noted) {
-            // The swap was lost. The note must go before this publisher may wait for room (readers would wait for
-            // it while it waits for them), and before the next one is written (load_intent).
+            // The swap was lost. The note must go before this publisher may wait for room (readers
+            // would wait for it while it waits for them), and before the next one is written
+            // (load_intent).
             clear_intent();
             noted = false;
         }
@@ -162,9 +175,10 @@ PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t co
         }
         note_intent(place, size_bytes, count);
         noted = true;
-        // [sync:tail_published] Release: the intent is seen by whoever sees that this was claimed. A failure
-        // starts over with an acquire load.
-        if (state_->tail.compare_exchange_strong(word, word + tail_step(count, size_bytes),
+        // [sync:tail_published] Release: the intent is seen by whoever sees that this was claimed.
+        // A failure starts over with an acquire load.
+        if (state_->tail.compare_exchange_strong(word,
+                                                 word + tail_step(count, size_bytes),
                                                  std::memory_order_acq_rel,
                                                  std::memory_order_relaxed)) {
             next_ = place;
@@ -176,11 +190,13 @@ PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t co
 }
 
 void Publisher::note_intent(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept {
-    // [sync:intent_noted] Release: behind the clearing of the last intent (load_intent's second look).
+    // [sync:intent_noted] Release: behind the clearing of the last intent (load_intent's second
+    // look).
     slot_->intent_position.store(place.position, std::memory_order_release);
     TAILRACE_STEP("publisher.intent_position_noted");
     // Relaxed, both: carried by the sequence.
-    slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes), std::memory_order_relaxed);
+    slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes),
+                                   std::memory_order_relaxed);
     slot_->intent_count.store(count, std::memory_order_relaxed);
     // [sync:intent_noted] Release: the intent is whole once its sequence is seen.
     slot_->intent_sequence.store(place.sequence, std::memory_order_release);
@@ -194,7 +210,8 @@ PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
     }
     const std::uint64_t capacity = offset_mask_ + 1;
     const Place tail = shared_ ? region_->tail() : next_;
-    const std::uint64_t announced = std::max(tail.position + grant_step_bytes(capacity), end_position);
+    const std::uint64_t announced =
+        std::max(tail.position + grant_step_bytes(capacity), end_position);
     TAILRACE_STEP("publisher.room_wanted");
     raise_to(state_->reference_sequence, tail.sequence);
     raise_to(state_->write_limit, announced);
@@ -214,7 +231,8 @@ PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
 
 void Publisher::note_checkpoint(Place tail) noexcept {
     const std::uint64_t step = grant_step_bytes(offset_mask_ + 1);
-    // [sync:checkpoint_noted] Release: a place in the order of claims; what lies there is judged by its stamp.
+    // [sync:checkpoint_noted] Release: a place in the order of claims; what lies there is judged by
+    // its stamp.
     state_->checkpoints[(tail.position / step) % kCheckpointCount].store(pack_tail(tail),
                                                                          std::memory_order_release);
 }
@@ -222,8 +240,8 @@ void Publisher::note_checkpoint(Place tail) noexcept {
 std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
     std::uint64_t slowest = at_most;
     for (std::uint32_t index = 0; index < region_->header().subscriber_slots; ++index) {
-        // [sync:gate_registered] One total order with the announcement before and with a reader that registers.
-        // [sync:gate_released] Acquire: the reader was done with what lies below.
+        // [sync:gate_registered] One total order with the announcement before and with a reader
+        // that registers. [sync:gate_released] Acquire: the reader was done with what lies below.
         const std::uint64_t gate =
             region_->subscriber_slot(index).gate_position.load(std::memory_order_seq_cst);
         if (gate < slowest) {
@@ -238,7 +256,8 @@ std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
         const PublisherSlot& slot = region_->publisher_slot(index);
         // [sync:intent_cleared] Acquire: a claim that isn't open any more is committed.
         if (slot.intent_sequence.load(std::memory_order_acquire) == kNoSequence) continue;
-        // [sync:intent_noted] Acquire: at least as new as the sequence; a newer one lies further on.
+        // [sync:intent_noted] Acquire: at least as new as the sequence; a newer one lies further
+        // on.
         const std::uint64_t open_claim = slot.intent_position.load(std::memory_order_acquire);
         if (open_claim < slowest) {
             slowest = open_claim;
@@ -267,8 +286,9 @@ std::string Publisher::holder() const {
     const SlotOwner& owner = is_subscriber ? region_->subscriber_slot(holder_index_).owner
                                            : region_->publisher_slot(holder_index_).owner;
     const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
-    return std::string(is_subscriber ? "subscriber " : "publisher ") + std::to_string(holder_index_) +
-           " '" + std::string(owner.name.begin(), end) + "' (pid " + std::to_string(owner.process.pid) + ")";
+    return std::string(is_subscriber ? "subscriber " : "publisher ") +
+           std::to_string(holder_index_) + " '" + std::string(owner.name.begin(), end) + "' (pid " +
+           std::to_string(owner.process.pid) + ")";
 }
 
 void Publisher::wait_for_room(Waiter& waiter, Deadline deadline) noexcept {
@@ -290,7 +310,8 @@ PublishStatus Publisher::publish(std::span<const std::byte> payload,
                                  EventType type,
                                  Deadline deadline) noexcept {
     const PublishStatus status = try_publish(payload, type);
-    if (status != PublishStatus::would_block) [[likely]] return status;
+    if (status != PublishStatus::would_block) [[likely]]
+        return status;
     return retry_until(deadline, [&] { return try_publish(payload, type); });
 }
 

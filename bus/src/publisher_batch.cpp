@@ -1,8 +1,9 @@
-// Batches: several events that become visible at once, because the first one's stamp is stored last.
-
-#include <tailrace/bus/publisher.hpp>
+// Batches: several events that become visible at once, because the first one's stamp is stored
+// last.
 
 #include "hole.hpp"
+
+#include <tailrace/bus/publisher.hpp>
 
 #include <algorithm>
 
@@ -12,15 +13,19 @@ PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
                                          std::span<const std::uint32_t> payload_sizes_bytes,
                                          EventType type) noexcept {
     if (payload_sizes_bytes.size() > UINT32_MAX) return PublishStatus::too_large;
-    const auto size_at = [&](std::uint32_t index) { return payload_sizes_bytes[index]; };
-    return claim_batch(batch, static_cast<std::uint32_t>(payload_sizes_bytes.size()), size_at, type);
+    const auto size_at = [&](std::uint32_t index) {
+        return payload_sizes_bytes[index];
+    };
+    return claim_batch(
+        batch, static_cast<std::uint32_t>(payload_sizes_bytes.size()), size_at, type);
 }
 
 PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
                                          std::uint32_t count,
                                          std::uint32_t payload_size_bytes,
                                          EventType type) noexcept {
-    return claim_batch(batch, count, [&](std::uint32_t) { return payload_size_bytes; }, type);
+    return claim_batch(
+        batch, count, [&](std::uint32_t) { return payload_size_bytes; }, type);
 }
 
 template <typename SizeAt>
@@ -50,7 +55,8 @@ PublishStatus Publisher::claim_batch(BatchClaim& batch,
     std::uint64_t position = next_.position;
     for (std::uint32_t index = 0; index < count; ++index) {
         const bool is_last = index + 1 == count;
-        const auto flags = static_cast<std::uint8_t>(base_flags_ | (is_last ? 0U : kBatchContinues));
+        const auto flags =
+            static_cast<std::uint8_t>(base_flags_ | (is_last ? 0U : kBatchContinues));
         const EventHeader header = make_header(size_at(index), type, flags);
         std::memcpy(region_->event_at(position) + sizeof(std::uint64_t),
                     &header.payload_size_bytes,
@@ -73,7 +79,8 @@ PublishStatus Publisher::claim(BatchClaim& batch,
                                std::uint32_t payload_size_bytes,
                                EventType type,
                                Deadline deadline) noexcept {
-    return retry_until(deadline, [&] { return try_claim_batch(batch, count, payload_size_bytes, type); });
+    return retry_until(deadline,
+                       [&] { return try_claim_batch(batch, count, payload_size_bytes, type); });
 }
 
 void Publisher::commit(BatchClaim& batch) noexcept {
@@ -85,9 +92,11 @@ void Publisher::commit(BatchClaim& batch) noexcept {
         const EventHeader header = load_header(record);
         if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
         // The first stamp waits: it makes all of them visible, and until then none exists.
-        if (index != 0) store_header(record, header, stamp_of(batch.place_.sequence + index, salt_));
+        if (index != 0)
+            store_header(record, header, stamp_of(batch.place_.sequence + index, salt_));
         TAILRACE_STEP("batch.event_prepared");
-        position += event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        position +=
+            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
     }
     std::byte* const first = region_->event_at(batch.place_.position);
     store_header(first, load_header(first), stamp_of(batch.place_.sequence, salt_));

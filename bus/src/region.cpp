@@ -1,10 +1,9 @@
-#include <tailrace/bus/region.hpp>
-
 #include "region_files.hpp"
 
 #include <tailrace/base/checksum.hpp>
 #include <tailrace/base/file_lock.hpp>
 #include <tailrace/base/step.hpp>
+#include <tailrace/bus/region.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -27,14 +26,17 @@ Result<UniqueFd> open_file(const std::string& path, int flags, const std::string
                           "tailrace create " + stream);
     }
     if (errno == EACCES || errno == EPERM) {
-        return os_error(errno,
-                        "cannot open stream '" + stream + "' (" + path + ")",
-                        "ls -l " + path + "; run as its owner, or create the stream with --mode 0666");
+        return os_error(
+            errno,
+            "cannot open stream '" + stream + "' (" + path + ")",
+            "ls -l " + path + "; run as its owner, or create the stream with --mode 0666");
     }
     return os_error(errno, "cannot open stream '" + stream + "' (" + path + ")");
 }
 
-std::string remove_hint(const std::string& stream) { return "tailrace rm " + stream + " --yes"; }
+std::string remove_hint(const std::string& stream) {
+    return "tailrace rm " + stream + " --yes";
+}
 
 Result<void> check_identity(const StreamHeader& header, const std::string& path) {
     if (header.magic != kControlMagic) {
@@ -45,8 +47,8 @@ Result<void> check_identity(const StreamHeader& header, const std::string& path)
     if (header.layout_major != kLayoutMajor || header.features != 0) {
         const bool newer = header.layout_major > kLayoutMajor || header.features != 0;
         return make_error(ErrorCode::incompatible,
-                          "ring '" + path + "' has layout " + std::to_string(header.layout_major) + "." +
-                              std::to_string(header.layout_minor) + ", " +
+                          "ring '" + path + "' has layout " + std::to_string(header.layout_major) +
+                              "." + std::to_string(header.layout_minor) + ", " +
                               (newer ? "newer" : "older") + " than this program's " +
                               std::to_string(kLayoutMajor) + "." + std::to_string(kLayoutMinor),
                           newer ? "use the tailrace that made it, or a newer one"
@@ -55,7 +57,8 @@ Result<void> check_identity(const StreamHeader& header, const std::string& path)
     return {};
 }
 
-// Everything that code relies on later, so that a header whose checksum was forged can't lead it astray.
+// Everything that code relies on later, so that a header whose checksum was forged can't lead it
+// astray.
 bool has_sound_fields(const StreamHeader& header) {
     StreamOptions options;
     options.capacity_bytes = header.capacity_bytes;
@@ -94,9 +97,10 @@ Result<StreamHeader> read_header(int fd, const std::string& path, const std::str
     }
     const BootId boot = current_boot();
     if (header.boot_id_high != boot.high || header.boot_id_low != boot.low) {
-        return make_error(ErrorCode::stale,
-                          "ring '" + path + "' is from an earlier boot of this machine",
-                          remove_hint(stream) + "; a journaled stream goes on where its journal ends");
+        return make_error(
+            ErrorCode::stale,
+            "ring '" + path + "' is from an earlier boot of this machine",
+            remove_hint(stream) + "; a journaled stream goes on where its journal ends");
     }
     return header;
 }
@@ -110,7 +114,8 @@ Error with_hint(Error error, std::string hint) {
 
 std::uint64_t header_checksum(const StreamHeader& header) noexcept {
     constexpr std::size_t kFrom = offsetof(StreamHeader, control_size_bytes);
-    return checksum64(std::as_bytes(std::span<const StreamHeader, 1>(&header, 1)).subspan(kFrom), 0);
+    return checksum64(std::as_bytes(std::span<const StreamHeader, 1>(&header, 1)).subspan(kFrom),
+                      0);
 }
 
 StreamPaths stream_paths(const std::string& name, const std::string& directory) {
@@ -141,10 +146,8 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     const auto access_of = [](bool writes) {
         return writes ? MapAccess::read_write : MapAccess::read_only;
     };
-    auto control = Mapping::map(control_fd->get(),
-                                header->control_size_bytes,
-                                access_of(writes_control),
-                                paths.control);
+    auto control = Mapping::map(
+        control_fd->get(), header->control_size_bytes, access_of(writes_control), paths.control);
     if (!control) return with_hint(control.error(), remove_hint(name));
     auto events = Mapping::map_twice(
         events_fd->get(), header->capacity_bytes, access_of(writes_events), paths.events);
@@ -161,8 +164,8 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     std::byte* const base = region->control_.data();
     region->state_ = reinterpret_cast<StreamState*>(base + kStateOffset);
     region->publisher_table_ = reinterpret_cast<PublisherSlot*>(base + kPublisherTableOffset);
-    region->subscriber_table_ = reinterpret_cast<SubscriberSlot*>(
-        base + subscriber_table_offset(header->publisher_slots));
+    region->subscriber_table_ =
+        reinterpret_cast<SubscriberSlot*>(base + subscriber_table_offset(header->publisher_slots));
     return region;
 }
 
@@ -173,12 +176,15 @@ Place Region::reference() const noexcept {
 }
 
 Place Region::tail() const noexcept {
-    // [sync:tail_published] Acquire: the walk from an older place to this one meets committed events.
+    // [sync:tail_published] Acquire: the walk from an older place to this one meets committed
+    // events.
     const std::uint64_t word = state_->tail.load(std::memory_order_acquire);
     return unpack_tail(word, reference());
 }
 
-std::string Region::lock_path() const { return "/proc/self/fd/" + std::to_string(control_fd_.get()); }
+std::string Region::lock_path() const {
+    return "/proc/self/fd/" + std::to_string(control_fd_.get());
+}
 
 bool Region::is_lock_held(std::uint64_t offset) const noexcept {
     return is_locked(control_fd_.get(), offset);

@@ -1,6 +1,7 @@
 // Create, unlink and list: the life of a stream's name.
 //
-// A stream is a directory that gets its name by one rename, complete. A create that is killed half-way leaves a
+// A stream is a directory that gets its name by one rename, complete. A create that is killed
+// half-way leaves a
 // `.creating-…` directory, an unlink a `.removed-…` one; neither is ever taken for a stream.
 
 #include "region_files.hpp"
@@ -10,7 +11,6 @@
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/wait.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -21,6 +21,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <dirent.h>
 #include <new>
 
 namespace tailrace::bus {
@@ -59,10 +60,15 @@ void remove_directory(const std::string& path) noexcept {
     ::rmdir(path.c_str());
 }
 
-std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20U) + " MiB"; }
+std::string mebibytes(std::uint64_t bytes) {
+    return std::to_string(bytes >> 20U) + " MiB";
+}
 
-Error no_room(int os_errno, const std::string& stream, const std::string& parent, std::uint64_t needed) {
-    struct statvfs status{};
+Error no_room(int os_errno,
+              const std::string& stream,
+              const std::string& parent,
+              std::uint64_t needed) {
+    struct statvfs status {};
     std::string available = "an unknown amount";
     if (::statvfs(parent.c_str(), &status) == 0) {
         available = mebibytes(std::uint64_t{status.f_bavail} * status.f_frsize);
@@ -76,8 +82,11 @@ Error no_room(int os_errno, const std::string& stream, const std::string& parent
 }
 
 // Errors leave the directory to the caller.
-Result<void> make_file(const std::string& path, std::uint64_t size_bytes, std::uint32_t mode,
-                       const std::string& stream, const std::string& parent) {
+Result<void> make_file(const std::string& path,
+                       std::uint64_t size_bytes,
+                       std::uint32_t mode,
+                       const std::string& stream,
+                       const std::string& parent) {
     const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd.is_open()) return os_error(errno, "cannot create '" + path + "'");
     TAILRACE_STEP("create.file_made");
@@ -85,7 +94,8 @@ Result<void> make_file(const std::string& path, std::uint64_t size_bytes, std::u
     const int reserved = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size_bytes));
     if (reserved != 0) return no_room(reserved, stream, parent, size_bytes);
     TAILRACE_STEP("create.file_reserved");
-    if (::fchmod(fd.get(), mode & 0666U) != 0) return os_error(errno, "cannot set the mode of '" + path + "'");
+    if (::fchmod(fd.get(), mode & 0666U) != 0)
+        return os_error(errno, "cannot set the mode of '" + path + "'");
     return {};
 }
 
@@ -110,11 +120,10 @@ StreamHeader make_header(const std::string& name, const StreamOptions& options) 
     header.created_ns = wall_clock_ns();
     header.first_sequence = options.first_sequence;
     constexpr std::uint64_t kDefaultShare = 8;
-    header.max_payload_bytes =
-        options.max_payload_bytes != 0
-            ? options.max_payload_bytes
-            : static_cast<std::uint32_t>(
-                  std::min<std::uint64_t>(options.capacity_bytes / kDefaultShare, UINT32_MAX));
+    header.max_payload_bytes = options.max_payload_bytes != 0
+                                   ? options.max_payload_bytes
+                                   : static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                         options.capacity_bytes / kDefaultShare, UINT32_MAX));
     header.alignment_bytes = static_cast<std::uint8_t>(options.alignment_bytes);
     header.publish_time = options.publish_time;
     std::copy(name.begin(), name.end(), header.name.begin());
@@ -135,7 +144,8 @@ void write_control(std::byte* base, const StreamHeader& header) noexcept {
     state->life.store(StreamLife::open, std::memory_order_relaxed);
     state->journal.durable_sequence.store(header.first_sequence, std::memory_order_relaxed);
     state->journal.written_sequence.store(header.first_sequence, std::memory_order_relaxed);
-    for (auto& checkpoint : state->checkpoints) checkpoint.store(tail, std::memory_order_relaxed);
+    for (auto& checkpoint : state->checkpoints)
+        checkpoint.store(tail, std::memory_order_relaxed);
     auto* const publishers = base + kPublisherTableOffset;
     for (std::uint32_t index = 0; index < header.publisher_slots; ++index) {
         auto* const slot = new (publishers + index * sizeof(PublisherSlot)) PublisherSlot{};
@@ -148,11 +158,14 @@ void write_control(std::byte* base, const StreamHeader& header) noexcept {
     }
 }
 
-Result<void> fill_directory(const std::string& path, const std::string& name,
-                            const StreamOptions& options, const std::string& parent) {
+Result<void> fill_directory(const std::string& path,
+                            const std::string& name,
+                            const StreamOptions& options,
+                            const std::string& parent) {
     const StreamHeader header = make_header(name, options);
     const std::string control_path = path + "/control";
-    if (auto made = make_file(path + "/events", header.capacity_bytes, options.mode, name, parent); !made) {
+    if (auto made = make_file(path + "/events", header.capacity_bytes, options.mode, name, parent);
+        !made) {
         return made.error();
     }
     if (auto made = make_file(control_path, header.control_size_bytes, options.mode, name, parent);
@@ -181,7 +194,8 @@ Result<void> make_parent(const std::string& parent) {
         return {};
     }
     if (errno == EEXIST) return {};
-    return os_error(errno, "cannot make the directory '" + parent + "' for streams",
+    return os_error(errno,
+                    "cannot make the directory '" + parent + "' for streams",
                     "choose another with --dir or TAILRACE_DIR");
 }
 
@@ -216,7 +230,8 @@ Result<void> Region::create(const std::string& name,
 
     const std::string building = paths.parent + "/" + leftover_name(kCreatingPrefix, name);
     if (::mkdir(building.c_str(), 0700) != 0) {
-        return os_error(errno, "cannot create stream '" + name + "' in " + paths.parent,
+        return os_error(errno,
+                        "cannot create stream '" + name + "' in " + paths.parent,
                         "choose another place with --dir or TAILRACE_DIR");
     }
     TAILRACE_STEP("create.directory_made");
@@ -225,7 +240,8 @@ Result<void> Region::create(const std::string& name,
         return filled.error();
     }
     TAILRACE_STEP("create.complete");
-    // A rename never replaces a directory with files in it, so of two creates one gets EEXIST or ENOTEMPTY.
+    // A rename never replaces a directory with files in it, so of two creates one gets EEXIST or
+    // ENOTEMPTY.
     if (::rename(building.c_str(), paths.directory.c_str()) != 0) {
         const int os_errno = errno;
         remove_directory(building);
@@ -257,7 +273,8 @@ Result<void> Region::unlink(const std::string& name, bool force, const std::stri
     TAILRACE_STEP("remove.renamed");
     if (region) {
         StreamState& state = (*region)->state();
-        // [sync:stream_removed] Release: nothing is published under it; it only ends waits and claims.
+        // [sync:stream_removed] Release: nothing is published under it; it only ends waits and
+        // claims.
         state.life.store(StreamLife::removed, std::memory_order_release);
         TAILRACE_STEP("remove.marked");
         wake_all(state.subscribers_wait);
@@ -296,18 +313,21 @@ Result<std::uint64_t> Region::remove_leftovers(const std::string& directory) {
     std::vector<std::string> leftovers;
     while (const dirent* const entry = ::readdir(entries)) {
         const std::string_view entry_name = entry->d_name;
-        if (!entry_name.starts_with(kCreatingPrefix) && !entry_name.starts_with(kRemovedPrefix)) continue;
+        if (!entry_name.starts_with(kCreatingPrefix) && !entry_name.starts_with(kRemovedPrefix))
+            continue;
         // The name ends in .PID.START.RANDOM; its maker is at work as long as that process lives.
         ProcessIdentity maker = current_process();
         const auto random_dot = entry_name.rfind('.');
         const auto start_dot = entry_name.rfind('.', random_dot - 1);
         const auto pid_dot = entry_name.rfind('.', start_dot - 1);
-        maker.pid = static_cast<std::uint32_t>(std::strtoul(entry->d_name + pid_dot + 1, nullptr, 10));
+        maker.pid =
+            static_cast<std::uint32_t>(std::strtoul(entry->d_name + pid_dot + 1, nullptr, 10));
         maker.start_ticks = std::strtoull(entry->d_name + start_dot + 1, nullptr, 10);
         if (has_ended(maker)) leftovers.emplace_back(parent + "/" + entry->d_name);
     }
     ::closedir(entries);
-    for (const std::string& leftover : leftovers) remove_directory(leftover);
+    for (const std::string& leftover : leftovers)
+        remove_directory(leftover);
     return static_cast<std::uint64_t>(leftovers.size());
 }
 

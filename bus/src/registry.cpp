@@ -40,7 +40,8 @@ bool clear_dead_publisher(const Region& region, std::uint32_t index) noexcept {
     if (!region.is_dead(slot.owner, kPublisherLocks + index)) return false;
     // A single-publisher stream has no holes: its successor starts over at the committed tail
     // (take_over_tail), so all that remains is the note of a batch.
-    if (region.header().publishing == Publishing::multi && !rescue_publisher(region, index)) return false;
+    if (region.header().publishing == Publishing::multi && !rescue_publisher(region, index))
+        return false;
     free_slot(slot.owner);
     return true;
 }
@@ -57,19 +58,22 @@ bool clear_dead_subscriber(const Region& region, std::uint32_t index) noexcept {
     return true;
 }
 
-// What the last publisher of a single-publisher stream left behind. Requires: the registry lock, no owner.
+// What the last publisher of a single-publisher stream left behind. Requires: the registry lock, no
+// owner.
 void take_over_tail(const Region& region) noexcept {
     const std::uint64_t salt = region.header().salt;
     PublisherSlot& slot = region.publisher_slot(0);
     // [sync:intent_noted] Acquire: as for any intent; its owner is dead.
     const Sequence noted = slot.intent_sequence.load(std::memory_order_acquire);
     if (noted != kNoSequence) {
-        // It died within a batch. Unless the first stamp is there, the batch doesn't exist; its later stamps may,
-        // and would pass for events once the successor's own events reach them. So they are wiped.
-        const std::uint64_t position = slot.intent_position.load(std::memory_order_relaxed);  // dead owner's
-        const std::uint64_t size_bytes =
-            std::min<std::uint64_t>(slot.intent_size_bytes.load(std::memory_order_relaxed),  // dead owner's
-                                    max_claim_bytes(region.capacity_bytes()));
+        // It died within a batch. Unless the first stamp is there, the batch doesn't exist; its
+        // later stamps may, and would pass for events once the successor's own events reach them.
+        // So they are wiped.
+        const std::uint64_t position =
+            slot.intent_position.load(std::memory_order_relaxed);  // dead owner's
+        const std::uint64_t size_bytes = std::min<std::uint64_t>(
+            slot.intent_size_bytes.load(std::memory_order_relaxed),  // dead owner's
+            max_claim_bytes(region.capacity_bytes()));
         if (load_stamp(region.event_at(position)) != stamp_of(noted, salt)) {
             std::memset(region.event_at(position), 0, size_bytes);
             TAILRACE_STEP("registry.batch_wiped");
@@ -84,9 +88,8 @@ void take_over_tail(const Region& region) noexcept {
         const std::byte* const record = region.event_at(tail.position);
         if (load_stamp(record) != stamp_of(tail.sequence, salt)) break;
         const EventHeader header = load_header(record);
-        tail.position += event_size_bytes(header.payload_size_bytes,
-                                          header.extension_words,
-                                          region.header().alignment_bytes);
+        tail.position += event_size_bytes(
+            header.payload_size_bytes, header.extension_words, region.header().alignment_bytes);
         ++tail.sequence;
     }
     // [sync:tail_published] Release: the events below were committed before.
@@ -95,7 +98,8 @@ void take_over_tail(const Region& region) noexcept {
 
 std::string owner_name(const SlotOwner& owner) {
     const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
-    return "'" + std::string(owner.name.begin(), end) + "' (pid " + std::to_string(owner.process.pid) + ")";
+    return "'" + std::string(owner.name.begin(), end) + "' (pid " +
+           std::to_string(owner.process.pid) + ")";
 }
 
 Result<FileLock> lock_registry(const Region& region) {
@@ -108,8 +112,11 @@ Result<FileLock> lock_registry(const Region& region) {
 
 // Takes the first slot of a table whose lock is free. Requires: the registry lock.
 template <typename OwnerAt>
-Result<SlotLease> take_free_slot(const Region& region, std::uint32_t slots, std::uint64_t locks,
-                                 const std::string& name, OwnerAt&& owner_at) {
+Result<SlotLease> take_free_slot(const Region& region,
+                                 std::uint32_t slots,
+                                 std::uint64_t locks,
+                                 const std::string& name,
+                                 OwnerAt&& owner_at) {
     for (std::uint32_t index = 0; index < slots; ++index) {
         SlotOwner& owner = owner_at(index);
         if (is_active(owner)) continue;
@@ -139,22 +146,26 @@ Result<SlotLease> take_publisher_slot(const Region& region, const std::string& n
     for (std::uint32_t index = 0; index < slots; ++index) {
         static_cast<void>(clear_dead_publisher(region, index));
     }
-    auto lease = take_free_slot(region, slots, kPublisherLocks, name, [&](std::uint32_t index) -> auto& {
-        return region.publisher_slot(index).owner;
-    });
+    auto lease = take_free_slot(
+        region, slots, kPublisherLocks, name, [&](std::uint32_t index) -> auto& {
+            return region.publisher_slot(index).owner;
+        });
     if (!lease && lease.error().code == ErrorCode::busy) {
         const std::string holder = owner_name(region.publisher_slot(0).owner);
-        return make_error(ErrorCode::busy,
-                          slots == 1 ? "stream '" + region.name() + "' has its one publisher already: " + holder
-                                     : "all " + std::to_string(slots) + " publisher slots of stream '" +
-                                           region.name() + "' are taken",
-                          "tailrace inspect " + region.name() + " shows by whom");
+        return make_error(
+            ErrorCode::busy,
+            slots == 1 ? "stream '" + region.name() + "' has its one publisher already: " + holder
+                       : "all " + std::to_string(slots) + " publisher slots of stream '" +
+                             region.name() + "' are taken",
+            "tailrace inspect " + region.name() + " shows by whom");
     }
     if (lease && region.header().publishing == Publishing::single) take_over_tail(region);
     return lease;
 }
 
-Result<SlotLease> take_subscriber_slot(const Region& region, const std::string& name, SlowPolicy policy) {
+Result<SlotLease> take_subscriber_slot(const Region& region,
+                                       const std::string& name,
+                                       SlowPolicy policy) {
     auto registry = lock_registry(region);
     if (!registry) return registry.error();
     TAILRACE_STEP("registry.locked");
@@ -162,27 +173,30 @@ Result<SlotLease> take_subscriber_slot(const Region& region, const std::string& 
     for (std::uint32_t index = 0; index < slots; ++index) {
         static_cast<void>(clear_dead_subscriber(region, index));
     }
-    auto lease = take_free_slot(region, slots, kSubscriberLocks, name, [&](std::uint32_t index) -> auto& {
-        SubscriberSlot& slot = region.subscriber_slot(index);
-        if (!is_active(slot.owner)) {
-            // Relaxed: made visible by the owner's state, and by the start that follows.
-            slot.policy.store(policy, std::memory_order_relaxed);
-            slot.lost_events.store(0, std::memory_order_relaxed);
-        }
-        return slot.owner;
-    });
+    auto lease = take_free_slot(
+        region, slots, kSubscriberLocks, name, [&](std::uint32_t index) -> auto& {
+            SubscriberSlot& slot = region.subscriber_slot(index);
+            if (!is_active(slot.owner)) {
+                // Relaxed: made visible by the owner's state, and by the start that follows.
+                slot.policy.store(policy, std::memory_order_relaxed);
+                slot.lost_events.store(0, std::memory_order_relaxed);
+            }
+            return slot.owner;
+        });
     if (!lease && lease.error().code == ErrorCode::busy) {
-        return make_error(ErrorCode::busy,
-                          "all " + std::to_string(slots) + " subscriber slots of stream '" + region.name() +
-                              "' are taken",
-                          "tailrace lag " + region.name() + " shows by whom; an observer needs no slot");
+        return make_error(
+            ErrorCode::busy,
+            "all " + std::to_string(slots) + " subscriber slots of stream '" + region.name() +
+                "' are taken",
+            "tailrace lag " + region.name() + " shows by whom; an observer needs no slot");
     }
     return lease;
 }
 
 bool reclaim_if_dead_subscriber(const Region& region, std::uint32_t index) noexcept {
     const SubscriberSlot& slot = region.subscriber_slot(index);
-    if (!is_active(slot.owner) || !region.is_dead(slot.owner, kSubscriberLocks + index)) return false;
+    if (!is_active(slot.owner) || !region.is_dead(slot.owner, kSubscriberLocks + index))
+        return false;
     const auto registry = FileLock::try_lock(region.lock_path(), kRegistryLock);
     TAILRACE_STEP("registry.tried");
     return registry && clear_dead_subscriber(region, index);
@@ -190,7 +204,8 @@ bool reclaim_if_dead_subscriber(const Region& region, std::uint32_t index) noexc
 
 bool reclaim_if_dead_publisher(const Region& region, std::uint32_t index) noexcept {
     const PublisherSlot& slot = region.publisher_slot(index);
-    if (!is_active(slot.owner) || !region.is_dead(slot.owner, kPublisherLocks + index)) return false;
+    if (!is_active(slot.owner) || !region.is_dead(slot.owner, kPublisherLocks + index))
+        return false;
     const auto registry = FileLock::try_lock(region.lock_path(), kRegistryLock);
     TAILRACE_STEP("registry.tried");
     return registry && clear_dead_publisher(region, index);

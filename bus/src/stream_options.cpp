@@ -1,6 +1,5 @@
-#include <tailrace/bus/stream_options.hpp>
-
 #include <tailrace/base/align.hpp>
+#include <tailrace/bus/stream_options.hpp>
 
 #include <cstdlib>
 
@@ -51,7 +50,8 @@ Result<void> check_stream_options(const StreamOptions& options) {
     if (options.max_payload_bytes > max_claim_bytes(options.capacity_bytes) - kRoomForHeaders) {
         return invalid("events of " + std::to_string(options.max_payload_bytes) +
                            " bytes are too large for a ring of " +
-                           std::to_string(options.capacity_bytes) + " bytes: at most a quarter of it",
+                           std::to_string(options.capacity_bytes) +
+                           " bytes: at most a quarter of it",
                        "choose a larger --capacity or a smaller --max-event");
     }
     constexpr std::uint32_t kMaxSlots = 1024;

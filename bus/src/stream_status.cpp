@@ -1,11 +1,10 @@
-#include <tailrace/bus/stream_status.hpp>
-
 #include "checkpoints.hpp"
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/event.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
+#include <tailrace/bus/stream_status.hpp>
 #include <tailrace/bus/subscriber.hpp>
 
 #include <algorithm>
@@ -28,7 +27,8 @@ std::uint64_t behind(std::uint64_t ahead, std::uint64_t position) noexcept {
     return ahead > position ? ahead - position : 0;
 }
 
-// How old the event at `place` is, if it can be known. Copies, then checks that it wasn't overwritten.
+// How old the event at `place` is, if it can be known. Copies, then checks that it wasn't
+// overwritten.
 std::optional<std::uint64_t> age_of(const Region& region, Place place, std::uint64_t now_ns) {
     if (region.header().publish_time == PublishTime::off) return std::nullopt;
     alignas(std::uint64_t) std::array<std::byte, sizeof(EventHeader) + kExtensionWordBytes> copy{};
@@ -51,7 +51,9 @@ Lag lag_of(const Region& region, Place tail, Place place, std::uint64_t now_ns) 
     return lag;
 }
 
-SubscriberStatus subscriber_status(const Region& region, std::uint32_t index, Place tail,
+SubscriberStatus subscriber_status(const Region& region,
+                                   std::uint32_t index,
+                                   Place tail,
                                    std::uint64_t now_ns) {
     const SubscriberSlot& slot = region.subscriber_slot(index);
     SubscriberStatus status;
@@ -60,7 +62,8 @@ SubscriberStatus subscriber_status(const Region& region, std::uint32_t index, Pl
     status.pid = slot.owner.process.pid;
     status.is_alive = !region.is_dead(slot.owner, kSubscriberLocks + index);
     status.attached_ns = slot.owner.attached_ns;
-    // Relaxed, all: written by the subscriber; the picture is of slightly different instants anyway.
+    // Relaxed, all: written by the subscriber; the picture is of slightly different instants
+    // anyway.
     status.policy = slot.policy.load(std::memory_order_relaxed);
     status.sequence = slot.sequence.load(std::memory_order_relaxed);
     status.lost_events = slot.lost_events.load(std::memory_order_relaxed);
@@ -78,7 +81,8 @@ JournalStatus journal_status(const Region& region, Place tail) {
     status.state = board.state.load(std::memory_order_acquire);
     status.is_alive = has_journal_writer(region);
     status.pid = board.writer.pid;
-    // Relaxed, all: written by the journal writer; the picture is of slightly different instants anyway.
+    // Relaxed, all: written by the journal writer; the picture is of slightly different instants
+    // anyway.
     status.os_errno = static_cast<int>(board.os_errno.load(std::memory_order_relaxed));
     status.written_sequence = board.written_sequence.load(std::memory_order_relaxed);
     status.written_bytes = board.written_bytes.load(std::memory_order_relaxed);
@@ -109,7 +113,8 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
     status.oldest_sequence = oldest_checkpoint(region).sequence;
     // Relaxed, both: statistics written under the registry lock.
     status.rescued_events = region.state().rescued_events.load(std::memory_order_relaxed);
-    status.reclaimed_subscribers = region.state().reclaimed_subscribers.load(std::memory_order_relaxed);
+    status.reclaimed_subscribers =
+        region.state().reclaimed_subscribers.load(std::memory_order_relaxed);
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
         const PublisherSlot& slot = region.publisher_slot(index);
         if (!is_active(slot.owner)) continue;
@@ -120,14 +125,14 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
         publisher.is_alive = !region.is_dead(slot.owner, kPublisherLocks + index);
         publisher.attached_ns = slot.owner.attached_ns;
         // [sync:intent_noted] Acquire: as any look at an intent; nothing else is read by it here.
-        publisher.in_claim =
-            slot.intent_sequence.load(std::memory_order_acquire) != kNoSequence;
+        publisher.in_claim = slot.intent_sequence.load(std::memory_order_acquire) != kNoSequence;
         status.publishers.push_back(std::move(publisher));
     }
     const std::uint64_t now_ns = wall_clock_ns();
     for (std::uint32_t index = 0; index < region.header().subscriber_slots; ++index) {
         if (!is_active(region.subscriber_slot(index).owner)) continue;
-        // The tail is read for each anew, after nothing else, so that lag is what it was at that instant.
+        // The tail is read for each anew, after nothing else, so that lag is what it was at that
+        // instant.
         status.subscribers.push_back(subscriber_status(region, index, region.tail(), now_ns));
     }
     const Place tail = region.tail();

@@ -1,13 +1,12 @@
-// The cold half of Subscriber: registering, choosing where to start, holes, waiting. Reading is in the header, the
-// copying reader in subscriber_copy.cpp.
-
-#include <tailrace/bus/subscriber.hpp>
+// The cold half of Subscriber: registering, choosing where to start, holes, waiting. Reading is in
+// the header, the copying reader in subscriber_copy.cpp.
 
 #include "checkpoints.hpp"
 #include "hole.hpp"
 #include "registry.hpp"
 
 #include <tailrace/base/check.hpp>
+#include <tailrace/bus/subscriber.hpp>
 
 #include <unistd.h>
 
@@ -27,18 +26,24 @@ constexpr std::uint64_t kSleepNs = 100 * kNsPerMs;
 // An observer can't say that it sleeps, so it looks this often.
 constexpr long kObserverNapNs = 100'000;
 
-// How long attach waits for open claims between the place it found and the sequence it was asked for.
+// How long attach waits for open claims between the place it found and the sequence it was asked
+// for.
 constexpr std::uint64_t kWalkTimeoutNs = 10'000 * kNsPerMs;
 
 }  // namespace
 
 std::string_view poll_state_name(PollState state) noexcept {
     switch (state) {
-        case PollState::ok: return "ok";
-        case PollState::idle: return "idle";
-        case PollState::gap: return "gap";
-        case PollState::closed: return "closed";
-        case PollState::corrupt: return "corrupt";
+        case PollState::ok:
+            return "ok";
+        case PollState::idle:
+            return "idle";
+        case PollState::gap:
+            return "gap";
+        case PollState::closed:
+            return "closed";
+        case PollState::corrupt:
+            return "corrupt";
     }
     return "unknown";
 }
@@ -67,7 +72,9 @@ Subscriber& Subscriber::operator=(Subscriber&& other) noexcept {
     return *this;
 }
 
-Subscriber::~Subscriber() { release_slot(); }
+Subscriber::~Subscriber() {
+    release_slot();
+}
 
 void Subscriber::release_slot() noexcept {
     // After a move there is nothing to give back; in a forked child the slot is the parent's.
@@ -89,7 +96,8 @@ Result<Subscriber> Subscriber::attach(const std::string& stream, const Subscribe
     return attach(std::move(*region), options);
 }
 
-Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region, const SubscriberOptions& options) {
+Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
+                                      const SubscriberOptions& options) {
     const bool observes = options.policy == SlowPolicy::observe;
     TAILRACE_CHECK(region != nullptr && (observes || region->access() != RegionAccess::observe));
     if (options.policy == SlowPolicy::spill) {
@@ -110,8 +118,9 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region, const Subs
 
 bool Subscriber::hold(Place place) noexcept {
     if (policy_ == SlowPolicy::gate) {
-        // [sync:gate_registered] In one total order with the publishers: either their look at the gates sees
-        // this one, or the look at their announcement that follows sees how far they may already write.
+        // [sync:gate_registered] In one total order with the publishers: either their look at the
+        // gates sees this one, or the look at their announcement that follows sees how far they may
+        // already write.
         slot_->gate_position.exchange(place.position, std::memory_order_seq_cst);
         TAILRACE_STEP("subscriber.gate_registered");
     }
@@ -123,15 +132,15 @@ bool Subscriber::hold(Place place) noexcept {
 }
 
 bool Subscriber::was_lapped(std::uint64_t position) const noexcept {
-    // [sync:write_limit_raised] Acquire: with the copy's own loads before it, a clean look means a clean copy.
-    // [sync:gate_registered] And behind the store of the gate, in one total order.
+    // [sync:write_limit_raised] Acquire: with the copy's own loads before it, a clean look means a
+    // clean copy. [sync:gate_registered] And behind the store of the gate, in one total order.
     const std::uint64_t limit = state_->write_limit.load(std::memory_order_seq_cst);
     return position + offset_mask_ + 1 < limit;
 }
 
 Result<void> Subscriber::start(const Start& where) {
-    // A place found a moment ago may be overwritten by the time it is held; publishers would have to lap the
-    // ring between two instructions each time for this to go on.
+    // A place found a moment ago may be overwritten by the time it is held; publishers would have
+    // to lap the ring between two instructions each time for this to go on.
     for (;;) {
         TAILRACE_STEP("subscriber.starting");
         if (where.kind == Start::Kind::newest) {
@@ -153,7 +162,8 @@ Result<void> Subscriber::start(const Start& where) {
             if (!place) return sequence_gone(where.sequence);
             if (!hold(*place)) continue;
             auto walked = walk_to(where.sequence);
-            if (!walked && walked.error().code == ErrorCode::sequence_gone && policy_ == SlowPolicy::gate) {
+            if (!walked && walked.error().code == ErrorCode::sequence_gone &&
+                policy_ == SlowPolicy::gate) {
                 continue;
             }
             return walked;
@@ -162,11 +172,12 @@ Result<void> Subscriber::start(const Start& where) {
 }
 
 Error Subscriber::sequence_gone(Sequence sequence) const {
-    return make_error(ErrorCode::sequence_gone,
-                      "sequence " + std::to_string(sequence) + " of stream '" + region_->name() +
-                          "' is no longer in the ring: the oldest that can be read is " +
-                          std::to_string(oldest_checkpoint(*region_).sequence),
-                      "tailrace tail " + region_->name() + " --from start, or replay it from the journal");
+    return make_error(
+        ErrorCode::sequence_gone,
+        "sequence " + std::to_string(sequence) + " of stream '" + region_->name() +
+            "' is no longer in the ring: the oldest that can be read is " +
+            std::to_string(oldest_checkpoint(*region_).sequence),
+        "tailrace tail " + region_->name() + " --from start, or replay it from the journal");
 }
 
 Result<void> Subscriber::walk_to(Sequence sequence) {
@@ -176,8 +187,8 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
         const std::byte* const record = events_ + (next_.position & offset_mask_);
         if (load_stamp(record) == stamp_of(next_.sequence, salt_)) {
             const EventHeader header = load_header(record);
-            const std::uint64_t size_bytes =
-                event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+            const std::uint64_t size_bytes = event_size_bytes(
+                header.payload_size_bytes, header.extension_words, alignment_bytes_);
             // The size counts only if the header wasn't being overwritten.
             if (was_lapped(next_.position)) return sequence_gone(sequence);
             if (size_bytes > max_event_bytes_) return corrupt_error();
@@ -187,10 +198,11 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
         if (was_lapped(next_.position)) return sequence_gone(sequence);
         if (step_over_hole()) continue;
         if (deadline.has_passed()) {
-            return make_error(ErrorCode::timed_out,
-                              "sequence " + std::to_string(next_.sequence) + " of stream '" +
-                                  region_->name() + "' is claimed and has not been committed for 10 s",
-                              "tailrace inspect " + region_->name() + " shows which publisher is in a claim");
+            return make_error(
+                ErrorCode::timed_out,
+                "sequence " + std::to_string(next_.sequence) + " of stream '" + region_->name() +
+                    "' is claimed and has not been committed for 10 s",
+                "tailrace inspect " + region_->name() + " shows which publisher is in a claim");
         }
         static_cast<void>(waiter.step());
     }
@@ -200,7 +212,8 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
 
 Error Subscriber::corrupt_error() const {
     return make_error(ErrorCode::corrupt,
-                      "the ring of stream '" + region_->name() + "' holds an impossible event at sequence " +
+                      "the ring of stream '" + region_->name() +
+                          "' holds an impossible event at sequence " +
                           std::to_string(next_.sequence),
                       "tailrace inspect " + region_->name());
 }
@@ -272,7 +285,8 @@ void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
             return has_event() || was_lapped(next_.position);
         });
     }
-    empty_polls_ = kEmptyPollsPerLook;  // the next empty poll looks for holes and for the stream's end
+    empty_polls_ =
+        kEmptyPollsPerLook;  // the next empty poll looks for holes and for the stream's end
 }
 
 }  // namespace tailrace::bus

@@ -1,8 +1,9 @@
-// The reader that nobody waits for: it copies first and checks afterwards, and hands nothing over before the check.
-
-#include <tailrace/bus/subscriber.hpp>
+// The reader that nobody waits for: it copies first and checks afterwards, and hands nothing over
+// before the check.
 
 #include "checkpoints.hpp"
+
+#include <tailrace/bus/subscriber.hpp>
 
 #include <algorithm>
 
@@ -57,10 +58,13 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
 }
 
 PollState Subscriber::jump_forward() noexcept {
-    // A quarter of the ring ahead of the oldest place, so that the next lap doesn't catch it at once.
+    // A quarter of the ring ahead of the oldest place, so that the next lap doesn't catch it at
+    // once.
     const Place place = oldest_checkpoint(*region_, (offset_mask_ + 1) / 4);
-    // A lapped reader is behind every place that can still be read; anything else would be going back.
-    const std::uint64_t lost = place.sequence > next_.sequence ? place.sequence - next_.sequence : 0;
+    // A lapped reader is behind every place that can still be read; anything else would be going
+    // back.
+    const std::uint64_t lost =
+        place.sequence > next_.sequence ? place.sequence - next_.sequence : 0;
     last_gap_ = {next_.sequence, lost};
     lost_events_ += lost;
     next_ = place;

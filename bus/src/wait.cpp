@@ -18,10 +18,14 @@ constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 // Without membarrier a wake-up may be missed, so nobody sleeps longer than this.
 constexpr std::uint64_t kSleepWithoutMembarrierNs = 1'000'000;
 
-long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0); }
+long membarrier(int command) noexcept {
+    return ::syscall(SYS_membarrier, command, 0, 0);
+}
 
 // FUTEX_PRIVATE_FLAG must not be set: the other side is another process.
-long futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
+long futex(std::atomic<std::uint32_t>& word,
+           int operation,
+           std::uint32_t value,
            const timespec* timeout) noexcept {
     return ::syscall(SYS_futex, &word, operation, value, timeout, nullptr, 0);
 }
@@ -32,15 +36,20 @@ bool is_registered() noexcept {
     return registered;
 }
 
-bool barrier_everywhere() noexcept { return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0; }
+bool barrier_everywhere() noexcept {
+    return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0;
+}
 
 }  // namespace
 
-bool register_for_membarrier() noexcept { return is_registered(); }
+bool register_for_membarrier() noexcept {
+    return is_registered();
+}
 
 void wake_all(WaitCell& cell) noexcept {
-    // The flag goes down before the count goes up: a sleeper that raises the flag in between has read the
-    // old count, so its futex wait returns at once. Relaxed: the count's release carries it.
+    // The flag goes down before the count goes up: a sleeper that raises the flag in between has
+    // read the old count, so its futex wait returns at once. Relaxed: the count's release carries
+    // it.
     cell.sleeping.store(0, std::memory_order_relaxed);
     TAILRACE_STEP("wake.flag_lowered");
     // [sync:wake_counted] Release: a sleeper that sees the new count sees what it was woken for.
@@ -49,7 +58,9 @@ void wake_all(WaitCell& cell) noexcept {
     futex(cell.wakes, FUTEX_WAKE, INT_MAX, nullptr);
 }
 
-void Waiter::yield_core() noexcept { ::sched_yield(); }
+void Waiter::yield_core() noexcept {
+    ::sched_yield();
+}
 
 namespace detail {
 
@@ -60,8 +71,8 @@ std::uint32_t announce_sleep(WaitCell& cell) noexcept {
     // [sync:sleeper_flag] The flag is up before the last look at what is waited for.
     cell.sleeping.exchange(1, std::memory_order_seq_cst);
     TAILRACE_STEP("sleep.announced");
-    // Every thread of every registered process has now passed a full barrier: whoever publishes after it sees
-    // the flag, and what was published before it is seen by the look that follows.
+    // Every thread of every registered process has now passed a full barrier: whoever publishes
+    // after it sees the flag, and what was published before it is seen by the look that follows.
     static_cast<void>(barrier_everywhere());
     return seen_wakes;
 }

@@ -114,6 +114,9 @@ void add_pingpong(CLI::App& bench) {
     command->add_option("--size", options->size_bytes, "Payload in bytes")
         ->check(CLI::Range(8, 65536))
         ->capture_default_str();
+    command->add_option("--align", options->alignment_bytes, "Alignment of events: 16 or 64")
+        ->check(CLI::IsMember({16, 64}))
+        ->capture_default_str();
     command->add_option("-n,--round-trips", options->round_trips, "Round trips to measure")
         ->capture_default_str();
     command->add_flag(

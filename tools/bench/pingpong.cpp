@@ -193,6 +193,7 @@ Result<nlohmann::json> run_pingpong(const PingPongOptions& options) {
     nlohmann::json report = {{"bench", "pingpong"},
                              {"machine", machine_description()},
                              {"size_bytes", options.size_bytes},
+                             {"alignment_bytes", options.alignment_bytes},
                              {"publish_time", options.publish_time},
                              {"processes", 2},
                              {"cores", {0, 1 % core_count()}},

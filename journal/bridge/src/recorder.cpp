@@ -1,6 +1,5 @@
-#include <tailrace/bridge/recorder.hpp>
-
 #include <tailrace/base/check.hpp>
+#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/journal/reader.hpp>
 
 #include <unistd.h>
@@ -16,13 +15,16 @@ namespace tailrace::bridge {
 namespace {
 
 constexpr std::uint64_t kRunBytes = std::uint64_t{1} << 20U;
-// While the disk is busy and the ring is empty: long enough to sleep, short enough to see new events soon.
+// While the disk is busy and the ring is empty: long enough to sleep, short enough to see new
+// events soon.
 constexpr std::uint64_t kDiskTurnNs = 200'000;
 constexpr std::uint64_t kIdleTurnNs = 5'000'000;
 constexpr std::uint64_t kCloseTimeoutNs = 30'000'000'000;
 
-// The salt of the ring that the journal's last events came from; empty when the journal holds no event.
-Result<std::optional<std::uint64_t>> last_record_salt(const std::string& directory, Sequence end_sequence) {
+// The salt of the ring that the journal's last events came from; empty when the journal holds no
+// event.
+Result<std::optional<std::uint64_t>> last_record_salt(const std::string& directory,
+                                                      Sequence end_sequence) {
     std::optional<std::uint64_t> salt;
     auto reader = journal::Reader::open(directory);
     if (!reader) return reader.error();
@@ -37,20 +39,26 @@ Result<std::optional<std::uint64_t>> last_record_salt(const std::string& directo
     }
 }
 
-Error not_its_continuation(const bus::Region& region, const std::string& directory, Sequence journal_end) {
+Error not_its_continuation(const bus::Region& region,
+                           const std::string& directory,
+                           Sequence journal_end) {
     return make_error(
         ErrorCode::corrupt,
-        "the ring of stream '" + region.name() + "' is not the continuation of its journal in '" + directory +
-            "': the journal ends before sequence " + std::to_string(journal_end) +
+        "the ring of stream '" + region.name() + "' is not the continuation of its journal in '" +
+            directory + "': the journal ends before sequence " + std::to_string(journal_end) +
             ", but the ring began at " + std::to_string(region.header().first_sequence) +
             " with events of its own",
-        "record into another directory (--to DIR), or make the ring anew: tailrace rm " + region.name() +
-            " --yes; tailrace create " + region.name() + " --journal " + directory);
+        "record into another directory (--to DIR), or make the ring anew: tailrace rm " +
+            region.name() + " --yes; tailrace create " + region.name() + " --journal " + directory);
 }
 
-// A ring continues a journal when the journal's last events came from it, or when it began where the journal ends.
-Result<void> check_continuation(const bus::Region& region, const std::string& directory, Sequence journal_end) {
-    if (journal_end > region.tail().sequence) return not_its_continuation(region, directory, journal_end);
+// A ring continues a journal when the journal's last events came from it, or when it began where
+// the journal ends.
+Result<void> check_continuation(const bus::Region& region,
+                                const std::string& directory,
+                                Sequence journal_end) {
+    if (journal_end > region.tail().sequence)
+        return not_its_continuation(region, directory, journal_end);
     if (region.header().first_sequence >= journal_end) return {};
     auto salt = last_record_salt(directory, journal_end);
     if (!salt) return salt.error();
@@ -71,7 +79,8 @@ std::string choose_directory(const bus::Region& region, const RecorderOptions& o
 std::string default_journal_directory(const std::string& stream) {
     const auto under = [&](const char* variable, const char* suffix) -> std::string {
         const char* const value = std::getenv(variable);
-        return value != nullptr && *value != '\0' ? value + std::string(suffix) + "/" + stream : std::string();
+        return value != nullptr && *value != '\0' ? value + std::string(suffix) + "/" + stream
+                                                  : std::string();
     };
     if (auto path = under("TAILRACE_JOURNAL_DIR", ""); !path.empty()) return path;
     if (auto path = under("XDG_STATE_HOME", "/tailrace"); !path.empty()) return path;
@@ -121,10 +130,12 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     if (!journal_end) return journal_end.error();
     const bool is_new = *journal_end == 0;
     if (!is_new) {
-        if (auto checked = check_continuation(*region, directory, *journal_end); !checked) return checked.error();
+        if (auto checked = check_continuation(*region, directory, *journal_end); !checked)
+            return checked.error();
         reading.start = bus::Start::at(*journal_end);
     }
-    // The place in the ring is held before the journal is recovered, so that nothing slips away meanwhile.
+    // The place in the ring is held before the journal is recovered, so that nothing slips away
+    // meanwhile.
     auto subscriber = bus::Subscriber::attach(region, reading);
     if (!subscriber && subscriber.error().code == ErrorCode::sequence_gone) {
         reading.start = bus::Start::oldest();
@@ -140,7 +151,8 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     auto writer = journal::Writer::open(journal_options);
     if (!writer) return writer.error();
 
-    Recorder recorder(std::move(*subscriber), std::move(*writer), std::move(*board), options, directory);
+    Recorder recorder(
+        std::move(*subscriber), std::move(*writer), std::move(*board), options, directory);
     if (auto noted = recorder.note_missed(); !noted) return noted.error();
     recorder.report_progress();
     return recorder;
@@ -149,8 +161,8 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
 Result<void> Recorder::note_missed() {
     const Sequence expected = writer_.next_sequence();
     const Sequence found = subscriber_.next_sequence();
-    // Recovery may end the log lower than its preview said only when the disk lost what it had: then the ring may
-    // still hold it, but not behind this reader's place.
+    // Recovery may end the log lower than its preview said only when the disk lost what it had:
+    // then the ring may still hold it, but not behind this reader's place.
     if (found < expected) {
         return make_error(ErrorCode::corrupt,
                           "the journal '" + journal_directory_ + "' went on to sequence " +
@@ -261,8 +273,8 @@ Result<void> Recorder::step(std::uint64_t timeout_ns) {
 }
 
 Result<void> Recorder::drop_forward() {
-    // With `drop` the recorder lets publishers pass when it is more than three quarters of the ring behind: what is
-    // not appended yet is given up, as an exact gap.
+    // With `drop` the recorder lets publishers pass when it is more than three quarters of the ring
+    // behind: what is not appended yet is given up, as an exact gap.
     const bus::Region& region = subscriber_.region();
     const std::uint64_t behind = region.tail().position - released_.position;
     if (behind < region.capacity_bytes() / 4 * 3) return {};
@@ -275,7 +287,8 @@ Result<void> Recorder::drop_forward() {
     released_ = subscriber_.mark();
     if (found == expected) return {};
     // A gap takes no room in the batches being filled, so it is noted even when they are full.
-    if (writer_.note_gap(expected, found - expected) != journal::AppendStatus::taken) return journal_error();
+    if (writer_.note_gap(expected, found - expected) != journal::AppendStatus::taken)
+        return journal_error();
     lost_events_ += found - expected;
     board_.lost(found - expected);
     return {};
@@ -283,7 +296,8 @@ Result<void> Recorder::drop_forward() {
 
 bool Recorder::stream_was_removed() const noexcept {
     // [sync:stream_removed] Acquire: nothing hangs on it but the end of recording.
-    return subscriber_.region().state().life.load(std::memory_order_acquire) == bus::StreamLife::removed;
+    return subscriber_.region().state().life.load(std::memory_order_acquire) ==
+           bus::StreamLife::removed;
 }
 
 Result<void> Recorder::run(const std::atomic<bool>& stop) {
@@ -301,7 +315,8 @@ Result<void> Recorder::close() {
     while (writer_.next_sequence() < end && !deadline.has_passed()) {
         const Sequence before = writer_.next_sequence();
         if (auto stepped = step(kDiskTurnNs); !stepped) return stepped.error();
-        if (writer_.next_sequence() == before && !subscriber_.has_event() && pending_.count == 0) break;
+        if (writer_.next_sequence() == before && !subscriber_.has_event() && pending_.count == 0)
+            break;
     }
     if (auto closed = writer_.close(kCloseTimeoutNs); !closed) {
         board_.fail(closed.error().os_errno != 0 ? closed.error().os_errno : EIO);

@@ -1,5 +1,4 @@
 #include <tailrace/bridge/replayer.hpp>
-
 #include <tailrace/bus/deadline.hpp>
 
 #include <algorithm>
@@ -30,10 +29,12 @@ bool is_set(const std::atomic<bool>& stop) noexcept {
 class Pace {
 public:
     Pace(double speed, std::uint64_t longest_pause_ns) noexcept
-        : speed_(speed), longest_pause_ns_(longest_pause_ns) {}
+        : speed_(speed),
+          longest_pause_ns_(longest_pause_ns) {}
 
     // Waits until an event of that time is due. Returns how late it is, 0 when it waited.
-    [[nodiscard]] std::uint64_t wait_for(std::uint64_t time_ns, const std::atomic<bool>& stop) noexcept {
+    [[nodiscard]] std::uint64_t wait_for(std::uint64_t time_ns,
+                                         const std::atomic<bool>& stop) noexcept {
         if (speed_ <= 0 || time_ns == 0) return 0;
         if (last_time_ns_ == 0) {
             last_time_ns_ = time_ns;
@@ -69,7 +70,9 @@ private:
 
 class Replay {
 public:
-    Replay(journal::Reader& reader, ReplaySink& sink, const ReplayOptions& options,
+    Replay(journal::Reader& reader,
+           ReplaySink& sink,
+           const ReplayOptions& options,
            const std::atomic<bool>& stop) noexcept
         : reader_(reader),
           sink_(sink),
@@ -110,7 +113,8 @@ private:
                 report_.next_sequence = event.sequence() + 1;
                 continue;
             }
-            report_.latest_ns = std::max(report_.latest_ns, pace_.wait_for(event.publish_time_ns(), stop_));
+            report_.latest_ns =
+                std::max(report_.latest_ns, pace_.wait_for(event.publish_time_ns(), stop_));
             if (is_set(stop_)) return stopped();
             auto wanted = sink_.on_event(event);
             if (!wanted) return wanted.error();
@@ -158,7 +162,8 @@ private:
 Result<bool> StreamSink::on_event(const Event& event) {
     bus::EventFields fields;
     fields.type = event.type();
-    fields.event_time_ns = event.event_time_ns() != 0 ? event.event_time_ns() : event.publish_time_ns();
+    fields.event_time_ns =
+        event.event_time_ns() != 0 ? event.event_time_ns() : event.publish_time_ns();
     fields.has_key = (event.flags() & kHasKey) != 0;
     fields.key = event.key();
     for (;;) {
@@ -185,7 +190,9 @@ Result<bool> StreamSink::on_event(const Event& event) {
     }
 }
 
-Result<bool> StreamSink::on_gap(journal::Gap /*gap*/) { return true; }
+Result<bool> StreamSink::on_gap(journal::Gap /*gap*/) {
+    return true;
+}
 
 Result<ReplayReport> replay(journal::Reader& reader,
                             ReplaySink& sink,

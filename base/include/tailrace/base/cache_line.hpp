@@ -1,7 +1,8 @@
 // Distances that keep two writers apart.
 //
-// A cache line is what moves between cores. The adjacent-line prefetcher of x86 moves pairs of them,
-// so words with different writers stand a pair apart: one line apart still costs a miss now and then.
+// A cache line is what moves between cores. The adjacent-line prefetcher of x86 moves pairs of
+// them, so words with different writers stand a pair apart: one line apart still costs a miss now
+// and then.
 #pragma once
 
 #include <cstddef>

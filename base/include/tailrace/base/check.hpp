@@ -2,7 +2,8 @@
 // bytes or of the environment (those return a Result): it prints the expression and aborts.
 //
 // TAILRACE_CHECK is always on and belongs on cold paths or where it costs one predictable branch.
-// TAILRACE_DCHECK is on in debug and sanitizer builds (TAILRACE_DCHECKS) and may stand on hot paths.
+// TAILRACE_DCHECK is on in debug and sanitizer builds (TAILRACE_DCHECKS) and may stand on hot
+// paths.
 #pragma once
 
 namespace tailrace::detail {
@@ -11,9 +12,10 @@ namespace tailrace::detail {
 
 }  // namespace tailrace::detail
 
-#define TAILRACE_CHECK(expression)                \
-    (static_cast<bool>(expression) ? void(0)      \
-                                   : ::tailrace::detail::check_failed(#expression, __FILE__, __LINE__))
+#define TAILRACE_CHECK(expression) \
+    (static_cast<bool>(expression) \
+         ? void(0)                 \
+         : ::tailrace::detail::check_failed(#expression, __FILE__, __LINE__))
 
 #ifdef TAILRACE_DCHECKS
 #define TAILRACE_DCHECK(expression) TAILRACE_CHECK(expression)

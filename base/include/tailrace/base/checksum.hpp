@@ -8,7 +8,9 @@
 
 namespace tailrace {
 
-// The seed binds the bytes to their place (a salt, an offset), so that stale or misdirected bytes fail.
-[[nodiscard]] std::uint64_t checksum64(std::span<const std::byte> bytes, std::uint64_t seed) noexcept;
+// The seed binds the bytes to their place (a salt, an offset), so that stale or misdirected bytes
+// fail.
+[[nodiscard]] std::uint64_t checksum64(std::span<const std::byte> bytes,
+                                       std::uint64_t seed) noexcept;
 
 }  // namespace tailrace

@@ -1,10 +1,10 @@
 // Time: nanoseconds since the epoch, cheaply.
 //
-// PublishClock reads the time stamp counter where it is invariant and turns it into wall-clock time with
-// an anchor that it renews against CLOCK_REALTIME every few milliseconds; elsewhere it asks the kernel. On
-// the reference machine a read costs 10 ns against 23 ns for clock_gettime. Between two anchors the
-// error is below a microsecond; across a step of the host's clock it follows within one anchor.
-// A PublishClock belongs to one thread; the free functions may be called from any.
+// PublishClock reads the time stamp counter where it is invariant and turns it into wall-clock time
+// with an anchor that it renews against CLOCK_REALTIME every few milliseconds; elsewhere it asks
+// the kernel. On the reference machine a read costs 10 ns against 23 ns for clock_gettime. Between
+// two anchors the error is below a microsecond; across a step of the host's clock it follows within
+// one anchor. A PublishClock belongs to one thread; the free functions may be called from any.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ namespace tailrace {
 [[nodiscard]] std::uint64_t wall_clock_ns() noexcept;
 [[nodiscard]] std::uint64_t monotonic_ns() noexcept;
 
-// Whether the counter ticks at one rate on all cores in all power states (CPUID, and the kernel trusts it).
+// Whether the counter ticks at one rate on all cores in all power states (CPUID, and the kernel
+// trusts it).
 [[nodiscard]] bool has_invariant_tsc() noexcept;
 
 class PublishClock {

@@ -1,8 +1,8 @@
 // What went wrong in the environment: a file, a foreign byte, a permission, a full disk.
 //
-// An Error is made where the failure is met and carries everything a person needs: what was tried and on
-// which object and why it failed (`message`), and one command or setting that helps (`hint`, may be
-// empty). Cold paths only: it allocates. Hot paths answer with small enums instead.
+// An Error is made where the failure is met and carries everything a person needs: what was tried
+// and on which object and why it failed (`message`), and one command or setting that helps (`hint`,
+// may be empty). Cold paths only: it allocates. Hot paths answer with small enums instead.
 #pragma once
 
 #include <string>
@@ -44,8 +44,8 @@ struct [[nodiscard]] Error {
     std::string hint;
 };
 
-// `message` as given; the code is derived from `os_errno` (ENOENT: not_found, ENOSPC: no_space, …), and
-// the errno's text and name are appended.
+// `message` as given; the code is derived from `os_errno` (ENOENT: not_found, ENOSPC: no_space, …),
+// and the errno's text and name are appended.
 [[nodiscard]] Error os_error(int os_errno, std::string message, std::string hint = {});
 
 [[nodiscard]] inline Error make_error(ErrorCode code, std::string message, std::string hint = {}) {

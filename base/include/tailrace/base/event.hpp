@@ -1,8 +1,8 @@
 // Event: a view of one committed event, wherever it lies (ring, private copy, journal block).
 //
-// A view is valid as long as the bytes behind it: in a poll handler until the handler returns. It is two
-// words and a copy of the 16-byte header, so that foreign bytes that change under a reader can't change
-// the sizes it already checked.
+// A view is valid as long as the bytes behind it: in a poll handler until the handler returns. It
+// is two words and a copy of the 16-byte header, so that foreign bytes that change under a reader
+// can't change the sizes it already checked.
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
@@ -16,8 +16,8 @@
 
 namespace tailrace {
 
-// What may travel as a typed event: bytes that mean the same in another process. Views (span, string_view) are
-// trivially copyable too, but their bytes are an address.
+// What may travel as a typed event: bytes that mean the same in another process. Views (span,
+// string_view) are trivially copyable too, but their bytes are an address.
 template <typename T>
 concept PlainEvent = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> &&
                      !std::is_reference_v<T> && !std::ranges::enable_view<T>;
@@ -26,7 +26,9 @@ class Event {
 public:
     // Requires: `record` points at a whole event whose size has been checked against `header`.
     Event(Sequence sequence, const EventHeader& header, const std::byte* record) noexcept
-        : sequence_(sequence), header_(header), record_(record) {}
+        : sequence_(sequence),
+          header_(header),
+          record_(record) {}
 
     [[nodiscard]] Sequence sequence() const noexcept { return sequence_; }
     [[nodiscard]] EventType type() const noexcept { return header_.type; }
@@ -40,10 +42,14 @@ public:
     }
 
     // ns since the epoch; 0 when the event doesn't carry it.
-    [[nodiscard]] std::uint64_t publish_time_ns() const noexcept { return word(kHasPublishTime, 0); }
+    [[nodiscard]] std::uint64_t publish_time_ns() const noexcept {
+        return word(kHasPublishTime, 0);
+    }
     [[nodiscard]] std::uint64_t event_time_ns() const noexcept { return word(kHasEventTime, 0); }
     [[nodiscard]] std::uint64_t publisher_id() const noexcept { return word(kHasPublisherId, 0); }
-    [[nodiscard]] std::uint64_t publisher_sequence() const noexcept { return word(kHasPublisherId, 1); }
+    [[nodiscard]] std::uint64_t publisher_sequence() const noexcept {
+        return word(kHasPublisherId, 1);
+    }
     [[nodiscard]] std::uint64_t key() const noexcept { return word(kHasKey, 0); }
 
     // A copy of the payload as T. Requires: size_bytes() >= sizeof(T) (is<T>() tells).
@@ -63,7 +69,8 @@ public:
     [[nodiscard]] const std::byte* record() const noexcept { return record_; }
 
 private:
-    // The words stand in the order of the flags' bits, so the words before `flag` are those of the lower bits.
+    // The words stand in the order of the flags' bits, so the words before `flag` are those of the
+    // lower bits.
     [[nodiscard]] std::uint64_t word(std::uint8_t flag, unsigned index) const noexcept {
         if ((header_.flags & flag) == 0) return 0;
         const unsigned before =

@@ -1,10 +1,10 @@
 // The header of every event, the same 16 bytes in the ring, on disk and in a reader's hand.
 //
-// Law: docs/ring_layout.md, "The event". Little endian, at positions aligned to the stream's alignment
-// (16 or 64 bytes). After the header stand `extension_words` 8-byte words, then the payload, then padding
-// up to the alignment. An event is committed when `stamp` equals sequence xor the stream's salt; the
-// stamp is stored last. Stale bytes of an earlier lap can't hold that value (but for a chance of 2^-64),
-// so nothing is ever zeroed.
+// Law: docs/ring_layout.md, "The event". Little endian, at positions aligned to the stream's
+// alignment (16 or 64 bytes). After the header stand `extension_words` 8-byte words, then the
+// payload, then padding up to the alignment. An event is committed when `stamp` equals sequence xor
+// the stream's salt; the stamp is stored last. Stale bytes of an earlier lap can't hold that value
+// (but for a chance of 2^-64), so nothing is ever zeroed.
 #pragma once
 
 #include <tailrace/base/align.hpp>
@@ -24,12 +24,14 @@ using EventType = std::uint16_t;  // chosen by the application; 0 is "untyped by
 inline constexpr Sequence kNoSequence = ~Sequence{0};
 
 // Bits of EventHeader::flags.
-inline constexpr std::uint8_t kTombstone = 1U << 0U;       // takes a sequence, carries nothing; skipped
+inline constexpr std::uint8_t kTombstone = 1U << 0U;  // takes a sequence, carries nothing; skipped
 inline constexpr std::uint8_t kHasPublishTime = 1U << 1U;  // one word: ns since the epoch
-inline constexpr std::uint8_t kHasEventTime = 1U << 2U;    // one word: the application's own time, ns
-inline constexpr std::uint8_t kHasPublisherId = 1U << 3U;  // two words: publisher id, its own sequence
-inline constexpr std::uint8_t kHasKey = 1U << 4U;          // one word
-inline constexpr std::uint8_t kBatchContinues = 1U << 5U;  // the next event is of the same atomic batch
+inline constexpr std::uint8_t kHasEventTime = 1U << 2U;  // one word: the application's own time, ns
+inline constexpr std::uint8_t kHasPublisherId = 1U
+                                                << 3U;  // two words: publisher id, its own sequence
+inline constexpr std::uint8_t kHasKey = 1U << 4U;       // one word
+inline constexpr std::uint8_t kBatchContinues =
+    1U << 5U;  // the next event is of the same atomic batch
 
 struct EventHeader {
     std::uint64_t stamp;
@@ -57,8 +59,9 @@ inline constexpr std::uint64_t kExtensionWordBytes = 8;
 [[nodiscard]] constexpr std::uint64_t event_size_bytes(std::uint64_t payload_size_bytes,
                                                        std::uint64_t extension_words,
                                                        std::uint64_t alignment_bytes) noexcept {
-    return align_up(sizeof(EventHeader) + extension_words * kExtensionWordBytes + payload_size_bytes,
-                    alignment_bytes);
+    return align_up(
+        sizeof(EventHeader) + extension_words * kExtensionWordBytes + payload_size_bytes,
+        alignment_bytes);
 }
 
 // How many words the flags ask for. The words stand in the order of the flags' bits.

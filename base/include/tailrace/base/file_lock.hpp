@@ -1,11 +1,12 @@
 // FileLock: one byte of a file, locked for as long as this object or its process lives.
 //
-// An open-file-description lock: the kernel drops it when the last descriptor of the description is closed,
-// so at the latest when the process ends, however it ends. Two locks of one process exclude each other, and
-// closing another descriptor of the same file does no harm (POSIX record locks fail at both). Its one hole is
-// fork: a child inherits the description and would keep the lock alive. Every FileLock is therefore
-// registered, and closed in the child by a pthread_atfork handler; a child made by a raw clone() is caught by
-// the process identity that users store beside the lock. Set-up and cold paths only: every call is a system call.
+// An open-file-description lock: the kernel drops it when the last descriptor of the description is
+// closed, so at the latest when the process ends, however it ends. Two locks of one process exclude
+// each other, and closing another descriptor of the same file does no harm (POSIX record locks fail
+// at both). Its one hole is fork: a child inherits the description and would keep the lock alive.
+// Every FileLock is therefore registered, and closed in the child by a pthread_atfork handler; a
+// child made by a raw clone() is caught by the process identity that users store beside the lock.
+// Set-up and cold paths only: every call is a system call.
 #pragma once
 
 #include <tailrace/base/result.hpp>
@@ -39,8 +40,8 @@ private:
     UniqueFd fd_;
 };
 
-// Whether anybody holds byte `offset`. `fd` may be open for reading only. A lock held through `fd` itself
-// doesn't count.
+// Whether anybody holds byte `offset`. `fd` may be open for reading only. A lock held through `fd`
+// itself doesn't count.
 [[nodiscard]] bool is_locked(int fd, std::uint64_t offset) noexcept;
 
 }  // namespace tailrace

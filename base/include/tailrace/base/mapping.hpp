@@ -1,8 +1,8 @@
 // Mapping: a file's bytes in this process's memory, once or twice back to back.
 //
-// Built on Boost.Interprocess (mapped_region); its exceptions end here. A double mapping shows the same bytes
-// again right behind themselves, so that a span that runs over the end of a ring is still one span.
-// Made and destroyed on cold paths; the bytes may be used from any thread.
+// Built on Boost.Interprocess (mapped_region); its exceptions end here. A double mapping shows the
+// same bytes again right behind themselves, so that a span that runs over the end of a ring is
+// still one span. Made and destroyed on cold paths; the bytes may be used from any thread.
 #pragma once
 
 #include <tailrace/base/result.hpp>
@@ -25,9 +25,9 @@ public:
     Mapping& operator=(const Mapping&) = delete;
     ~Mapping();
 
-    // Maps [0, size_bytes) of `fd`, which must be open in the same mode; `name` is for messages. Pages are
-    // populated, so that the first touch of a hot path is not a page fault. The descriptor may be closed after.
-    // Error `truncated` when the file is shorter.
+    // Maps [0, size_bytes) of `fd`, which must be open in the same mode; `name` is for messages.
+    // Pages are populated, so that the first touch of a hot path is not a page fault. The
+    // descriptor may be closed after. Error `truncated` when the file is shorter.
     [[nodiscard]] static Result<Mapping> map(int fd,
                                              std::uint64_t size_bytes,
                                              MapAccess access,

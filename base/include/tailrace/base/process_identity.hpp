@@ -22,9 +22,9 @@ static_assert(sizeof(ProcessIdentity) == 40 && std::is_trivially_copyable_v<Proc
 // This process. Reads /proc; call it at set-up, and anew after a fork.
 [[nodiscard]] ProcessIdentity current_process() noexcept;
 
-// True only when the kernel proves that the process ended: an earlier boot, or (in the same pid namespace)
-// no process of that pid with that start time. A process in another namespace can't be judged here, and
-// a stopped one is alive: both give false.
+// True only when the kernel proves that the process ended: an earlier boot, or (in the same pid
+// namespace) no process of that pid with that start time. A process in another namespace can't be
+// judged here, and a stopped one is alive: both give false.
 [[nodiscard]] bool has_ended(const ProcessIdentity& identity) noexcept;
 
 // The boot id alone, for the header of a ring.

@@ -1,5 +1,5 @@
-// Result<T>: a value or an Error, with the names of std::expected (which gcc 12 and clang 14 lack in
-// C++20). Move-only, for cold paths; never returned by publish or poll.
+// Result<T>: a value or an Error, with the names of std::expected (which gcc 12 and clang 14 lack
+// in C++20). Move-only, for cold paths; never returned by publish or poll.
 //
 //     auto region = Region::open(name, access);
 //     if (!region) return region.error();

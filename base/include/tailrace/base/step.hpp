@@ -1,9 +1,10 @@
 // Steps: named places in the protocol where a test may kill, stop or reschedule.
 //
 // TAILRACE_STEP("publisher.intent_noted") is nothing at all, unless the sources are compiled with
-// TAILRACE_STEPS. Then it calls the hook that a test has set, with the step's name. A step stands wherever a
-// death or a change of schedule there would be a case of its own: between two stores to shared memory, mostly.
-// Names are "noun.what_has_just_happened". Any thread; the hook is one per process.
+// TAILRACE_STEPS. Then it calls the hook that a test has set, with the step's name. A step stands
+// wherever a death or a change of schedule there would be a case of its own: between two stores to
+// shared memory, mostly. Names are "noun.what_has_just_happened". Any thread; the hook is one per
+// process.
 #pragma once
 
 #ifdef TAILRACE_STEPS

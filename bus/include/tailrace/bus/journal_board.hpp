@@ -1,8 +1,9 @@
-// The journal's notice board: how far a stream is durable, for publishers that wait and tools that watch.
+// The journal's notice board: how far a stream is durable, for publishers that wait and tools that
+// watch.
 //
-// The journal writer is one process at a time, proven by a lock that dies with it. Everybody else only reads.
-// `durable_sequence` in shared memory is never taken over by a successor: it is set anew from what recovery
-// found on the disk.
+// The journal writer is one process at a time, proven by a lock that dies with it. Everybody else
+// only reads. `durable_sequence` in shared memory is never taken over by a successor: it is set
+// anew from what recovery found on the disk.
 #pragma once
 
 #include <tailrace/base/file_lock.hpp>
@@ -29,8 +30,11 @@ public:
     // Says `stopped`, unless it failed.
     ~JournalBoardWriter();
 
-    // Wakes waiters when `durable_sequence` moved. Requires: durable <= written, both never go back.
-    void progress(Sequence durable_sequence, Sequence written_sequence, std::uint64_t written_bytes,
+    // Wakes waiters when `durable_sequence` moved. Requires: durable <= written, both never go
+    // back.
+    void progress(Sequence durable_sequence,
+                  Sequence written_sequence,
+                  std::uint64_t written_bytes,
                   std::uint64_t flushes) noexcept;
     void lost(std::uint64_t events) noexcept;
     // Freezes the durable sequence and wakes every waiter with the error.
@@ -49,8 +53,8 @@ private:
 [[nodiscard]] Sequence durable_sequence(const Region& region) noexcept;
 // Whether a journal writer is alive now. One system call.
 [[nodiscard]] bool has_journal_writer(const Region& region) noexcept;
-// Waits until durable_sequence(region) >= sequence. Errors: timed_out, no_writer, io_failure. Requires: the
-// region isn't open for observe.
+// Waits until durable_sequence(region) >= sequence. Errors: timed_out, no_writer, io_failure.
+// Requires: the region isn't open for observe.
 [[nodiscard]] Result<void> wait_durable(const Region& region, Sequence sequence, Deadline deadline);
 
 }  // namespace tailrace::bus

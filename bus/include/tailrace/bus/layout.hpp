@@ -1,9 +1,9 @@
 // What lies in a stream's two shared files. Bytes and offsets only, no behaviour.
 //
-// Law: docs/ring_layout.md. `control` holds a page that never changes after create (StreamHeader), a page that
-// everybody watches (StreamState), then the publisher and the subscriber tables. `events` holds nothing but
-// event bytes, so that subscribers can map it read-only. Words are grouped by who writes them, and different
-// writers stand kWriterDistanceBytes apart.
+// Law: docs/ring_layout.md. `control` holds a page that never changes after create (StreamHeader),
+// a page that everybody watches (StreamState), then the publisher and the subscriber tables.
+// `events` holds nothing but event bytes, so that subscribers can map it read-only. Words are
+// grouped by who writes them, and different writers stand kWriterDistanceBytes apart.
 #pragma once
 
 #include <tailrace/base/cache_line.hpp>
@@ -94,12 +94,13 @@ struct JournalBoard {
 
 // Bytes [4096, 8192) of `control`.
 struct StreamState {
-    // The next claim: sequence and position in one word (tail_word.hpp). Single-publisher streams store it
-    // after each commit; multi-publisher streams claim by compare-and-swap on it.
+    // The next claim: sequence and position in one word (tail_word.hpp). Single-publisher streams
+    // store it after each commit; multi-publisher streams claim by compare-and-swap on it.
     alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> tail;
 
-    // No byte at or beyond this position has been or is being written. Publishers raise it, a sixteenth of
-    // the capacity at a time, before they write there; readers that don't gate check it after they copied.
+    // No byte at or beyond this position has been or is being written. Publishers raise it, a
+    // sixteenth of the capacity at a time, before they write there; readers that don't gate check
+    // it after they copied.
     alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> write_limit;
     std::atomic<Sequence> reference_sequence;  // a sequence near the tail, to decode packed words
 
@@ -111,8 +112,10 @@ struct StreamState {
 
     alignas(kWriterDistanceBytes) JournalBoard journal;
 
-    // Tail words of places where a claim began, one for each sixteenth of the ring: where a reader may start.
-    alignas(kWriterDistanceBytes) std::array<std::atomic<std::uint64_t>, kCheckpointCount> checkpoints;
+    // Tail words of places where a claim began, one for each sixteenth of the ring: where a reader
+    // may start.
+    alignas(
+        kWriterDistanceBytes) std::array<std::atomic<std::uint64_t>, kCheckpointCount> checkpoints;
 };
 static_assert(sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
@@ -135,11 +138,12 @@ struct SlotOwner {
 };
 static_assert(sizeof(SlotOwner) == 120);
 
-// Written by its publisher alone; by a rescuer that holds the registry lock once that publisher is dead.
+// Written by its publisher alone; by a rescuer that holds the registry lock once that publisher is
+// dead.
 struct PublisherSlot {
-    // What it is about to claim, noted before the compare-and-swap and cleared after the commit, so that a dead
-    // owner's hole has a known place and size. `intent_sequence` is stored last and cleared first;
-    // kNoSequence: no intent.
+    // What it is about to claim, noted before the compare-and-swap and cleared after the commit, so
+    // that a dead owner's hole has a known place and size. `intent_sequence` is stored last and
+    // cleared first; kNoSequence: no intent.
     alignas(kWriterDistanceBytes) std::atomic<Sequence> intent_sequence;
     std::atomic<std::uint64_t> intent_position;
     std::atomic<std::uint32_t> intent_size_bytes;
@@ -158,8 +162,9 @@ enum class SlowPolicy : std::uint32_t {
 
 // Written by its subscriber alone; by whoever reclaims it under the registry lock once it is dead.
 struct SubscriberSlot {
-    alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> gate_position;  // kNoPosition: doesn't gate
-    std::atomic<std::uint64_t> position;  // where it stands, whatever its policy
+    alignas(kWriterDistanceBytes)
+        std::atomic<std::uint64_t> gate_position;  // kNoPosition: doesn't gate
+    std::atomic<std::uint64_t> position;           // where it stands, whatever its policy
     std::atomic<Sequence> sequence;
     std::atomic<std::uint64_t> lost_events;
 
@@ -179,7 +184,8 @@ inline constexpr std::uint64_t kSubscriberLocks = kLockBase + 0x10000;
 inline constexpr std::uint64_t kStateOffset = kHeaderPageBytes;
 inline constexpr std::uint64_t kPublisherTableOffset = 2 * kHeaderPageBytes;
 
-[[nodiscard]] constexpr std::uint64_t subscriber_table_offset(std::uint64_t publisher_slots) noexcept {
+[[nodiscard]] constexpr std::uint64_t subscriber_table_offset(
+    std::uint64_t publisher_slots) noexcept {
     return kPublisherTableOffset + publisher_slots * sizeof(PublisherSlot);
 }
 

@@ -9,10 +9,10 @@
 //         publisher->commit(claim);                             // visible now, whole
 //     }
 //
-// One thread at a time may use a Publisher; a process may have several. After attach no call allocates, and none
-// but a wake-up, a wait for room or the rescue of a dead process makes a system call. Between claim and commit
-// the stream's later events are held up: fill and commit at once. A process that dies there is bypassed
-// (docs/ring_layout.md, "Holes").
+// One thread at a time may use a Publisher; a process may have several. After attach no call
+// allocates, and none but a wake-up, a wait for room or the rescue of a dead process makes a system
+// call. Between claim and commit the stream's later events are held up: fill and commit at once. A
+// process that dies there is bypassed (docs/ring_layout.md, "Holes").
 #pragma once
 
 #include <tailrace/base/clock.hpp>
@@ -47,7 +47,7 @@ enum class PublishStatus : std::uint8_t {
 struct PublisherOptions {
     std::string name = "publisher";  // for tools
     WaitStrategy wait = WaitStrategy::futex;
-    std::string directory;  // empty: the default
+    std::string directory = {};  // empty: the default
 };
 
 // What an event carries beside its payload.
@@ -69,8 +69,8 @@ struct Claim {
     EventHeader header{};
 };
 
-// An open claim of several events that become visible at once. next() hands out one payload after the other; a
-// committed batch has all of them filled.
+// An open claim of several events that become visible at once. next() hands out one payload after
+// the other; a committed batch has all of them filled.
 class BatchClaim {
 public:
     [[nodiscard]] Sequence first_sequence() const noexcept { return place_.sequence; }
@@ -99,8 +99,8 @@ public:
     // Gives its slot back. Requires: no open claim.
     ~Publisher();
 
-    // Takes a publisher slot, rescuing what a dead owner left in it. Errors: those of Region::open, and `busy`
-    // when all slots are taken by living processes (a single-publisher stream has one).
+    // Takes a publisher slot, rescuing what a dead owner left in it. Errors: those of Region::open,
+    // and `busy` when all slots are taken by living processes (a single-publisher stream has one).
     [[nodiscard]] static Result<Publisher> attach(const std::string& stream,
                                                   const PublisherOptions& options = {});
     // Requires: region->access() == RegionAccess::publish.
@@ -122,13 +122,15 @@ public:
                                       EventType type,
                                       Deadline deadline) noexcept;
 
-    // Makes the event visible. Requires: the open claim of this publisher (one may be open at a time).
+    // Makes the event visible. Requires: the open claim of this publisher (one may be open at a
+    // time).
     void commit(Claim& claim) noexcept;
-    // Gives the claim up. On a multi-publisher stream its sequence becomes a tombstone that readers skip; on
-    // a single-publisher stream nothing remains.
+    // Gives the claim up. On a multi-publisher stream its sequence becomes a tombstone that readers
+    // skip; on a single-publisher stream nothing remains.
     void abort(Claim& claim) noexcept;
 
-    // Claims `sizes.size()` events that commit at once, all or nothing, also when this process dies.
+    // Claims `sizes.size()` events that commit at once, all or nothing, also when this process
+    // dies.
     [[nodiscard]] PublishStatus try_claim_batch(BatchClaim& batch,
                                                 std::span<const std::uint32_t> payload_sizes_bytes,
                                                 EventType type = 0) noexcept;
@@ -152,7 +154,8 @@ public:
         Claim claim;
         const PublishStatus status =
             try_claim(claim, static_cast<std::uint32_t>(payload.size()), type);
-        if (status != PublishStatus::ok) [[unlikely]] return status;
+        if (status != PublishStatus::ok) [[unlikely]]
+            return status;
         if (!payload.empty()) std::memcpy(claim.payload.data(), payload.data(), payload.size());
         commit(claim);
         return PublishStatus::ok;
@@ -184,17 +187,20 @@ public:
     // The sequence after the last one that this publisher committed; kNoSequence before the first.
     [[nodiscard]] Sequence next_own_sequence() const noexcept { return next_own_sequence_; }
 
-    // Waits until everything below `sequence` is durable in the journal. Errors: timed_out, no_writer (with
-    // the command that starts one), io_failure (the writer's errno).
+    // Waits until everything below `sequence` is durable in the journal. Errors: timed_out,
+    // no_writer (with the command that starts one), io_failure (the writer's errno).
     [[nodiscard]] Result<void> wait_durable(Sequence sequence, Deadline deadline) const;
 
-    // Who holds this publisher up, after would_block: "subscriber 3 'risk' (pid 41)". Empty when nobody does.
+    // Who holds this publisher up, after would_block: "subscriber 3 'risk' (pid 41)". Empty when
+    // nobody does.
     [[nodiscard]] std::string holder() const;
 
     [[nodiscard]] const Region& region() const noexcept { return *region_; }
 
 private:
-    Publisher(std::shared_ptr<Region> region, FileLock slot_lock, std::uint32_t slot_index,
+    Publisher(std::shared_ptr<Region> region,
+              FileLock slot_lock,
+              std::uint32_t slot_index,
               const PublisherOptions& options);
 
     [[nodiscard]] static EventHeader make_header(std::uint32_t payload_size_bytes,
@@ -204,7 +210,8 @@ private:
     }
 
     [[nodiscard]] PublishStatus try_claim_header(Claim& claim, EventHeader header) noexcept {
-        if (header.payload_size_bytes > max_payload_bytes_) [[unlikely]] return PublishStatus::too_large;
+        if (header.payload_size_bytes > max_payload_bytes_) [[unlikely]]
+            return PublishStatus::too_large;
         const std::uint64_t size_bytes =
             event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
         if (!shared_) {
@@ -214,11 +221,13 @@ private:
             }
         } else {
             const PublishStatus status = claim_shared(size_bytes, 1);
-            if (status != PublishStatus::ok) [[unlikely]] return status;
+            if (status != PublishStatus::ok) [[unlikely]]
+                return status;
         }
         std::byte* const record = events_ + (next_.position & offset_mask_);
-        claim.payload = {record + sizeof(EventHeader) + header.extension_words * kExtensionWordBytes,
-                         header.payload_size_bytes};
+        claim.payload = {
+            record + sizeof(EventHeader) + header.extension_words * kExtensionWordBytes,
+            header.payload_size_bytes};
         claim.sequence = next_.sequence;
         claim.position = next_.position;
         claim.size_bytes = static_cast<std::uint32_t>(size_bytes);
@@ -226,8 +235,10 @@ private:
         return PublishStatus::ok;
     }
 
-    // Multi-publisher streams: notes the intent, then claims by compare-and-swap. On ok `next_` is the claim.
-    [[nodiscard]] PublishStatus claim_shared(std::uint64_t size_bytes, std::uint32_t count) noexcept;
+    // Multi-publisher streams: notes the intent, then claims by compare-and-swap. On ok `next_` is
+    // the claim.
+    [[nodiscard]] PublishStatus claim_shared(std::uint64_t size_bytes,
+                                             std::uint32_t count) noexcept;
     template <typename SizeAt>
     [[nodiscard]] PublishStatus claim_batch(BatchClaim& batch,
                                             std::uint32_t count,
@@ -235,7 +246,8 @@ private:
                                             EventType type) noexcept;
     void note_intent(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept;
     void clear_intent() noexcept {
-        // [sync:intent_cleared] Release: whoever sees the intent gone sees the stamp of what it claimed.
+        // [sync:intent_cleared] Release: whoever sees the intent gone sees the stamp of what it
+        // claimed.
         slot_->intent_sequence.store(kNoSequence, std::memory_order_release);
         TAILRACE_STEP("publisher.intent_cleared");
     }
@@ -246,7 +258,8 @@ private:
         TAILRACE_STEP("publisher.tail_stored");
     }
 
-    // Cold: announces how far it may write and looks at the readers, until [.., end_position) may be written.
+    // Cold: announces how far it may write and looks at the readers, until [.., end_position) may
+    // be written.
     [[nodiscard]] PublishStatus make_room(std::uint64_t end_position) noexcept;
     void note_checkpoint(Place tail) noexcept;
     [[nodiscard]] std::uint64_t slowest_position(std::uint64_t at_most) noexcept;
@@ -275,14 +288,18 @@ private:
     WaitStrategy wait_ = WaitStrategy::futex;
 
     // This thread's own progress.
-    Place next_{0, 0};          // single: the next claim; multi: the last one
+    Place next_{0, 0};               // single: the next claim; multi: the last one
     std::uint64_t limit_ = 0;        // may write below it without looking
     std::uint64_t blocked_end_ = 0;  // what the last refused claim needed
     Sequence next_own_sequence_ = kNoSequence;
     PublishClock clock_;
     std::uint64_t last_liveness_check_ns_ = 0;
     std::uint32_t holder_index_ = 0;  // of the table that holder_kind_ names
-    enum class HolderKind : std::uint8_t { nobody, subscriber, publisher } holder_kind_ = HolderKind::nobody;
+    enum class HolderKind : std::uint8_t {
+        nobody,
+        subscriber,
+        publisher
+    } holder_kind_ = HolderKind::nobody;
 };
 
 template <typename Attempt>

@@ -1,8 +1,8 @@
 // Region: a stream's shared memory in this process. Create, open, unlink and list streams.
 //
-// One Region may serve any number of publishers and subscribers of this process, from any thread (its own
-// members are immutable after open). `events` is mapped twice back to back, so that an event never wraps.
-// Law: docs/ring_layout.md.
+// One Region may serve any number of publishers and subscribers of this process, from any thread
+// (its own members are immutable after open). `events` is mapped twice back to back, so that an
+// event never wraps. Law: docs/ring_layout.md.
 #pragma once
 
 #include <tailrace/base/mapping.hpp>
@@ -33,26 +33,28 @@ public:
     Region& operator=(const Region&) = delete;
     ~Region() = default;
 
-    // Makes the stream, with all its memory reserved and zeroed; it appears under its name complete or not at
-    // all. Errors: already_exists, no_space, no_permission, invalid_argument. `directory` empty: the default.
+    // Makes the stream, with all its memory reserved and zeroed; it appears under its name complete
+    // or not at all. Errors: already_exists, no_space, no_permission, invalid_argument. `directory`
+    // empty: the default.
     [[nodiscard]] static Result<void> create(const std::string& name,
                                              const StreamOptions& options,
                                              const std::string& directory = {});
 
-    // Checks everything that it will rely on: magic, version, checksum, sizes, boot. Errors: not_found,
-    // not_tailrace, incompatible, truncated, corrupt, stale, no_permission.
+    // Checks everything that it will rely on: magic, version, checksum, sizes, boot. Errors:
+    // not_found, not_tailrace, incompatible, truncated, corrupt, stale, no_permission.
     [[nodiscard]] static Result<std::shared_ptr<Region>> open(const std::string& name,
                                                               RegionAccess access,
                                                               const std::string& directory = {});
 
-    // Takes the name away and marks the stream removed, so that its publishers and subscribers get `closed`;
-    // memory goes when the last of them detaches. Error `busy` when somebody is attached, unless `force`.
-    // Removes a stale or damaged stream too.
+    // Takes the name away and marks the stream removed, so that its publishers and subscribers get
+    // `closed`; memory goes when the last of them detaches. Error `busy` when somebody is attached,
+    // unless `force`. Removes a stale or damaged stream too.
     [[nodiscard]] static Result<void> unlink(const std::string& name,
                                              bool force,
                                              const std::string& directory = {});
 
-    // Names of all streams, sorted, whether or not they can be opened. An absent directory has none.
+    // Names of all streams, sorted, whether or not they can be opened. An absent directory has
+    // none.
     [[nodiscard]] static Result<std::vector<std::string>> list(const std::string& directory = {});
 
     // Deletes what a create or unlink that was killed half-way left behind. Returns how many.
@@ -88,8 +90,8 @@ public:
     [[nodiscard]] std::string lock_path() const;
     // Whether somebody alive holds the lock byte (kPublisherLocks + i, …). One system call.
     [[nodiscard]] bool is_lock_held(std::uint64_t offset) const noexcept;
-    // The kernel says that a slot's owner is gone: its lock is free, or its process ended (a forked child
-    // keeps the lock). Meaningful while the slot is active.
+    // The kernel says that a slot's owner is gone: its lock is free, or its process ended (a forked
+    // child keeps the lock). Meaningful while the slot is active.
     [[nodiscard]] bool is_dead(const SlotOwner& owner, std::uint64_t lock_offset) const noexcept;
 
 private:

@@ -1,6 +1,8 @@
-// The accesses to event bytes on which everything rests: how an event is committed and how that is seen.
+// The accesses to event bytes on which everything rests: how an event is committed and how that is
+// seen.
 //
-// Law: docs/ring_layout.md and docs/memory_order.md (edge event_committed). Pure functions on mapped bytes.
+// Law: docs/ring_layout.md and docs/memory_order.md (edge event_committed). Pure functions on
+// mapped bytes.
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
@@ -14,14 +16,17 @@
 namespace tailrace::bus {
 
 // Stores the header's second word, then the stamp.
-inline void store_header(std::byte* record, const EventHeader& header, std::uint64_t stamp) noexcept {
+inline void store_header(std::byte* record,
+                         const EventHeader& header,
+                         std::uint64_t stamp) noexcept {
     std::memcpy(record + sizeof(std::uint64_t),
                 &header.payload_size_bytes,
                 sizeof(EventHeader) - sizeof(std::uint64_t));
     TAILRACE_STEP("event.sizes_written");
     std::atomic_ref<std::uint64_t> word(*reinterpret_cast<std::uint64_t*>(record));
-    // [sync:event_committed] Release: payload, extension words and sizes happen before the stamp that announces
-    // them. Relaxed would let a reader see the stamp first and read a half-written event.
+    // [sync:event_committed] Release: payload, extension words and sizes happen before the stamp
+    // that announces them. Relaxed would let a reader see the stamp first and read a half-written
+    // event.
     word.store(stamp, std::memory_order_release);
 }
 
@@ -33,26 +38,30 @@ inline void store_header(std::byte* record, const EventHeader& header, std::uint
     return word.load(std::memory_order_acquire);
 }
 
-// The header of a record whose stamp was seen. One 8-byte load, so that the sizes used are the sizes checked,
-// whatever a scribbler does to the bytes meanwhile.
+// The header of a record whose stamp was seen. One 8-byte load, so that the sizes used are the
+// sizes checked, whatever a scribbler does to the bytes meanwhile.
 [[nodiscard]] inline EventHeader load_header(const std::byte* record) noexcept {
-    std::atomic_ref<std::uint64_t> word(*reinterpret_cast<std::uint64_t*>(
-        const_cast<std::byte*>(record + sizeof(std::uint64_t))));
-    // Relaxed: ordered behind the stamp by load_stamp, or checked after the fact by the copying reader.
+    std::atomic_ref<std::uint64_t> word(
+        *reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(record + sizeof(std::uint64_t))));
+    // Relaxed: ordered behind the stamp by load_stamp, or checked after the fact by the copying
+    // reader.
     const std::uint64_t packed = word.load(std::memory_order_relaxed);
     EventHeader header{};
     std::memcpy(&header.payload_size_bytes, &packed, sizeof(packed));
     return header;
 }
 
-// Copies bytes that a publisher may be overwriting; the caller checks afterwards whether they still counted.
-// Requires: both aligned to 8, size a multiple of 8.
-inline void copy_racing_words(std::byte* to, const std::byte* from, std::size_t size_bytes) noexcept {
+// Copies bytes that a publisher may be overwriting; the caller checks afterwards whether they still
+// counted. Requires: both aligned to 8, size a multiple of 8.
+inline void copy_racing_words(std::byte* to,
+                              const std::byte* from,
+                              std::size_t size_bytes) noexcept {
     for (std::size_t offset = 0; offset < size_bytes; offset += sizeof(std::uint64_t)) {
         std::atomic_ref<std::uint64_t> word(
             *reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(from + offset)));
-        // [sync:write_limit_raised] Acquire: the check of write_limit that follows can't move before this load,
-        // so a byte of the next lap in the copy means that the raised limit is seen too.
+        // [sync:write_limit_raised] Acquire: the check of write_limit that follows can't move
+        // before this load, so a byte of the next lap in the copy means that the raised limit is
+        // seen too.
         const std::uint64_t value = word.load(std::memory_order_acquire);
         std::memcpy(to + offset, &value, sizeof(value));
     }

@@ -20,7 +20,7 @@ struct StreamOptions {
     std::uint32_t subscriber_slots = 32;
     std::uint32_t mode = 0660;  // permissions of the files; directories get x where there is r
     Sequence first_sequence = 0;
-    std::string journal_directory;  // empty: not journaled
+    std::string journal_directory = {};  // empty: not journaled
 };
 
 // 1 to 63 of A-Z a-z 0-9 . _ - and not a dot first. The error says which character is wrong.

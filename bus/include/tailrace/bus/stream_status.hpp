@@ -1,6 +1,8 @@
-// StreamStatus: who publishes, who reads, how far behind. For tools; reads shared memory only, writes nothing.
+// StreamStatus: who publishes, who reads, how far behind. For tools; reads shared memory only,
+// writes nothing.
 //
-// The values are of slightly different instants: a stream doesn't stop for its picture. Lag never goes negative.
+// The values are of slightly different instants: a stream doesn't stop for its picture. Lag never
+// goes negative.
 #pragma once
 
 #include <tailrace/bus/region.hpp>
@@ -16,8 +18,8 @@ namespace tailrace::bus {
 struct Lag {
     std::uint64_t events = 0;
     std::uint64_t bytes = 0;
-    // Age of the oldest unread event; 0 when there is none; empty when it can't be known (no publish time in
-    // the stream, or the event was overwritten).
+    // Age of the oldest unread event; 0 when there is none; empty when it can't be known (no
+    // publish time in the stream, or the event was overwritten).
     std::optional<std::uint64_t> age_ns = 0;
 };
 
@@ -62,9 +64,10 @@ struct StreamStatus {
     Sequence end_sequence = 0;     // the next to be claimed
     std::uint64_t rescued_events = 0;
     std::uint64_t reclaimed_subscribers = 0;
-    std::vector<PublisherStatus> publishers;    // active slots only
-    std::vector<SubscriberStatus> subscribers;  // active slots only; the journal's own is among them
-    std::optional<JournalStatus> journal;       // when the stream names a journal or had a writer
+    std::vector<PublisherStatus> publishers;  // active slots only
+    std::vector<SubscriberStatus>
+        subscribers;                       // active slots only; the journal's own is among them
+    std::optional<JournalStatus> journal;  // when the stream names a journal or had a writer
 };
 
 // One or two system calls per active slot.

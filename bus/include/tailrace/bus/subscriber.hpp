@@ -7,10 +7,11 @@
 //         if (result.state == PollState::gap) report(subscriber->last_gap());
 //     }
 //
-// One thread at a time may use a Subscriber. What happens when it is slow is its policy (layout.hpp, SlowPolicy):
-// a gating subscriber reads in the ring and holds publishers back; skip and observe copy events out, check that
-// no publisher had overwritten them, and only then hand them over. Needs write permission on `control` and
-// read permission on `events`; an observer needs read permission alone and leaves no trace.
+// One thread at a time may use a Subscriber. What happens when it is slow is its policy
+// (layout.hpp, SlowPolicy): a gating subscriber reads in the ring and holds publishers back; skip
+// and observe copy events out, check that no publisher had overwritten them, and only then hand
+// them over. Needs write permission on `control` and read permission on `events`; an observer needs
+// read permission alone and leaves no trace.
 #pragma once
 
 #include <tailrace/base/event.hpp>
@@ -40,8 +41,8 @@ struct Start {
     [[nodiscard]] static Start oldest() noexcept { return {Kind::oldest, 0}; }
     // Whatever is published next.
     [[nodiscard]] static Start newest() noexcept { return {Kind::newest, 0}; }
-    // Exactly there; attach fails with sequence_gone or sequence_ahead. The sequence that is published next
-    // is there already.
+    // Exactly there; attach fails with sequence_gone or sequence_ahead. The sequence that is
+    // published next is there already.
     [[nodiscard]] static Start at(Sequence sequence) noexcept { return {Kind::sequence, sequence}; }
 };
 
@@ -50,7 +51,7 @@ struct SubscriberOptions {
     SlowPolicy policy = SlowPolicy::gate;
     Start start = Start::newest();
     WaitStrategy wait = WaitStrategy::futex;
-    std::string directory;  // empty: the default
+    std::string directory = {};  // empty: the default
 };
 
 enum class PollState : std::uint8_t {
@@ -74,11 +75,12 @@ struct Gap {
     std::uint64_t count;
 };
 
-// A contiguous run of committed events as they lie in the ring, for whoever copies them on (the journal).
+// A contiguous run of committed events as they lie in the ring, for whoever copies them on (the
+// journal).
 struct Run {
     Sequence first_sequence = kNoSequence;
-    std::uint64_t count = 0;                  // events, tombstones included
-    std::span<const std::byte> bytes;         // empty: the sequences belong to a dead publisher's claim
+    std::uint64_t count = 0;           // events, tombstones included
+    std::span<const std::byte> bytes;  // empty: the sequences belong to a dead publisher's claim
     std::uint64_t first_publish_time_ns = 0;  // 0: the events carry none
     std::uint64_t max_publish_time_ns = 0;
 };
@@ -92,17 +94,17 @@ public:
     // Stops gating and gives its slot back.
     ~Subscriber();
 
-    // Errors: those of Region::open, `busy` when all slots are taken by living processes, sequence_gone,
-    // sequence_ahead; invalid_argument for the policy spill, which is not there yet.
+    // Errors: those of Region::open, `busy` when all slots are taken by living processes,
+    // sequence_gone, sequence_ahead; invalid_argument for the policy spill, which is not there yet.
     [[nodiscard]] static Result<Subscriber> attach(const std::string& stream,
                                                    const SubscriberOptions& options = {});
     // Requires: the region is open for subscribe or publish, or the policy is observe.
     [[nodiscard]] static Result<Subscriber> attach(std::shared_ptr<Region> region,
                                                    const SubscriberOptions& options = {});
 
-    // Hands up to `limit` events to `handler(const Event&)`, in order, and then lets publishers reuse their
-    // space. An Event is valid until the handler returns. Never waits. If the handler throws, the events of
-    // this call will be delivered again.
+    // Hands up to `limit` events to `handler(const Event&)`, in order, and then lets publishers
+    // reuse their space. An Event is valid until the handler returns. Never waits. If the handler
+    // throws, the events of this call will be delivered again.
     template <typename Handler>
     PollResult poll(Handler&& handler, std::uint64_t limit) {
         if (copies_) return poll_copies(handler, limit);
@@ -123,8 +125,8 @@ public:
         }
     }
 
-    // The next committed events in place, at most `max_bytes`, without letting go of them: the space is reused
-    // after release(mark()). Empty count: nothing there. Requires: policy gate.
+    // The next committed events in place, at most `max_bytes`, without letting go of them: the
+    // space is reused after release(mark()). Empty count: nothing there. Requires: policy gate.
     [[nodiscard]] Run next_run(std::uint64_t max_bytes) noexcept;
     [[nodiscard]] Place mark() const noexcept { return next_; }
     void release(Place mark) noexcept { move_cursor(mark); }
@@ -133,7 +135,8 @@ public:
 
     // Whether the next event is there. One load.
     [[nodiscard]] bool has_event() const noexcept {
-        return load_stamp(events_ + (next_.position & offset_mask_)) == stamp_of(next_.sequence, salt_);
+        return load_stamp(events_ + (next_.position & offset_mask_)) ==
+               stamp_of(next_.sequence, salt_);
     }
     // Starts anew somewhere else, in the same slot. Errors as attach.
     [[nodiscard]] Result<void> restart(const Start& where) { return start(where); }
@@ -163,8 +166,8 @@ private:
             const std::byte* const record = events_ + (next.position & offset_mask_);
             if (load_stamp(record) != stamp_of(next.sequence, salt_)) break;
             const EventHeader header = load_header(record);
-            const std::uint64_t size_bytes =
-                event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+            const std::uint64_t size_bytes = event_size_bytes(
+                header.payload_size_bytes, header.extension_words, alignment_bytes_);
             if (size_bytes > max_event_bytes_) [[unlikely]] {
                 sound = false;
                 break;
@@ -183,7 +186,8 @@ private:
             empty_polls_ = 0;
             move_cursor(next);
         }
-        if (!sound) [[unlikely]] return {delivered, PollState::corrupt};
+        if (!sound) [[unlikely]]
+            return {delivered, PollState::corrupt};
         if (seen != 0) return {delivered, PollState::ok};
         return {0, idle_poll()};
     }
@@ -218,8 +222,8 @@ private:
         slot_->sequence.store(place.sequence, std::memory_order_relaxed);
         slot_->position.store(place.position, std::memory_order_relaxed);
         if (policy_ != SlowPolicy::gate) return;
-        // [sync:gate_released] Release: this reader is done with every byte below. Pairs with the publisher's
-        // look at the gates before it writes there again.
+        // [sync:gate_released] Release: this reader is done with every byte below. Pairs with the
+        // publisher's look at the gates before it writes there again.
         slot_->gate_position.store(place.position, std::memory_order_release);
         TAILRACE_STEP("subscriber.gate_moved");
         wake_sleepers(state_->publishers_wait, fences_);
@@ -230,13 +234,15 @@ private:
     [[nodiscard]] Result<void> walk_to(Sequence sequence);
     [[nodiscard]] Error sequence_gone(Sequence sequence) const;
     [[nodiscard]] Error corrupt_error() const;
-    // Cold part of an empty poll: looks for a dead publisher's hole now and then, and for the stream's end.
+    // Cold part of an empty poll: looks for a dead publisher's hole now and then, and for the
+    // stream's end.
     [[nodiscard]] PollState idle_poll() noexcept;
     [[nodiscard]] bool step_over_hole() noexcept;
     [[nodiscard]] CopyResult copy_batch(std::uint64_t limit);
     [[nodiscard]] bool was_lapped(std::uint64_t position) const noexcept;
     [[nodiscard]] PollState jump_forward() noexcept;
-    // Looks some hundred times, without a pause: a pause takes longer than the event that it waits for.
+    // Looks some hundred times, without a pause: a pause takes longer than the event that it waits
+    // for.
     [[nodiscard]] bool spin_for_event() const noexcept {
         constexpr int kLooks = 256;
         for (int look = 0; look < kLooks; ++look) {

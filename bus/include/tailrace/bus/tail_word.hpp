@@ -1,8 +1,9 @@
 // The tail word: a sequence and a position in 8 bytes, so that one compare-and-swap claims both.
 //
-// word = sequence * 2^32 + position / 16, modulo 2^64. Positions beyond 64 GiB carry into the upper half; that is
-// arithmetic, not corruption. Both parts only grow, so whoever knows them to within half their range decodes
-// both in full: 2^31 events and 32 GiB either way. Pure functions, any thread.
+// word = sequence * 2^32 + position / 16, modulo 2^64. Positions beyond 64 GiB carry into the upper
+// half; that is arithmetic, not corruption. Both parts only grow, so whoever knows them to within
+// half their range decodes both in full: 2^31 events and 32 GiB either way. Pure functions, any
+// thread.
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
@@ -33,8 +34,8 @@ inline constexpr unsigned kPositionBits = 32;
 // Requires: `near` is within half the range of what was packed.
 [[nodiscard]] constexpr Place unpack_tail(std::uint64_t word, Place near) noexcept {
     const std::uint64_t near_units = near.position / kEventAlignmentBytes;
-    const auto units_ahead =
-        static_cast<std::int32_t>(static_cast<std::uint32_t>(word) - static_cast<std::uint32_t>(near_units));
+    const auto units_ahead = static_cast<std::int32_t>(static_cast<std::uint32_t>(word) -
+                                                       static_cast<std::uint32_t>(near_units));
     const std::uint64_t units = near_units + static_cast<std::uint64_t>(std::int64_t{units_ahead});
     const auto sequence_low = static_cast<std::uint32_t>((word - units) >> kPositionBits);
     const auto events_ahead =
@@ -44,7 +45,8 @@ inline constexpr unsigned kPositionBits = 32;
 }
 
 static_assert(unpack_tail(pack_tail({5, 96}), {0, 0}) == Place{5, 96});
-static_assert(unpack_tail(pack_tail({1ULL << 40U, 1ULL << 37U}), {(1ULL << 40U) - 9, (1ULL << 37U) + 64}) ==
+static_assert(unpack_tail(pack_tail({1ULL << 40U, 1ULL << 37U}),
+                          {(1ULL << 40U) - 9, (1ULL << 37U) + 64}) ==
               Place{1ULL << 40U, 1ULL << 37U});
 
 }  // namespace tailrace::bus

@@ -1,9 +1,9 @@
 // Waiting: how a thread passes the time until another process has done something.
 //
-// The side that publishes pays one load of a shared line for the sleepers and no fence: the sleeper makes up for
-// it with membarrier(GLOBAL_EXPEDITED) before its last look (edge sleeper_flag in docs/memory_order.md).
-// Where the kernel or a seccomp filter refuses membarrier, the publishing side fences and sleepers sleep in
-// short turns, so that nothing depends on it for correctness.
+// The side that publishes pays one load of a shared line for the sleepers and no fence: the sleeper
+// makes up for it with membarrier(GLOBAL_EXPEDITED) before its last look (edge sleeper_flag in
+// docs/memory_order.md). Where the kernel or a seccomp filter refuses membarrier, the publishing
+// side fences and sleepers sleep in short turns, so that nothing depends on it for correctness.
 #pragma once
 
 #include <tailrace/base/step.hpp>
@@ -37,22 +37,26 @@ inline void cpu_relax() noexcept {
 // Wakes everybody who sleeps on the cell. Cold: two system calls at most.
 void wake_all(WaitCell& cell) noexcept;
 
-// Call after the store that others wait for. `fences`: this process isn't registered for membarrier.
+// Call after the store that others wait for. `fences`: this process isn't registered for
+// membarrier.
 inline void wake_sleepers(WaitCell& cell, bool fences) noexcept {
     if (fences) [[unlikely]] {
-        // [sync:sleeper_flag] A full barrier between the commit and the look at the flag, in processes that
-        // the sleeper's membarrier doesn't reach. Acquire side: sleep_on, which reads the commit again.
+        // [sync:sleeper_flag] A full barrier between the commit and the look at the flag, in
+        // processes that the sleeper's membarrier doesn't reach. Acquire side: sleep_on, which
+        // reads the commit again.
         cell.sleeping.fetch_add(0, std::memory_order_seq_cst);
     }
-    // Keeps the compiler from moving the look before the commit; the sleeper's membarrier keeps the core.
+    // Keeps the compiler from moving the look before the commit; the sleeper's membarrier keeps the
+    // core.
     std::atomic_signal_fence(std::memory_order_seq_cst);  // [sync:sleeper_flag] compiler only
     TAILRACE_STEP("wake.looking");
     // Relaxed: a hint that sleepers write; a missed one is made up by the sleeper's own last look.
-    if (cell.sleeping.load(std::memory_order_relaxed) != 0) [[unlikely]] wake_all(cell);
+    if (cell.sleeping.load(std::memory_order_relaxed) != 0) [[unlikely]]
+        wake_all(cell);
 }
 
-// Sleeps until woken, at most `timeout_ns`, unless `ready()` turns true after the sleeper made itself known.
-// May return early. Requires: the cell is mapped writable.
+// Sleeps until woken, at most `timeout_ns`, unless `ready()` turns true after the sleeper made
+// itself known. May return early. Requires: the cell is mapped writable.
 template <typename Ready>
 void sleep_on(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept;
 
@@ -91,7 +95,9 @@ public:
     void reset() noexcept { steps_ = 0; }
 
 private:
-    static constexpr std::uint32_t kSpins = 1000;  // about 20 µs: cheaper than a sleep and a wake
+    // Between two steps a subscriber looks some hundred times: about 20 µs in all, cheaper than a
+    // sleep and a wake.
+    static constexpr std::uint32_t kSpins = 64;
     static constexpr std::uint32_t kYields = 20;
 
     static void yield_core() noexcept;

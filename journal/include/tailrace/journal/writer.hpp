@@ -51,7 +51,7 @@ enum class SegmentFill : std::uint8_t {
 };
 
 struct JournalOptions {
-    std::string directory;  // made when it isn't there
+    std::string directory = {};  // made when it isn't there
     std::string stream_name =
         {};  // stored; an existing journal of another name is refused. Empty: any
     std::uint64_t segment_size_bytes =

@@ -1,12 +1,13 @@
-// Recorder: the journal writer of a stream. Reads the ring as a subscriber and appends to the journal.
+// Recorder: the journal writer of a stream. Reads the ring as a subscriber and appends to the
+// journal.
 //
 //     auto recorder = Recorder::attach("trades", {});
 //     std::thread journal([&] { outcome = recorder->run(stop); });
 //
-// One thread makes all calls after attach(); it may live in any process, or in `tailrace record`. One recorder
-// per stream at a time, proven by a lock that dies with it. It holds its place in the ring until what it read has
-// been written, so a recorder that is killed loses nothing that is still in the ring: its successor goes on where
-// the journal ends. Law: docs/durability.md.
+// One thread makes all calls after attach(); it may live in any process, or in `tailrace record`.
+// One recorder per stream at a time, proven by a lock that dies with it. It holds its place in the
+// ring until what it read has been written, so a recorder that is killed loses nothing that is
+// still in the ring: its successor goes on where the journal ends. Law: docs/durability.md.
 #pragma once
 
 #include <tailrace/base/result.hpp>
@@ -30,12 +31,12 @@ enum class JournalLag : std::uint8_t {
 };
 
 struct RecorderOptions {
-    // `directory` empty: the one that the stream names, else default_journal_directory(stream). Alignment,
-    // stream name and start sequence are filled in from the stream.
-    journal::JournalOptions journal;
+    // `directory` empty: the one that the stream names, else default_journal_directory(stream).
+    // Alignment, stream name and start sequence are filled in from the stream.
+    journal::JournalOptions journal = {};
     JournalLag lag = JournalLag::gate;
     bus::WaitStrategy wait = bus::WaitStrategy::futex;
-    std::string bus_directory;  // empty: the default
+    std::string bus_directory = {};  // empty: the default
 };
 
 struct RecorderStatus {
@@ -50,10 +51,10 @@ struct RecorderStatus {
 
 class Recorder {
 public:
-    // Recovers the journal, or makes one, and takes its place in the ring: where the journal ends, or at the
-    // oldest event for a new journal. Events that left the ring before that become a gap. Errors: those of
-    // Region::open and Writer::open; `busy` when a recorder runs; `corrupt` when the ring isn't the
-    // continuation of this journal (it was created anew without regard to it).
+    // Recovers the journal, or makes one, and takes its place in the ring: where the journal ends,
+    // or at the oldest event for a new journal. Events that left the ring before that become a gap.
+    // Errors: those of Region::open and Writer::open; `busy` when a recorder runs; `corrupt` when
+    // the ring isn't the continuation of this journal (it was created anew without regard to it).
     [[nodiscard]] static Result<Recorder> attach(const std::string& stream,
                                                  const RecorderOptions& options);
 
@@ -63,8 +64,8 @@ public:
     Recorder& operator=(const Recorder&) = delete;
     ~Recorder() = default;
 
-    // One round: takes what is there, drives the disk, tells the board. Waits at most `timeout_ns` when there is
-    // nothing to do. Error: the journal failed (sticky), or the ring is corrupt.
+    // One round: takes what is there, drives the disk, tells the board. Waits at most `timeout_ns`
+    // when there is nothing to do. Error: the journal failed (sticky), or the ring is corrupt.
     [[nodiscard]] Result<void> step(std::uint64_t timeout_ns);
 
     // step() until `stop` is set or the stream is removed; then close().
@@ -78,8 +79,11 @@ public:
     [[nodiscard]] bool stream_was_removed() const noexcept;
 
 private:
-    Recorder(bus::Subscriber subscriber, journal::Writer writer, bus::JournalBoardWriter board,
-             const RecorderOptions& options, std::string journal_directory);
+    Recorder(bus::Subscriber subscriber,
+             journal::Writer writer,
+             bus::JournalBoardWriter board,
+             const RecorderOptions& options,
+             std::string journal_directory);
 
     static constexpr std::size_t kMarksPerRound = 16;
 
@@ -99,17 +103,19 @@ private:
     std::string journal_directory_;
     Sequence first_sequence_ = 0;
     std::uint64_t lost_events_ = 0;
-    bus::Run pending_;              // read from the ring, not yet appended whole
-    std::deque<bus::Place> marks_;  // appended, not yet written: the ring is held from the first of them
+    bus::Run pending_;  // read from the ring, not yet appended whole
+    std::deque<bus::Place>
+        marks_;  // appended, not yet written: the ring is held from the first of them
     bus::Place released_{0, 0};
 };
 
 // Where the journal of `stream` lies when nobody says otherwise: $TAILRACE_JOURNAL_DIR/STREAM, else
-// $XDG_STATE_HOME/tailrace/STREAM, else /var/lib/tailrace/STREAM (root) or ~/.local/state/tailrace/STREAM.
+// $XDG_STATE_HOME/tailrace/STREAM, else /var/lib/tailrace/STREAM (root) or
+// ~/.local/state/tailrace/STREAM.
 [[nodiscard]] std::string default_journal_directory(const std::string& stream);
 
-// The sequence with which a ring must begin to continue the journal in `directory`; 0 when there is none.
-// Error `corrupt` when recovery would refuse it.
+// The sequence with which a ring must begin to continue the journal in `directory`; 0 when there is
+// none. Error `corrupt` when recovery would refuse it.
 [[nodiscard]] Result<Sequence> sequence_after_journal(const std::string& directory);
 
 }  // namespace tailrace::bridge

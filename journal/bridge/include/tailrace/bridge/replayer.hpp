@@ -20,15 +20,15 @@ namespace tailrace::bridge {
 struct ReplayOptions {
     // 1: original pace, 10: ten times as fast; 0: no pauses.
     double speed = 1.0;
-    std::optional<Sequence> to_sequence;         // exclusive
-    std::optional<std::uint64_t> to_time_ns;     // exclusive
+    std::optional<Sequence> to_sequence;          // exclusive
+    std::optional<std::uint64_t> to_time_ns;      // exclusive
     std::uint64_t longest_pause_ns = UINT64_MAX;  // idle times are cut down to this
     bool follow = false;                          // at the end, wait for more instead of stopping
 };
 
 struct ReplayReport {
-    std::uint64_t events = 0;  // handed out
-    std::uint64_t bytes = 0;   // of payload
+    std::uint64_t events = 0;       // handed out
+    std::uint64_t bytes = 0;        // of payload
     std::uint64_t lost_events = 0;  // in gaps of the journal
     Sequence first_sequence = kNoSequence;
     Sequence next_sequence = 0;
@@ -48,8 +48,9 @@ public:
     [[nodiscard]] virtual Result<bool> on_gap(journal::Gap gap) = 0;
 };
 
-// Publishes every event into a stream, with its type, key and event time (its original publish time where it had
-// no event time). Waits for room. Gaps are not publishable; they are counted in the report.
+// Publishes every event into a stream, with its type, key and event time (its original publish time
+// where it had no event time). Waits for room. Gaps are not publishable; they are counted in the
+// report.
 class StreamSink final : public ReplaySink {
 public:
     explicit StreamSink(bus::Publisher publisher) noexcept : publisher_(std::move(publisher)) {}
@@ -63,7 +64,8 @@ private:
     const std::atomic<bool>* stop_ = nullptr;
 };
 
-// Replays from where the reader stands. Errors: of the journal (`corrupt` with its range) or of the sink.
+// Replays from where the reader stands. Errors: of the journal (`corrupt` with its range) or of the
+// sink.
 [[nodiscard]] Result<ReplayReport> replay(journal::Reader& reader,
                                           ReplaySink& sink,
                                           const ReplayOptions& options,

@@ -1,0 +1,115 @@
+// RecordedStream: a small stream with a journal beside it, and the questions that bridge tests ask
+// of both.
+#pragma once
+
+#include "support/numbered_event.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/test_stream.hpp"
+
+#include <tailrace/bridge/recorder.hpp>
+#include <tailrace/journal/reader.hpp>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tailrace::test {
+
+struct JournaledEvent {
+    Sequence sequence;
+    std::uint32_t publisher;
+    std::uint64_t number;
+    friend bool operator==(const JournaledEvent&, const JournaledEvent&) = default;
+};
+
+// Everything that a journal holds, read from its first event to its end.
+struct JournalContent {
+    std::vector<JournaledEvent> events;
+    std::vector<journal::Gap> gaps;
+    std::uint64_t tombstones = 0;
+    std::uint64_t torn = 0;  // events whose bytes are not what their publisher wrote
+    Sequence end_sequence = 0;
+};
+
+[[nodiscard]] inline JournalContent read_journal(const std::string& directory) {
+    JournalContent content;
+    auto reader = expect(journal::Reader::open(directory), "open the journal");
+    content.end_sequence = reader.first_sequence();
+    for (;;) {
+        auto step = expect(reader.next_batch(), "read the journal");
+        if (step.kind == journal::ReadKind::end) return content;
+        if (step.kind == journal::ReadKind::gap) {
+            content.gaps.push_back(step.gap);
+            content.end_sequence = step.gap.first + step.gap.count;
+            continue;
+        }
+        for (const Event& event : step.batch) {
+            content.end_sequence = event.sequence() + 1;
+            if (event.is_tombstone()) {
+                ++content.tombstones;
+                continue;
+            }
+            const auto numbered = read_numbered(event.payload());
+            if (numbered) {
+                content.events.push_back({event.sequence(), numbered->publisher, numbered->number});
+            } else {
+                ++content.torn;
+            }
+        }
+    }
+}
+
+class RecordedStream {
+public:
+    explicit RecordedStream(const bus::StreamOptions& options = small_stream())
+        : stream_(options) {}
+
+    [[nodiscard]] const TestStream& stream() const noexcept { return stream_; }
+    [[nodiscard]] std::string journal_directory() const {
+        return stream_.directory() + "/.journal";
+    }
+
+    [[nodiscard]] bridge::RecorderOptions options() const {
+        bridge::RecorderOptions options;
+        options.journal.directory = journal_directory();
+        options.journal.segment_size_bytes = std::uint64_t{1} << 20U;
+        options.bus_directory = stream_.directory();
+        return options;
+    }
+    [[nodiscard]] Result<bridge::Recorder> try_record() const {
+        return bridge::Recorder::attach(stream_.name(), options());
+    }
+    [[nodiscard]] bridge::Recorder recorder() const {
+        return expect(try_record(), "attach the recorder");
+    }
+
+private:
+    TestStream stream_;
+};
+
+// Publishes `count` numbered events, `first` on; false when one was refused.
+[[nodiscard]] inline bool publish_numbered(bus::Publisher& publisher,
+                                           std::uint32_t id,
+                                           std::uint64_t first,
+                                           std::uint64_t count,
+                                           bus::Deadline deadline = bus::Deadline::never()) {
+    std::array<std::byte, kLargestNumberedBytes> bytes{};
+    for (std::uint64_t number = first; number < first + count; ++number) {
+        const std::span<std::byte> payload(bytes.data(), numbered_size_bytes(id, number));
+        fill_numbered(payload, id, number);
+        if (publisher.publish(payload, 1, deadline) != bus::PublishStatus::ok) return false;
+    }
+    return true;
+}
+
+// Steps until everything published so far is durable. False: the recorder failed.
+[[nodiscard]] inline bool record_all(bridge::Recorder& recorder, const bus::Region& region) {
+    constexpr std::uint64_t kTurnNs = 1'000'000;
+    while (recorder.status().durable_sequence < region.tail().sequence) {
+        if (!recorder.step(kTurnNs)) return false;
+    }
+    return true;
+}
+
+}  // namespace tailrace::test

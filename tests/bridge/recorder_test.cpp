@@ -1,0 +1,309 @@
+#include "bridge/recorded_stream.hpp"
+#include "support/child_process.hpp"
+#include "support/shared_object.hpp"
+#include "support/watchdog.hpp"
+
+#include <tailrace/bridge/recorder.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+namespace {
+
+using namespace tailrace;
+using namespace tailrace::test;
+
+bool is_numbered_from(const JournalContent& content, std::uint32_t publisher, std::uint64_t count) {
+    std::uint64_t expected = 0;
+    for (const JournaledEvent& event : content.events) {
+        if (event.publisher == publisher && event.number != expected++) return false;
+    }
+    return expected == count;
+}
+
+TEST_CASE("recorder: what was published is in the journal, byte for byte", "[bridge][recorder]") {
+    const Watchdog watchdog("recorder content");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    auto recorder = recorded.recorder();
+
+    REQUIRE(publish_numbered(publisher, 1, 0, 300));
+    REQUIRE(record_all(recorder, publisher.region()));
+    REQUIRE(recorder.close());
+
+    const JournalContent content = read_journal(recorded.journal_directory());
+    CHECK(content.events.size() == 300);
+    CHECK(is_numbered_from(content, 1, 300));
+    CHECK(content.torn == 0);
+    CHECK(content.gaps.empty());
+    CHECK(content.events.front().sequence == 0);
+    CHECK(content.events.back().sequence == 299);
+}
+
+TEST_CASE("recorder: a publisher that waits for durability is woken when it is there",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("wait_durable");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    auto recorder = recorded.recorder();
+    std::atomic<bool> stop{false};
+    Result<void> outcome;
+    std::thread journal([&] { outcome = recorder.run(stop); });
+
+    bool all_durable = true;
+    for (std::uint64_t number = 0; number < 20; ++number) {
+        all_durable = all_durable && publish_numbered(publisher, 1, number, 1);
+        const auto waited =
+            publisher.wait_durable(publisher.next_own_sequence(), bus::Deadline::never());
+        all_durable = all_durable && waited.has_value() &&
+                      bus::durable_sequence(publisher.region()) >= publisher.next_own_sequence();
+    }
+    stop.store(true);
+    journal.join();
+
+    CHECK(all_durable);
+    CHECK(outcome.has_value());
+    CHECK(read_journal(recorded.journal_directory()).events.size() == 20);
+}
+
+TEST_CASE("recorder: without one, waiting for durability is an error that names the command",
+          "[bridge][recorder]") {
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    REQUIRE(publish_numbered(publisher, 1, 0, 1));
+
+    const auto waited = publisher.wait_durable(1, bus::Deadline::never());
+
+    REQUIRE_FALSE(waited);
+    CHECK(waited.error().code == ErrorCode::no_writer);
+    CHECK(waited.error().hint == "tailrace record stream");
+}
+
+TEST_CASE("recorder: publishers wait for it when the ring is full of unwritten events",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder gate");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    auto recorder = recorded.recorder();
+
+    // More than the ring holds; the recorder isn't driven meanwhile.
+    const bool fitted = publish_numbered(publisher, 1, 0, 5000, bus::Deadline::at_once());
+
+    CHECK_FALSE(fitted);
+    CHECK(publisher.holder().find("'journal'") != std::string::npos);
+    REQUIRE(record_all(recorder, publisher.region()));
+    CHECK(publish_numbered(publisher, 2, 0, 100));
+}
+
+TEST_CASE("recorder: with drop it lets publishers pass, and the journal tells the exact gap",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder drop");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    bridge::RecorderOptions options = recorded.options();
+    options.lag = bridge::JournalLag::drop;
+    auto recorder = expect(bridge::Recorder::attach("stream", options), "attach");
+    // The recorder reads nothing until the ring is nearly full, as if the disk had stood still.
+    std::uint64_t published = 0;
+    while (publish_numbered(publisher, 1, published, 1, bus::Deadline::at_once()))
+        ++published;
+
+    // One round takes what it can; then more comes than it has room for, again and again.
+    std::uint64_t rounds = 0;
+    while (recorder.status().lost_events == 0 && rounds++ < 10'000) {
+        REQUIRE(recorder.step(0));
+        while (publish_numbered(publisher, 1, published, 1, bus::Deadline::at_once()))
+            ++published;
+    }
+    REQUIRE(record_all(recorder, publisher.region()));
+    REQUIRE(recorder.close());
+
+    const JournalContent content = read_journal(recorded.journal_directory());
+    std::uint64_t lost = 0;
+    for (const journal::Gap& gap : content.gaps)
+        lost += gap.count;
+    CHECK(lost == recorder.status().lost_events);
+    CHECK(content.events.size() + lost == published);
+    CHECK(content.torn == 0);
+}
+
+TEST_CASE("recorder: a second one is refused and told who runs", "[bridge][recorder]") {
+    const RecordedStream recorded;
+    auto recorder = recorded.recorder();
+
+    const auto second = recorded.try_record();
+
+    REQUIRE_FALSE(second);
+    CHECK(second.error().code == ErrorCode::busy);
+    CHECK(second.error().message.find("pid " + std::to_string(::getpid())) != std::string::npos);
+}
+
+TEST_CASE("recorder: its successor goes on where the journal ends", "[bridge][recorder]") {
+    const Watchdog watchdog("recorder successor");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    {
+        auto recorder = recorded.recorder();
+        REQUIRE(publish_numbered(publisher, 1, 0, 50));
+        REQUIRE(record_all(recorder, publisher.region()));
+        REQUIRE(recorder.close());
+    }
+    REQUIRE(publish_numbered(publisher, 1, 50, 50));  // while nobody records
+    auto recorder = recorded.recorder();
+    REQUIRE(record_all(recorder, publisher.region()));
+    REQUIRE(recorder.close());
+
+    const JournalContent content = read_journal(recorded.journal_directory());
+    CHECK(content.events.size() == 100);
+    CHECK(is_numbered_from(content, 1, 100));
+    CHECK(content.gaps.empty());
+}
+
+TEST_CASE("recorder: what left the ring while nobody recorded is an exact gap",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder gap");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    {
+        auto recorder = recorded.recorder();
+        REQUIRE(publish_numbered(publisher, 1, 0, 10));
+        REQUIRE(record_all(recorder, publisher.region()));
+        REQUIRE(recorder.close());
+    }
+    REQUIRE(publish_numbered(publisher, 1, 10, 5000));  // several rings, nobody gates
+    auto recorder = recorded.recorder();
+    REQUIRE(record_all(recorder, publisher.region()));
+    REQUIRE(recorder.close());
+
+    const JournalContent content = read_journal(recorded.journal_directory());
+    REQUIRE(content.gaps.size() == 1);
+    CHECK(content.gaps[0].first == 10);
+    CHECK(content.gaps[0].count == recorder.status().lost_events);
+    CHECK(content.events.size() + content.gaps[0].count == 5010);
+    CHECK(content.events[10].sequence == 10 + content.gaps[0].count);
+    CHECK(content.events[10].number == content.events[10].sequence);
+    CHECK(content.torn == 0);
+}
+
+TEST_CASE("recorder: after the ring was deleted the stream goes on from its journal",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder reboot");
+    const TemporaryDirectory directory;
+    bridge::RecorderOptions options;
+    options.journal.directory = directory.path() + "/.journal";
+    options.journal.segment_size_bytes = std::uint64_t{1} << 20U;
+    options.bus_directory = directory.path();
+    for (std::uint64_t life = 0; life < 3; ++life) {
+        bus::StreamOptions ring = small_stream();
+        ring.first_sequence =
+            expect(bridge::sequence_after_journal(options.journal.directory), "end");
+        REQUIRE(ring.first_sequence == life * 40);
+        REQUIRE(bus::Region::create("reborn", ring, directory.path()));
+        auto publisher = expect(
+            bus::Publisher::attach("reborn", {"p", bus::WaitStrategy::futex, directory.path()}),
+            "attach");
+        auto recorder = expect(bridge::Recorder::attach("reborn", options), "record");
+        REQUIRE(publish_numbered(publisher, 1, life * 40, 40));
+        REQUIRE(record_all(recorder, publisher.region()));
+        REQUIRE(bus::Region::unlink("reborn", true, directory.path()));
+        // Neither is closed: as in a reboot.
+    }
+
+    const JournalContent content = read_journal(options.journal.directory);
+    CHECK(content.events.size() == 120);
+    CHECK(is_numbered_from(content, 1, 120));
+    CHECK(content.gaps.empty());
+    for (const JournaledEvent& event : content.events)
+        CHECK(event.sequence == event.number);
+}
+
+TEST_CASE("recorder: a ring that was made anew without regard to the journal is refused",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder foreign ring");
+    const TemporaryDirectory directory;
+    bridge::RecorderOptions options;
+    options.journal.directory = directory.path() + "/.journal";
+    options.bus_directory = directory.path();
+    for (std::uint64_t life = 0; life < 2; ++life) {
+        REQUIRE(bus::Region::create("careless", small_stream(), directory.path()));
+        auto publisher = expect(
+            bus::Publisher::attach("careless", {"p", bus::WaitStrategy::futex, directory.path()}),
+            "attach");
+        // The second ring has published more than the first: its sequences would pass for the
+        // journal's own.
+        REQUIRE(publish_numbered(publisher, 1, 0, 10 + life * 10));
+        auto recorder = bridge::Recorder::attach("careless", options);
+        if (life == 0) {
+            REQUIRE(recorder);
+            REQUIRE(record_all(*recorder, publisher.region()));
+            REQUIRE(recorder->close());
+        } else {
+            REQUIRE_FALSE(recorder);
+            CHECK(recorder.error().code == ErrorCode::corrupt);
+            CHECK(recorder.error().message.find("careless") != std::string::npos);
+            CHECK_FALSE(recorder.error().hint.empty());
+        }
+        REQUIRE(bus::Region::unlink("careless", true, directory.path()));
+    }
+    CHECK(read_journal(options.journal.directory).events.size() == 10);
+}
+
+TEST_CASE("recorder: an aborted event and a dead publisher's hole are tombstones in the journal",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder tombstones");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    REQUIRE(publish_numbered(publisher, 1, 0, 1));
+    bus::Claim claim;
+    REQUIRE(publisher.try_claim(claim, 100) == bus::PublishStatus::ok);
+    publisher.abort(claim);
+    ChildProcess dying([&] {
+        auto own = recorded.stream().publisher("dying");
+        bus::Claim never_committed;
+        if (own.try_claim(never_committed, 64) != bus::PublishStatus::ok) return 1;
+        ::kill(::getpid(), SIGKILL);
+        return 1;
+    });
+    REQUIRE(dying.wait().was_killed());
+    REQUIRE(publish_numbered(publisher, 1, 1, 1));
+
+    auto recorder = recorded.recorder();
+    REQUIRE(record_all(recorder, publisher.region()));
+    REQUIRE(recorder.close());
+
+    const JournalContent content = read_journal(recorded.journal_directory());
+    CHECK(content.tombstones == 2);
+    REQUIRE(content.events.size() == 2);
+    CHECK(content.events[0].sequence == 0);
+    CHECK(content.events[1].sequence == 3);
+    CHECK(content.end_sequence == 4);
+}
+
+TEST_CASE("recorder: an event that no batch can hold is refused by name", "[bridge][recorder]") {
+    const Watchdog watchdog("recorder too large");
+    bus::StreamOptions large = small_stream();
+    large.capacity_bytes = std::uint64_t{16} << 20U;
+    const RecordedStream recorded(large);
+    auto publisher = recorded.stream().publisher();
+    auto recorder = recorded.recorder();
+    const std::vector<std::byte> payload(std::size_t{3} << 19U);
+    REQUIRE(publisher.try_publish(std::span<const std::byte>(payload)) == bus::PublishStatus::ok);
+
+    Result<void> stepped;
+    for (int round = 0; round < 10 && stepped; ++round)
+        stepped = recorder.step(0);
+
+    REQUIRE_FALSE(stepped);
+    CHECK(stepped.error().code == ErrorCode::too_large);
+    CHECK(stepped.error().message.find("event 0 of stream 'stream'") != std::string::npos);
+    const auto waited = publisher.wait_durable(1, bus::Deadline::never());
+    REQUIRE_FALSE(waited);
+    CHECK(waited.error().code == ErrorCode::io_failure);
+}
+
+}  // namespace

@@ -1,0 +1,148 @@
+#include "bridge/recorded_stream.hpp"
+#include "support/watchdog.hpp"
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/bridge/replayer.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <functional>
+
+namespace {
+
+using namespace tailrace;
+using namespace tailrace::test;
+
+class ListSink final : public bridge::ReplaySink {
+public:
+    Result<bool> on_event(const Event& event) override {
+        sequences.push_back(event.sequence());
+        return sequences.size() < most_events;
+    }
+    Result<bool> on_gap(journal::Gap gap) override {
+        gaps.push_back(gap);
+        return true;
+    }
+
+    std::vector<Sequence> sequences;
+    std::vector<journal::Gap> gaps;
+    std::size_t most_events = SIZE_MAX;
+};
+
+// A journal of `count` numbered events of publisher 1.
+void record_numbered(const RecordedStream& recorded, std::uint64_t count) {
+    auto publisher = recorded.stream().publisher();
+    auto recorder = recorded.recorder();
+    REQUIRE(publish_numbered(publisher, 1, 0, count));
+    REQUIRE(record_all(recorder, publisher.region()));
+    REQUIRE(recorder.close());
+}
+
+bridge::ReplayReport replay_all(const RecordedStream& recorded,
+                                bridge::ReplaySink& sink,
+                                const bridge::ReplayOptions& options,
+                                Sequence from = 0) {
+    auto reader = expect(journal::Reader::open(recorded.journal_directory()), "open");
+    static_cast<void>(expect(Result<bool>(reader.seek_sequence(from).has_value()), "seek"));
+    const std::atomic<bool> stop{false};
+    return expect(bridge::replay(reader, sink, options, stop), "replay");
+}
+
+TEST_CASE("replay: half-open ranges by sequence", "[bridge][replay]") {
+    const Watchdog watchdog("replay range");
+    const RecordedStream recorded;
+    record_numbered(recorded, 100);
+    bridge::ReplayOptions options;
+    options.speed = 0;
+    options.to_sequence = 60;
+    ListSink sink;
+
+    const auto report = replay_all(recorded, sink, options, 40);
+
+    REQUIRE(sink.sequences.size() == 20);
+    CHECK(sink.sequences.front() == 40);
+    CHECK(sink.sequences.back() == 59);
+    CHECK(report.events == 20);
+    CHECK(report.first_sequence == 40);
+    CHECK(report.next_sequence == 60);
+    CHECK_FALSE(report.stopped);
+}
+
+TEST_CASE("replay: the sink may stop it", "[bridge][replay]") {
+    const Watchdog watchdog("replay stop");
+    const RecordedStream recorded;
+    record_numbered(recorded, 100);
+    bridge::ReplayOptions options;
+    options.speed = 0;
+    ListSink sink;
+    sink.most_events = 7;
+
+    const auto report = replay_all(recorded, sink, options);
+
+    CHECK(sink.sequences.size() == 7);
+    CHECK(report.stopped);
+}
+
+TEST_CASE(
+    "replay: into a stream gives the same payloads and types, with the original time as event time",
+    "[bridge][replay]") {
+    const Watchdog watchdog("replay into a stream");
+    const RecordedStream recorded;
+    record_numbered(recorded, 200);
+    bus::StreamOptions roomy = small_stream();
+    roomy.capacity_bytes = std::uint64_t{1} << 20U;
+    const TestStream target(roomy);
+    bridge::StreamSink sink(target.publisher());
+    bridge::ReplayOptions options;
+    options.speed = 0;
+
+    const auto report = replay_all(recorded, sink, options);
+
+    CHECK(report.events == 200);
+    std::uint64_t number = 0;
+    bool same = true;
+    auto subscriber = target.subscriber();
+    const auto polled = subscriber.poll(
+        [&](const Event& event) {
+            const auto numbered = read_numbered(event.payload());
+            same = same && numbered && numbered->number == number++ && event.type() == 1 &&
+                   event.event_time_ns() != 0 && event.event_time_ns() <= event.publish_time_ns();
+        },
+        1000);
+    CHECK(polled.events == 200);
+    CHECK(same);
+}
+
+TEST_CASE(
+    "replay: at its own pace it takes no less time than the recording, at ten times the tenth",
+    "[bridge][replay]") {
+    const Watchdog watchdog("replay pace");
+    const RecordedStream recorded;
+    constexpr std::uint64_t kSpanNs = 60'000'000;
+    {
+        auto publisher = recorded.stream().publisher();
+        auto recorder = recorded.recorder();
+        REQUIRE(publish_numbered(publisher, 1, 0, 1));
+        const std::uint64_t begin_ns = monotonic_ns();
+        while (monotonic_ns() - begin_ns < kSpanNs)
+            REQUIRE(recorder.step(1'000'000));
+        REQUIRE(publish_numbered(publisher, 1, 1, 1));
+        REQUIRE(record_all(recorder, publisher.region()));
+        REQUIRE(recorder.close());
+    }
+    for (const double speed : {1.0, 10.0}) {
+        bridge::ReplayOptions options;
+        options.speed = speed;
+        ListSink sink;
+        const auto report = replay_all(recorded, sink, options);
+        CHECK(report.events == 2);
+        // A millisecond for the publish clock's own error.
+        CHECK(static_cast<double>(report.elapsed_ns) >= (kSpanNs - 1'000'000) / speed);
+    }
+    bridge::ReplayOptions cut;
+    cut.longest_pause_ns = 1'000'000;
+    ListSink sink;
+    CHECK(replay_all(recorded, sink, cut).events == 2);
+}
+
+}  // namespace
