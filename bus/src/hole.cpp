@@ -13,6 +13,7 @@ struct Intent {
     Place place{kNoSequence, 0};
     std::uint64_t size_bytes = 0;
     std::uint32_t count = 0;
+    bool has_won = false;  // proven; a claim of one event is never marked
 };
 
 // A living owner may be changing its intent: it clears the sequence first and stores it last, so a
@@ -28,7 +29,9 @@ Intent load_intent(const PublisherSlot& slot) noexcept {
     intent.place.position = slot.intent_position.load(std::memory_order_acquire);
     TAILRACE_STEP("hole.intent_position_read");
     // Relaxed, both: relied on only once the owner is dead.
-    intent.size_bytes = slot.intent_size_bytes.load(std::memory_order_relaxed);
+    const std::uint32_t marked_size_bytes = slot.intent_size_bytes.load(std::memory_order_relaxed);
+    intent.size_bytes = marked_size_bytes & ~kIntentWon;
+    intent.has_won = (marked_size_bytes & kIntentWon) != 0;
     intent.count = slot.intent_count.load(std::memory_order_relaxed);
     // [sync:intent_cleared] Acquire: an intent that is gone by now was committed, and the stamp is
     // seen.
@@ -82,6 +85,7 @@ public:
         for (std::size_t index = 0; index < count_; ++index) {
             if (intents_[index].size_bytes == intent.size_bytes &&
                 intents_[index].count == intent.count) {
+                intents_[index].has_won |= intent.has_won;
                 return;
             }
         }
@@ -94,6 +98,10 @@ public:
 
     [[nodiscard]] HoleVerdict judge(const Region& region) const noexcept {
         if (count_ == 1 && !overflow_) return dead_hole(intents_[0]);
+        // Before the look at what follows: stamps inside a batch that died in its commit are no history.
+        for (std::size_t index = 0; index < count_; ++index) {
+            if (intents_[index].has_won) return dead_hole(intents_[index]);
+        }
         for (std::size_t index = 0; index < count_; ++index) {
             if (is_next_place(region, end_of(intents_[index]))) return dead_hole(intents_[index]);
         }

@@ -45,6 +45,12 @@ PublishStatus Publisher::claim_batch(BatchClaim& batch,
     PublishStatus status = PublishStatus::ok;
     if (shared_) {
         status = claim_shared(size_bytes, count);
+        if (status == PublishStatus::ok) {
+            // Relaxed: the stamps that it explains are stored later, with release.
+            slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes) | kIntentWon,
+                                           std::memory_order_relaxed);
+            TAILRACE_STEP("batch.marked_won");
+        }
     } else {
         if (next_.position + size_bytes > limit_) status = make_room(next_.position + size_bytes);
         // A successor must know what may hold stamps of a batch that never was (take_over_tail).

@@ -23,6 +23,7 @@ struct Arrival {
 
 template <std::size_t capacity>
 struct ArrivalLog {
+    std::atomic<std::uint64_t> attached;  // how often a subscriber has begun to write here
     std::atomic<std::uint64_t> count;
     std::atomic<std::uint64_t> torn;      // events whose content was not what their publisher wrote
     std::atomic<std::uint64_t> overflow;  // events that found no room here

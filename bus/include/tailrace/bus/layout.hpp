@@ -126,6 +126,11 @@ static_assert(offsetof(StreamState, life) == 512);
 static_assert(offsetof(StreamState, journal) == 640);
 static_assert(offsetof(StreamState, checkpoints) == 768);
 
+// Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch between its
+// swap and its first write into the ring: it has won. Without it, the stamps that a batch which died in its commit
+// leaves inside could pass for the event that follows a shorter claim of somebody who lost.
+inline constexpr std::uint32_t kIntentWon = 1;
+
 enum class SlotState : std::uint32_t { free = 0, active = 1 };
 
 // Who sits in a slot. Written under the registry lock, before `state` becomes active.
@@ -146,7 +151,7 @@ struct PublisherSlot {
     // cleared first; kNoSequence: no intent.
     alignas(kWriterDistanceBytes) std::atomic<Sequence> intent_sequence;
     std::atomic<std::uint64_t> intent_position;
-    std::atomic<std::uint32_t> intent_size_bytes;
+    std::atomic<std::uint32_t> intent_size_bytes;  // with kIntentWon in its lowest bit
     std::atomic<std::uint32_t> intent_count;
 
     alignas(kWriterDistanceBytes) SlotOwner owner;

@@ -1,0 +1,194 @@
+// A publisher is killed at every step of its work, while a second publisher and two subscribers
+// run.
+
+#include "crash_story.hpp"
+#include "support/child_process.hpp"
+#include "support/step_script.hpp"
+#include "support/watchdog.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <string>
+#include <vector>
+
+using namespace tailrace;
+using namespace tailrace::bus;
+using namespace tailrace::test;
+
+namespace {
+
+// What must have become of the operation in which the publisher died.
+enum class Fate {
+    unborn,     // it took no sequence, and nobody saw it
+    tombstone,  // it took its sequences, and nobody saw it
+    committed,  // everybody saw it
+};
+
+struct Death {
+    const char* step;
+    unsigned nth;
+    Fate fate;
+};
+
+constexpr std::uint32_t kVictim = 0;
+constexpr std::uint32_t kOther = 1;
+constexpr std::uint32_t kSuccessor = 2;
+constexpr std::uint32_t kBatch = 3;
+
+// Whatever is left behind must be passed by several laps of the ring.
+constexpr std::uint64_t kEventsAfterwards = 1500;
+
+struct Scene {
+    explicit Scene(Publishing publishing) : stream(small_stream(publishing)) {
+        for (std::size_t reader = 0; reader < 2; ++reader) {
+            readers.emplace_back([this, reader] { return run_subscriber(stream, *story, reader); });
+            wait_until([this, reader] { return story->logs[reader].attached.load() == 1; });
+        }
+    }
+
+    // Runs the victim until it dies, then lets others go on for some laps, then stops everybody.
+    Ending play(const Death& death, std::uint32_t batch_count, bool single) {
+        ChildProcess other;
+        if (!single) {
+            other = ChildProcess([this] { return run_publisher(stream, *story, kOther); });
+            wait_until([this] { return story->lives[kOther].committed.load() > 50; });
+        }
+        ChildProcess victim([&] {
+            StepScript script;
+            script.die_at(death.step, death.nth);
+            if (std::string(death.step) == "publisher.swap_lost") lose_every_swap(script);
+            return run_publisher(stream, *story, kVictim, batch_count);
+        });
+        const Ending ending = victim.wait();
+        const std::uint32_t survivor = single ? kSuccessor : kOther;
+        if (single)
+            other = ChildProcess([this] { return run_publisher(stream, *story, kSuccessor); });
+        const std::uint64_t target = story->lives[survivor].committed.load() + kEventsAfterwards;
+        wait_until([&] { return story->lives[survivor].committed.load() >= target; });
+        story->stop_publishing.store(true);
+        survivor_exit_code = other.wait().exit_code;
+        end_sequence = stream.open(RegionAccess::observe)->tail().sequence;
+        for (std::size_t reader = 0; reader < 2; ++reader) {
+            wait_until([&] { return story->logs[reader].next_sequence.load() == end_sequence; });
+        }
+        story->stop_reading.store(true);
+        for (ChildProcess& reader : readers)
+            reader_exit_codes += reader.wait().exit_code;
+        return ending;
+    }
+
+    // Between the note and the swap, waits until the other publisher has gone on.
+    void lose_every_swap(StepScript& script) {
+        auto region = stream.open(RegionAccess::observe);
+        script.at("publisher.intent_noted", 1, [region] {
+            const Place seen = region->tail();
+            wait_until([&] { return region->tail() != seen; });
+        });
+    }
+
+    TestStream stream;
+    SharedObject<CrashStory> story;
+    std::vector<ChildProcess> readers;
+    Sequence end_sequence = 0;
+    int survivor_exit_code = -1;
+    int reader_exit_codes = 0;
+};
+
+void check_death(const Death& death, Publishing publishing, std::uint32_t batch_count) {
+    CAPTURE(death.step, death.nth, batch_count, publishing == Publishing::multi);
+    const Watchdog watchdog(death.step);
+    Scene scene(publishing);
+
+    const Ending ending = scene.play(death, batch_count, publishing == Publishing::single);
+
+    REQUIRE(ending.was_killed());  // the fault fired
+    CHECK(scene.survivor_exit_code == 0);
+    CHECK(scene.reader_exit_codes == 0);
+    const StoryFacts facts = judge_story(*scene.story, 2, {batch_count, 1, 1});
+    CHECK(facts.faults == std::vector<std::string>{});
+    const Life& victim = scene.story->lives[kVictim];
+    REQUIRE(victim.attempted.load() == victim.committed.load() + batch_count);
+    REQUIRE(facts.received.size() == kMostLives);
+    CHECK(facts.received[kVictim] ==
+          (death.fate == Fate::committed ? victim.attempted.load() : victim.committed.load()));
+    CHECK(scene.end_sequence == facts.arrivals + (death.fate == Fate::tombstone ? batch_count : 0));
+}
+
+}  // namespace
+
+TEST_CASE("crash: a publisher of a shared stream dies at any step of one event",
+          "[crash][publisher]") {
+    const std::vector<Death> deaths = {
+        {"publisher.tail_read", 1, Fate::unborn},
+        {"publisher.tail_read", 40, Fate::unborn},
+        {"publisher.room_wanted", 3, Fate::unborn},
+        {"publisher.write_limit_raised", 3, Fate::unborn},
+        {"publisher.checkpoint_noted", 3, Fate::unborn},
+        {"publisher.gates_looked_at", 3, Fate::unborn},
+        {"publisher.readers_looked_at", 3, Fate::unborn},
+        {"publisher.intent_position_noted", 40, Fate::unborn},
+        {"publisher.intent_noted", 40, Fate::unborn},
+        {"publisher.swap_lost", 1, Fate::unborn},
+        {"publisher.swap_won", 1, Fate::tombstone},
+        {"publisher.swap_won", 40, Fate::tombstone},
+        {"publisher.filled", 40, Fate::tombstone},
+        {"event.sizes_written", 40, Fate::tombstone},
+        {"publisher.stamped", 40, Fate::committed},
+        {"publisher.intent_cleared", 40, Fate::committed},
+    };
+    for (const Death& death : deaths)
+        check_death(death, Publishing::multi, 1);
+}
+
+TEST_CASE("crash: a publisher of a shared stream dies at any step of a batch",
+          "[crash][publisher]") {
+    const std::vector<Death> deaths = {
+        {"publisher.intent_noted", 20, Fate::unborn},
+        {"publisher.swap_won", 20, Fate::tombstone},
+        {"batch.sizes_written", 61, Fate::tombstone},
+        {"batch.sizes_written", 63, Fate::tombstone},
+        {"batch.event_prepared", 61, Fate::tombstone},
+        {"batch.event_prepared", 62, Fate::tombstone},
+        {"batch.event_prepared", 63, Fate::tombstone},
+        {"event.sizes_written", 63, Fate::tombstone},
+        {"batch.first_stamped", 20, Fate::committed},
+        {"publisher.intent_cleared", 20, Fate::committed},
+    };
+    for (const Death& death : deaths)
+        check_death(death, Publishing::multi, kBatch);
+}
+
+TEST_CASE("crash: the publisher of a single-publisher stream dies at any step of one event",
+          "[crash][publisher]") {
+    const std::vector<Death> deaths = {
+        {"publisher.room_wanted", 3, Fate::unborn},
+        {"publisher.write_limit_raised", 3, Fate::unborn},
+        {"publisher.checkpoint_noted", 3, Fate::unborn},
+        {"publisher.readers_looked_at", 3, Fate::unborn},
+        {"publisher.filled", 1, Fate::unborn},
+        {"publisher.filled", 40, Fate::unborn},
+        {"event.sizes_written", 40, Fate::unborn},
+        {"publisher.stamped", 40, Fate::committed},
+        {"publisher.tail_stored", 40, Fate::committed},
+    };
+    for (const Death& death : deaths)
+        check_death(death, Publishing::single, 1);
+}
+
+TEST_CASE("crash: the publisher of a single-publisher stream dies at any step of a batch",
+          "[crash][publisher]") {
+    const std::vector<Death> deaths = {
+        {"publisher.intent_noted", 20, Fate::unborn},
+        {"batch.sizes_written", 61, Fate::unborn},
+        {"batch.sizes_written", 63, Fate::unborn},
+        {"batch.event_prepared", 61, Fate::unborn},
+        {"batch.event_prepared", 62, Fate::unborn},
+        {"batch.event_prepared", 63, Fate::unborn},
+        {"event.sizes_written", 63, Fate::unborn},
+        {"batch.first_stamped", 20, Fate::committed},
+        {"publisher.tail_stored", 20, Fate::committed},
+        {"publisher.intent_cleared", 20, Fate::committed},
+    };
+    for (const Death& death : deaths)
+        check_death(death, Publishing::single, kBatch);
+}
