@@ -66,6 +66,14 @@ bool is_next_place(const Region& region, Place end) noexcept {
     return is_committed(region, end);
 }
 
+// Whether a note of `place` is older than a ring. A claim that was won keeps everybody within a ring of it until its
+// note is cleared, so such a note never was one: its publisher read the tail, slept, and noted what it had read.
+// Requires: is_committed(place) was false just before. Then, if this is false too, nothing was ever written there
+// by a later lap.
+bool was_overtaken(const Region& region, Place place) noexcept {
+    return region.tail().position > place.position + region.capacity_bytes();
+}
+
 bool is_possible(const Region& region, const Intent& intent) noexcept {
     return intent.count != 0 && intent.size_bytes >= intent.count * sizeof(EventHeader) &&
            intent.size_bytes <= max_claim_bytes(region.capacity_bytes()) &&
@@ -138,6 +146,8 @@ HoleVerdict examine_hole(const Region& region, Place place) noexcept {
     // The look at the stamp comes after the proof of death: the owner may have committed just
     // before it died.
     if (candidates.empty() || is_committed(region, place)) return {};
+    TAILRACE_STEP("hole.not_committed");
+    if (was_overtaken(region, place)) return {};
     return candidates.judge(region);
 }
 
@@ -169,8 +179,8 @@ bool rescue_publisher(const Region& region, std::uint32_t index) noexcept {
     };
     if (intent.place.sequence == kNoSequence) return true;
     const auto distance = static_cast<std::int64_t>(region.tail().sequence - intent.place.sequence);
-    if (distance <= 0 || is_committed(region, intent.place)) {
-        clear(slot);  // it never won the swap, or somebody's event stands there
+    if (distance <= 0 || is_committed(region, intent.place) || was_overtaken(region, intent.place)) {
+        clear(slot);  // it never won the swap, or somebody's event stands there, or stood
         return true;
     }
     const HoleVerdict hole = examine_hole(region, intent.place);
