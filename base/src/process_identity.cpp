@@ -36,6 +36,12 @@ std::uint64_t parse_hex(const char*& cursor, int digits) noexcept {
     return value;
 }
 
+// The text that begins `fields` fields further on; null when there are fewer.
+const char* skip_fields(const char* cursor, int fields) noexcept {
+    while (fields-- > 0 && cursor != nullptr) cursor = std::strchr(cursor + 1, ' ');
+    return cursor;
+}
+
 // 0 when there is no such process; UINT64_MAX when it can't be told.
 std::uint64_t start_ticks_of(std::uint32_t pid) noexcept {
     char path[64];
@@ -45,16 +51,17 @@ std::uint64_t start_ticks_of(std::uint32_t pid) noexcept {
     if (count == -ENOENT || count == -ESRCH) return 0;
     if (count <= 0) return UINT64_MAX;
     // The command in parentheses may hold anything, so fields are counted from the last ')'.
-    const char* cursor = std::strrchr(text, ')');
-    if (cursor == nullptr) return UINT64_MAX;
-    // A zombie holds no locks and runs no code: it has ended.
+    const char* const state = std::strrchr(text, ')');
+    constexpr int kFieldsToThreadCount = 18;
     constexpr int kFieldsToStartTime = 20;
-    if (cursor[1] == ' ' && (cursor[2] == 'Z' || cursor[2] == 'X')) return 0;
-    for (int field = 0; field < kFieldsToStartTime; ++field) {
-        cursor = std::strchr(cursor + 1, ' ');
-        if (cursor == nullptr) return UINT64_MAX;
-    }
-    return std::strtoull(cursor + 1, nullptr, 10);
+    const char* const threads = state != nullptr ? skip_fields(state, kFieldsToThreadCount) : nullptr;
+    const char* const start = state != nullptr ? skip_fields(state, kFieldsToStartTime) : nullptr;
+    if (threads == nullptr || start == nullptr) return UINT64_MAX;
+    // A zombie holds no locks and runs no code: it has ended. But a process whose first thread has ended shows as
+    // one, too, and its other threads run on.
+    const bool is_zombie = state[1] == ' ' && (state[2] == 'Z' || state[2] == 'X');
+    if (is_zombie && std::strtoull(threads + 1, nullptr, 10) <= 1) return 0;
+    return std::strtoull(start + 1, nullptr, 10);
 }
 
 std::uint64_t own_pid_namespace() noexcept {

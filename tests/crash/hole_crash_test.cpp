@@ -1,6 +1,7 @@
 // Holes with more than one possible owner: who has claimed a place is decided by what the stream's
 // history went through, never by an intent alone.
 
+#include "claimant.hpp"
 #include "support/child_process.hpp"
 #include "support/received_events.hpp"
 #include "support/step_script.hpp"
@@ -21,77 +22,6 @@ using namespace tailrace::bus;
 using namespace tailrace::test;
 
 namespace {
-
-// A publisher in a process of its own, attached, that makes one claim when it is told to and dies
-// or pauses there.
-class Claimant {
-public:
-    Claimant(const TestStream& stream,
-             std::vector<std::uint32_t> sizes_bytes,
-             const char* step,
-             unsigned nth,
-             bool dies)
-        : child_([&stream, sizes_bytes, step, nth, dies, this] {
-              Publisher publisher = stream.publisher("claimant");
-              begin_->pause_here();
-              StepScript script;
-              if (dies) script.die_at(step, nth);
-              if (!dies) script.pause_at(step, *at_step_, nth);
-              return publish(publisher, sizes_bytes);
-          }) {
-        begin_->wait_until_reached();
-    }
-
-    // Requires: it was made to die.
-    void run_to_its_death() {
-        begin_->let_go();
-        killed_ = child_.wait().was_killed();
-    }
-    // Requires: it was made to pause.
-    void run_to_its_pause() {
-        begin_->let_go();
-        at_step_->wait_until_reached();
-    }
-    void kill() { killed_ = child_.kill().was_killed(); }
-    void go_on() { at_step_->let_go(); }
-    [[nodiscard]] int wait() { return child_.wait().exit_code; }
-    void stop() { child_.stop(); }
-    void resume() { child_.resume(); }
-    [[nodiscard]] bool was_killed() const noexcept { return killed_; }
-
-private:
-    static int publish(Publisher& publisher, const std::vector<std::uint32_t>& sizes_bytes) {
-        if (sizes_bytes.size() == 1) {
-            const std::string payload(sizes_bytes[0], 'c');
-            return publisher.publish(bytes_of(payload), 0, Deadline::in_ms(20'000)) ==
-                           PublishStatus::ok
-                       ? 0
-                       : 1;
-        }
-        BatchClaim batch;
-        if (publisher.try_claim_batch(batch, sizes_bytes) != PublishStatus::ok) return 1;
-        for (const std::uint32_t size_bytes : sizes_bytes) {
-            const std::span<std::byte> place = batch.next();
-            std::fill_n(place.begin(), size_bytes, std::byte{'b'});
-        }
-        publisher.commit(batch);
-        return 0;
-    }
-
-    SharedObject<StepPause> begin_;
-    SharedObject<StepPause> at_step_;
-    bool killed_ = false;
-    ChildProcess child_;
-};
-
-// Publishes until the ring is full or `most` events are out.
-std::uint64_t publish_laps(Publisher& publisher, std::uint64_t most) {
-    const std::string payload(100, 'l');
-    std::uint64_t published = 0;
-    while (published < most && publisher.try_publish(bytes_of(payload)) == PublishStatus::ok)
-        ++published;
-    return published;
-}
 
 struct Winner {
     std::vector<std::uint32_t> sizes_bytes;

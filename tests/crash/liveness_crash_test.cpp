@@ -1,0 +1,194 @@
+// Who is dead is what the kernel says: not a child that lives on with copies of its parent's
+// descriptors, not a pid, not a thread that ended before the others.
+
+#include "claimant.hpp"
+#include "support/child_process.hpp"
+#include "support/received_events.hpp"
+#include "support/step_script.hpp"
+#include "support/test_stream.hpp"
+#include "support/watchdog.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace tailrace;
+using namespace tailrace::bus;
+using namespace tailrace::test;
+
+namespace {
+
+enum class Kind { fork, clone };
+
+// A pipe whose reader lives until the test's end: it outlives its parent, but not the test.
+struct Lifeline {
+    Lifeline() {
+        if (::pipe(ends.data()) != 0) std::abort();
+    }
+    Lifeline(const Lifeline&) = delete;
+    Lifeline& operator=(const Lifeline&) = delete;
+    ~Lifeline() {
+        ::close(ends[0]);
+        ::close(ends[1]);
+    }
+    void wait_for_the_end() const {
+        ::close(ends[1]);
+        char byte = 0;
+        while (::read(ends[0], &byte, 1) < 0) {
+        }
+        ::_exit(0);
+    }
+    std::array<int, 2> ends{};
+};
+
+void leave_a_child(Kind kind, const Lifeline& lifeline, std::atomic<pid_t>& child) {
+    const long pid = kind == Kind::fork ? ::fork() : ::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) lifeline.wait_for_the_end();
+    child.store(static_cast<pid_t>(pid));
+}
+
+bool is_alive(pid_t pid) {
+    return ::kill(pid, 0) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("liveness: a child that outlives its publisher doesn't keep the claim alive",
+          "[crash][liveness]") {
+    const Watchdog watchdog("liveness: a child that outlives its publisher");
+    for (const Kind kind : {Kind::fork, Kind::clone}) {
+        for (const bool reaped : {true, false}) {
+            CAPTURE(kind == Kind::fork, reaped);
+            const TestStream stream;
+            const Lifeline lifeline;
+            SharedObject<std::atomic<pid_t>> grandchild;
+            Publisher other = stream.publisher("other");
+            Subscriber reader = stream.subscriber();
+            ChildProcess victim([&] {
+                Publisher publisher = stream.publisher("victim");
+                leave_a_child(kind, lifeline, *grandchild);
+                StepScript script;
+                script.die_at("publisher.filled");
+                return publisher.try_publish(bytes_of("never")) == PublishStatus::ok ? 0 : 1;
+            });
+            victim.wait_without_reaping();
+            if (reaped) REQUIRE(victim.wait().was_killed());
+            REQUIRE(other.try_publish(bytes_of("after")) == PublishStatus::ok);
+            REQUIRE(is_alive(grandchild->load()));
+
+            CHECK(drain(reader).texts() == std::vector<std::string>{"after"});
+            for (int lap = 0; lap < 3; ++lap) {
+                CHECK(other.publish(bytes_of("x"), 0, Deadline::in_ms(30'000)) ==
+                      PublishStatus::ok);
+                static_cast<void>(publish_laps(other, 10'000));
+                static_cast<void>(drain(reader));
+            }
+            CHECK(stream.open()->state().rescued_events.load() == 1);
+            CHECK(is_alive(grandchild->load()));
+            if (!reaped) REQUIRE(victim.wait().was_killed());
+        }
+    }
+}
+
+TEST_CASE("liveness: a child that outlives its subscriber doesn't keep the gate shut",
+          "[crash][liveness]") {
+    const Watchdog watchdog("liveness: a child that outlives its subscriber");
+    for (const Kind kind : {Kind::fork, Kind::clone}) {
+        CAPTURE(kind == Kind::fork);
+        const TestStream stream;
+        const Lifeline lifeline;
+        SharedObject<std::atomic<pid_t>> grandchild;
+        Publisher publisher = stream.publisher();
+        ChildProcess victim([&]() -> int {
+            const Subscriber subscriber = stream.subscriber();
+            leave_a_child(kind, lifeline, *grandchild);
+            die_here();
+        });
+        REQUIRE(victim.wait().was_killed());
+        static_cast<void>(publish_laps(publisher, 10'000));
+
+        CHECK(publisher.publish(bytes_of(std::string(100, 'x')), 0, Deadline::in_ms(30'000)) ==
+              PublishStatus::ok);
+        CHECK(is_alive(grandchild->load()));
+    }
+}
+
+TEST_CASE("liveness: a child that ends its copies of the handles takes nothing from its parent",
+          "[crash][liveness]") {
+    const Watchdog watchdog("liveness: a child that ends its copies");
+    for (const Kind kind : {Kind::fork, Kind::clone}) {
+        CAPTURE(kind == Kind::fork);
+        const TestStream stream;
+        auto publisher = std::make_unique<Publisher>(stream.publisher());
+        auto subscriber = std::make_unique<Subscriber>(stream.subscriber());
+        const long pid = kind == Kind::fork ? ::fork() : ::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+        if (pid == 0) {
+            publisher.reset();
+            subscriber.reset();
+            ::_exit(0);
+        }
+        siginfo_t info{};
+        REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) == 0);
+
+        const auto region = stream.open();
+        CHECK(region->is_lock_held(kPublisherLocks));
+        CHECK(region->is_lock_held(kSubscriberLocks));
+        REQUIRE(publisher->try_publish(bytes_of("x")) == PublishStatus::ok);
+        CHECK(drain(*subscriber).events.size() == 1);
+        const Publisher second = stream.publisher("second");
+        CHECK(region->publisher_slot(0).owner.state.load() == SlotState::active);
+        CHECK(region->publisher_slot(1).owner.state.load() == SlotState::active);
+    }
+}
+
+TEST_CASE("liveness: a process whose first thread has ended is alive while others run",
+          "[crash][liveness]") {
+    const Watchdog watchdog("liveness: a process whose first thread has ended");
+    const TestStream stream;
+    SharedObject<StepPause> claimed;
+    SharedObject<std::atomic<std::uint32_t>> is_over;
+    Publisher other = stream.publisher("other");
+    Subscriber reader = stream.subscriber();
+    ChildProcess process([&] {
+        StepScript script;
+        script.pause_at("publisher.filled", *claimed);
+        std::thread([&] {
+            Publisher publisher = stream.publisher("thread");
+            const auto status = publisher.try_publish(bytes_of("late"));
+            ::_exit(status == PublishStatus::ok ? 0 : 1);
+        }).detach();
+        claimed->wait_until_reached();
+        ::syscall(SYS_exit, 0);  // this thread alone
+        return 1;
+    });
+    claimed->wait_until_reached();
+    // Until /proc shows the first thread as a zombie.
+    const std::string stat_path = "/proc/" + std::to_string(process.pid()) + "/stat";
+    wait_until([&] {
+        std::array<char, 256> text{};
+        std::FILE* const file = std::fopen(stat_path.c_str(), "r");
+        if (file == nullptr) return false;
+        const std::size_t count = std::fread(text.data(), 1, text.size() - 1, file);
+        std::fclose(file);
+        return std::string(text.data(), count).find(") Z ") != std::string::npos;
+    });
+    REQUIRE(other.try_publish(bytes_of("after")) == PublishStatus::ok);
+
+    CHECK(drain(reader).events.empty());
+    CHECK_FALSE(
+        stream.open()->is_dead(stream.open()->publisher_slot(1).owner, kPublisherLocks + 1));
+    claimed->let_go();
+
+    CHECK(process.wait().exit_code == 0);
+    CHECK(drain(reader).texts() == std::vector<std::string>{"late", "after"});
+}
