@@ -17,8 +17,10 @@ namespace tailrace::bus {
 
 namespace {
 
-Result<UniqueFd> open_file(const std::string& path, int flags, const std::string& stream) {
-    UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC));
+// `directory_fd`: where to look; `path` is for messages, but for its last part.
+Result<UniqueFd> open_file(int directory_fd, const std::string& path, int flags, const std::string& stream) {
+    const std::size_t last_part = directory_fd == AT_FDCWD ? 0 : path.rfind('/') + 1;
+    UniqueFd fd(::openat(directory_fd, path.c_str() + last_part, flags | O_CLOEXEC));
     if (fd.is_open()) return fd;
     if (errno == ENOENT || errno == ENOTDIR) {
         return make_error(ErrorCode::not_found,
@@ -135,12 +137,18 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     const bool writes_control = access != RegionAccess::observe;
     const bool writes_events = access == RegionAccess::publish;
 
-    auto control_fd = open_file(paths.control, writes_control ? O_RDWR : O_RDONLY, name);
+    // Both files by one descriptor of their directory: the stream may be removed meanwhile, and another one may
+    // have taken its name.
+    auto directory_fd = open_file(AT_FDCWD, paths.directory, O_PATH | O_DIRECTORY, name);
+    if (!directory_fd) return directory_fd.error();
+    auto control_fd =
+        open_file(directory_fd->get(), paths.control, writes_control ? O_RDWR : O_RDONLY, name);
     if (!control_fd) return control_fd.error();
     auto header = read_header(control_fd->get(), paths.control, name);
     if (!header) return header.error();
     TAILRACE_STEP("open.control_read");
-    auto events_fd = open_file(paths.events, writes_events ? O_RDWR : O_RDONLY, name);
+    auto events_fd =
+        open_file(directory_fd->get(), paths.events, writes_events ? O_RDWR : O_RDONLY, name);
     if (!events_fd) return events_fd.error();
 
     const auto access_of = [](bool writes) {
