@@ -13,7 +13,8 @@ cmake(-S "${SOURCE_DIR}" -B "${WORK_DIR}/build" -G Ninja "-DCMAKE_PREFIX_PATH=${
       "-DCMAKE_CXX_COMPILER=${COMPILER}")
 cmake(--build "${WORK_DIR}/build")
 file(MAKE_DIRECTORY "${WORK_DIR}/streams")
-execute_process(COMMAND "${WORK_DIR}/build/outside" "${WORK_DIR}/streams" COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND "${WORK_DIR}/build/outside" "${WORK_DIR}/streams"
+                COMMAND_ERROR_IS_FATAL ANY)
 if(EXISTS "${BUILD_DIR}/tailrace")
     execute_process(COMMAND "${prefix}/bin/tailrace" --version COMMAND_ERROR_IS_FATAL ANY)
 endif()
