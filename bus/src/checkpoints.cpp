@@ -22,7 +22,7 @@ void for_each_checkpoint(const Region& region, std::uint64_t margin_bytes, Visit
         if (load_stamp(record) != stamp_of(place.sequence, region.header().salt)) continue;
         visit(place);
     }
-    visit(tail);
+    visit(end_place(region));
 }
 
 }  // namespace
@@ -33,6 +33,23 @@ Place oldest_checkpoint(const Region& region, std::uint64_t margin_bytes) noexce
         if (!oldest || place.position < oldest->position) oldest = place;
     });
     return *oldest;
+}
+
+Place end_place(const Region& region) noexcept {
+    const Place tail = region.tail();
+    if (region.header().publishing == Publishing::multi) return tail;
+    const std::uint64_t most_bytes = max_claim_bytes(region.capacity_bytes());
+    Place end = tail;
+    while (end.position - tail.position <= most_bytes) {
+        const std::byte* const record = region.event_at(end.position);
+        if (load_stamp(record) != stamp_of(end.sequence, region.header().salt)) return end;
+        const EventHeader header = load_header(record);
+        end.position += event_size_bytes(
+            header.payload_size_bytes, header.extension_words, region.header().alignment_bytes);
+        ++end.sequence;
+    }
+    // More than one claim: the publisher is alive and goes on, so the tail is a good answer.
+    return tail;
 }
 
 std::optional<Place> checkpoint_at_or_before(const Region& region, Sequence sequence) noexcept {

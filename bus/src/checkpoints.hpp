@@ -15,4 +15,8 @@ namespace tailrace::bus {
 // The newest checkpoint, or the tail, whose sequence is at most `sequence`.
 [[nodiscard]] std::optional<Place> checkpoint_at_or_before(const Region& region, Sequence sequence) noexcept;
 
+// The place behind the last event that can be read. The tail, but on a single-publisher stream its publisher stores
+// that after the stamp, and may have died in between: then the events behind the tail count.
+[[nodiscard]] Place end_place(const Region& region) noexcept;
+
 }  // namespace tailrace::bus

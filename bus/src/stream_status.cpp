@@ -135,7 +135,7 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
         // instant.
         status.subscribers.push_back(subscriber_status(region, index, region.tail(), now_ns));
     }
-    const Place tail = region.tail();
+    const Place tail = end_place(region);
     status.end_sequence = tail.sequence;
     JournalStatus journal = journal_status(region, tail);
     if (journal.state != JournalState::none || region.header().journal_directory[0] != '\0') {

@@ -144,13 +144,13 @@ Result<void> Subscriber::start(const Start& where) {
     for (;;) {
         TAILRACE_STEP("subscriber.starting");
         if (where.kind == Start::Kind::newest) {
-            if (hold(region_->tail())) return {};
+            if (hold(end_place(*region_))) return {};
         } else if (where.kind == Start::Kind::oldest) {
             const Place oldest = oldest_checkpoint(*region_);
             TAILRACE_STEP("subscriber.place_found");
             if (hold(oldest)) return {};
         } else {
-            const Place tail = region_->tail();
+            const Place tail = end_place(*region_);
             if (where.sequence > tail.sequence) {
                 return make_error(ErrorCode::sequence_ahead,
                                   "stream '" + region_->name() + "' has not reached sequence " +

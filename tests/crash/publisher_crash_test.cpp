@@ -3,8 +3,11 @@
 
 #include "crash_story.hpp"
 #include "support/child_process.hpp"
+#include "support/received_events.hpp"
 #include "support/step_script.hpp"
 #include "support/watchdog.hpp"
+
+#include <tailrace/bus/stream_status.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -191,4 +194,33 @@ TEST_CASE("crash: the publisher of a single-publisher stream dies at any step of
     };
     for (const Death& death : deaths)
         check_death(death, Publishing::single, kBatch);
+}
+
+TEST_CASE(
+    "crash: what a single publisher stamped before it died counts, though its tail doesn't show it",
+    "[crash][publisher]") {
+    const Watchdog watchdog("crash: what a single publisher stamped before it died counts");
+    const TestStream stream(small_stream(Publishing::single));
+    SharedObject<CrashStory> story;
+    ChildProcess victim([&] {
+        StepScript script;
+        script.die_at("publisher.stamped", 3);
+        return run_publisher(stream, *story, kVictim);
+    });
+    REQUIRE(victim.wait().was_killed());
+    REQUIRE(stream.open()->tail().sequence == 2);
+
+    Subscriber oldest = stream.subscriber();
+    CHECK(drain(oldest).sequences() == std::vector<Sequence>{0, 1, 2});
+    CHECK(oldest.lag_events() == 0);
+    CHECK(read_status(stream.open()).end_sequence == 3);
+    Subscriber next = stream.subscriber(SlowPolicy::gate, Start::at(3));
+    Subscriber newest = stream.subscriber(SlowPolicy::observe, Start::newest());
+    CHECK(newest.next_sequence() == 3);
+
+    Publisher successor = stream.publisher();
+    REQUIRE(successor.try_publish(bytes_of("after")) == PublishStatus::ok);
+    CHECK(drain(oldest).sequences() == std::vector<Sequence>{3});
+    CHECK(drain(next).sequences() == std::vector<Sequence>{3});
+    CHECK(drain(newest).sequences() == std::vector<Sequence>{3});
 }

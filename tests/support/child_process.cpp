@@ -59,6 +59,12 @@ Ending ChildProcess::wait() noexcept {
     return {-1, WTERMSIG(status)};
 }
 
+bool ChildProcess::has_ended() const noexcept {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+           info.si_pid == pid_;
+}
+
 void ChildProcess::stop() noexcept {
     ::kill(pid_, SIGSTOP);
     int status = 0;

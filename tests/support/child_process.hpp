@@ -34,6 +34,8 @@ public:
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     [[nodiscard]] bool is_running() const noexcept { return pid_ > 0; }
 
+    // Whether it has ended; wait() still reaps.
+    [[nodiscard]] bool has_ended() const noexcept;
     // SIGKILL, and waits for the end. If it had ended before by itself, that ending is returned.
     Ending kill() noexcept;
     // Waits until it has ended by itself.

@@ -147,7 +147,9 @@ public:
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
     // Committed or claimed, and not read by this subscriber.
     [[nodiscard]] std::uint64_t lag_events() const noexcept {
-        return region_->tail().sequence - next_.sequence;
+        // A single-publisher stream's tail may be an instant behind what can be read.
+        const Sequence end = region_->tail().sequence;
+        return end > next_.sequence ? end - next_.sequence : 0;
     }
     [[nodiscard]] SlowPolicy policy() const noexcept { return policy_; }
     [[nodiscard]] const Region& region() const noexcept { return *region_; }

@@ -1,0 +1,164 @@
+// Create, open and unlink: killed at every step, and met by others at their worst moment.
+
+#include "support/child_process.hpp"
+#include "support/received_events.hpp"
+#include "support/step_script.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/test_stream.hpp"
+#include "support/watchdog.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+using namespace tailrace;
+using namespace tailrace::bus;
+using namespace tailrace::test;
+
+namespace {
+
+std::size_t entries_in(const std::string& directory) {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+        static_cast<void>(entry);
+        ++count;
+    }
+    return count;
+}
+
+struct Death {
+    const char* step;
+    unsigned nth;
+    bool is_done;  // the name was given, or taken away, before
+};
+
+}  // namespace
+
+TEST_CASE("crash: a create killed at any step leaves a whole stream or none", "[crash][region]") {
+    const Watchdog watchdog("crash: a create killed at any step");
+    const std::vector<Death> deaths = {
+        {"create.directory_made", 1, false},
+        {"create.file_made", 1, false},
+        {"create.file_reserved", 1, false},
+        {"create.file_made", 2, false},
+        {"create.file_reserved", 2, false},
+        {"create.control_written", 1, false},
+        {"create.complete", 1, false},
+        {"create.named", 1, true},
+    };
+    for (const Death& death : deaths) {
+        CAPTURE(death.step, death.nth);
+        const TemporaryDirectory directory;
+        ChildProcess victim([&] {
+            StepScript script;
+            script.die_at(death.step, death.nth);
+            return Region::create("stream", small_stream(), directory.path()) ? 0 : 1;
+        });
+        REQUIRE(victim.wait().was_killed());
+
+        const std::vector<std::string> expected =
+            death.is_done ? std::vector<std::string>{"stream"} : std::vector<std::string>{};
+        CHECK(*Region::list(directory.path()) == expected);
+        const auto opened = Region::open("stream", RegionAccess::publish, directory.path());
+        CHECK(opened.has_value() == death.is_done);
+        if (!opened) CHECK(opened.error().code == ErrorCode::not_found);
+        CHECK(entries_in(directory.path()) == 1);
+        CHECK(*Region::remove_leftovers(directory.path()) == (death.is_done ? 0 : 1));
+        CHECK(entries_in(directory.path()) == (death.is_done ? 1 : 0));
+        CHECK(Region::create("stream", small_stream(), directory.path()).has_value() ==
+              !death.is_done);
+    }
+}
+
+TEST_CASE("crash: an unlink killed at any step leaves a whole stream or none", "[crash][region]") {
+    const Watchdog watchdog("crash: an unlink killed at any step");
+    const std::vector<Death> deaths = {
+        {"open.control_read", 1, false},
+        {"remove.renamed", 1, true},
+        {"remove.marked", 1, true},
+        {"remove.control_gone", 1, true},
+        {"remove.events_gone", 1, true},
+    };
+    for (const Death& death : deaths) {
+        CAPTURE(death.step);
+        const TestStream stream;
+        ChildProcess victim([&] {
+            StepScript script;
+            script.die_at(death.step, death.nth);
+            return Region::unlink("stream", false, stream.directory()) ? 0 : 1;
+        });
+        REQUIRE(victim.wait().was_killed());
+
+        const auto opened = Region::open("stream", RegionAccess::publish, stream.directory());
+        CHECK(opened.has_value() == !death.is_done);
+        CHECK(*Region::remove_leftovers(stream.directory()) == (death.is_done ? 1 : 0));
+        CHECK(entries_in(stream.directory()) == (death.is_done ? 0 : 1));
+        if (death.is_done) CHECK(Region::create("stream", small_stream(), stream.directory()));
+    }
+}
+
+TEST_CASE("crash: what a living process is building isn't swept away", "[crash][region]") {
+    const Watchdog watchdog("crash: what a living process is building");
+    const TemporaryDirectory directory;
+    SharedObject<StepPause> pause;
+    ChildProcess builder([&] {
+        StepScript script;
+        script.pause_at("create.complete", *pause);
+        return Region::create("stream", small_stream(), directory.path()) ? 0 : 1;
+    });
+    pause->wait_until_reached();
+
+    CHECK(*Region::remove_leftovers(directory.path()) == 0);
+    pause->let_go();
+
+    CHECK(builder.wait().exit_code == 0);
+    CHECK(Region::open("stream", RegionAccess::publish, directory.path()));
+}
+
+TEST_CASE("crash: of two creates of one name one wins, whole", "[crash][region]") {
+    const Watchdog watchdog("crash: of two creates of one name");
+    const TemporaryDirectory directory;
+    SharedObject<StepPause> pause;
+    ChildProcess late([&] {
+        StepScript script;
+        script.pause_at("create.complete", *pause);
+        const auto made = Region::create("stream", small_stream(), directory.path());
+        return !made && made.error().code == ErrorCode::already_exists ? 0 : 1;
+    });
+    pause->wait_until_reached();
+    StreamOptions options = small_stream();
+    options.capacity_bytes *= 2;
+    REQUIRE(Region::create("stream", options, directory.path()));
+    pause->let_go();
+
+    CHECK(late.wait().exit_code == 0);
+    CHECK(entries_in(directory.path()) == 1);
+    const auto region = Region::open("stream", RegionAccess::publish, directory.path());
+    REQUIRE(region);
+    CHECK((*region)->capacity_bytes() == options.capacity_bytes);
+}
+
+TEST_CASE("crash: an open that meets a removal never mixes two streams", "[crash][region]") {
+    const Watchdog watchdog("crash: an open that meets a removal");
+    const TestStream stream;
+    StreamOptions options = small_stream();
+    options.capacity_bytes *= 2;
+    StepScript script;
+    bool was_replaced = false;
+    script.at("open.control_read", 1, [&] {
+        was_replaced = Region::unlink("stream", true, stream.directory()) &&
+                       Region::create("stream", options, stream.directory());
+    });
+
+    const auto opened = Region::open("stream", RegionAccess::publish, stream.directory());
+
+    REQUIRE(was_replaced);
+    // The old one is gone; the new one's events must not be taken for the old one's.
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == ErrorCode::not_found);
+    const auto anew = Region::open("stream", RegionAccess::publish, stream.directory());
+    REQUIRE(anew);
+    CHECK((*anew)->capacity_bytes() == options.capacity_bytes);
+}
