@@ -318,6 +318,7 @@ PublishStatus Publisher::publish(std::span<const std::byte> payload,
 PublishStatus Publisher::publish(std::span<const std::byte> payload,
                                  const EventFields& fields,
                                  Deadline deadline) noexcept {
+    if (payload.size() > max_payload_bytes_) return PublishStatus::too_large;
     return retry_until(deadline, [&] {
         Claim claim;
         const PublishStatus status =

@@ -233,6 +233,21 @@ TEST_CASE("publisher: an event beyond the largest is refused, now and for ever",
     CHECK(publisher.region().tail() == Place{0, 0});
 }
 
+TEST_CASE("publisher: a size beyond 32 bits isn't taken for the small one in its lower half", "[bus][publisher]") {
+    const TestStream stream(small_stream(either()));
+    Publisher publisher = stream.publisher();
+    // Never read: refused by its size alone.
+    const std::string small(16, 'x');
+    const std::span<const std::byte> huge(bytes_of(small).data(), (std::size_t{1} << 32U) + 8);
+    const std::array<std::span<const std::byte>, 1> batch{huge};
+
+    CHECK(publisher.try_publish(huge) == PublishStatus::too_large);
+    CHECK(publisher.publish(huge) == PublishStatus::too_large);
+    CHECK(publisher.publish(huge, EventFields{}) == PublishStatus::too_large);
+    CHECK(publisher.publish_batch(batch) == PublishStatus::too_large);
+    CHECK(publisher.region().tail() == Place{0, 0});
+}
+
 TEST_CASE("publisher: a ring of numbered events wraps many times and keeps every byte",
           "[bus][publisher]") {
     StreamOptions options = small_stream(either());

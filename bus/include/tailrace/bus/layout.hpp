@@ -206,9 +206,13 @@ inline constexpr std::uint64_t kPublisherTableOffset = 2 * kHeaderPageBytes;
     return capacity_bytes / kCheckpointCount;
 }
 
-// A claim (one event or a batch) spans at most this much, so that two of them always fit.
+// A claim (one event or a batch) spans at most this much, so that two of them always fit, and that an intent's
+// 32 bits can hold its size.
 [[nodiscard]] constexpr std::uint64_t max_claim_bytes(std::uint64_t capacity_bytes) noexcept {
-    return capacity_bytes / 4;
+    constexpr std::uint64_t kLargest = std::uint64_t{1} << 31U;
+    const std::uint64_t share = capacity_bytes / 4;
+    return share < kLargest ? share : kLargest;
 }
+static_assert(max_claim_bytes(kMaxCapacityBytes) <= UINT32_MAX);
 
 }  // namespace tailrace::bus

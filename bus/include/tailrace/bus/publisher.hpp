@@ -151,6 +151,7 @@ public:
     // Claim, copy, commit.
     [[nodiscard]] PublishStatus try_publish(std::span<const std::byte> payload,
                                             EventType type = 0) noexcept {
+        if (payload.size() > max_payload_bytes_) [[unlikely]] return PublishStatus::too_large;
         Claim claim;
         const PublishStatus status =
             try_claim(claim, static_cast<std::uint32_t>(payload.size()), type);
