@@ -209,7 +209,7 @@ inline constexpr std::uint64_t kPublisherTableOffset = 2 * kHeaderPageBytes;
 // A claim (one event or a batch) spans at most this much, so that two of them always fit, and that an intent's
 // 32 bits can hold its size.
 [[nodiscard]] constexpr std::uint64_t max_claim_bytes(std::uint64_t capacity_bytes) noexcept {
-    constexpr std::uint64_t kLargest = std::uint64_t{1} << 31U;
+    constexpr std::uint64_t kLargest = (std::uint64_t{1} << 32U) - kHeaderPageBytes;
     const std::uint64_t share = capacity_bytes / 4;
     return share < kLargest ? share : kLargest;
 }
