@@ -1,7 +1,7 @@
 #include "bench.hpp"
 
-#include "../command.hpp"
 #include "bench_runs.hpp"
+#include "command.hpp"
 
 #include <tailrace/bridge/recorder.hpp>
 

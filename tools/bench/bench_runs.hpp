@@ -21,7 +21,8 @@ struct PingPongOptions {
     std::string directory;
     std::uint32_t size_bytes = 32;
     std::uint64_t round_trips = 1'000'000;
-    std::uint32_t alignment_bytes = 64;  // an event of up to 48 bytes is then one line, never half of two
+    std::uint32_t alignment_bytes =
+        64;  // an event of up to 48 bytes is then one line, never half of two
     bool publish_time = false;
 };
 

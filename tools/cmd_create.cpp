@@ -1,0 +1,173 @@
+// tailrace create: a stream, and where its journal will be.
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "journal_place.hpp"
+#include "units.hpp"
+
+#include <tailrace/bridge/recorder.hpp>
+#include <tailrace/bus/region.hpp>
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <memory>
+
+namespace tailrace::tool {
+
+namespace {
+
+struct CreateFlags {
+    std::string stream;
+    bus::StreamOptions options;
+    std::uint64_t max_event_bytes = 0;
+    std::string publishers = "multi";
+    bool single = false;
+    std::string publish_time = "event";
+    CLI::Option* journal = nullptr;
+    std::string journal_directory;
+    std::string mode = "0660";
+    bool if_not_exists = false;
+};
+
+Result<std::uint32_t> parse_mode(const std::string& text) {
+    std::uint32_t mode = 0;
+    for (const char digit : text) {
+        if (digit < '0' || digit > '7' || text.size() > 4) {
+            return make_error(ErrorCode::invalid_argument,
+                              fmt::format("--mode '{}' is not an octal file mode", text),
+                              "--mode 0660 (owner and group), 0666 (everybody), 0644");
+        }
+        mode = mode * 8 + static_cast<std::uint32_t>(digit - '0');
+    }
+    return mode;
+}
+
+std::string_view publish_time_name(bus::PublishTime publish_time) {
+    switch (publish_time) {
+        case bus::PublishTime::off:
+            return "off";
+        case bus::PublishTime::per_event:
+            return "event";
+        case bus::PublishTime::per_batch:
+            return "batch";
+    }
+    return "unknown";
+}
+
+void print_created(const bus::Region& region, bool is_new) {
+    const bus::StreamHeader& header = region.header();
+    const std::string journal = journal_directory_of(header);
+    const bool single = header.publishing == bus::Publishing::single;
+    if (settings().json()) {
+        Json document;
+        document["stream"] = region.name();
+        document["created"] = is_new;
+        document["path"] = region.path();
+        document["capacity_bytes"] = header.capacity_bytes;
+        document["max_event_bytes"] = header.max_payload_bytes;
+        document["publishers"] = single ? "single" : "multi";
+        document["readers"] = header.subscriber_slots;
+        document["publish_time"] = publish_time_name(header.publish_time);
+        document["alignment_bytes"] = header.alignment_bytes;
+        document["first_seq"] = header.first_sequence;
+        document["journal"] = journal.empty() ? Json() : Json(journal);
+        out().write_json(document);
+        return;
+    }
+    out().write(
+        fmt::format("stream   {}{}\n", region.name(), is_new ? "" : "     (was there already)"));
+    out().write(fmt::format(
+        "ring     {}     {}     max event {}     {}\n",
+        size_text(header.capacity_bytes),
+        region.path(),
+        size_text(header.max_payload_bytes),
+        single ? "one publisher" : fmt::format("up to {} publishers", header.publisher_slots)));
+    if (journal.empty()) {
+        out().write("journal  off\n");
+    } else {
+        out().write(
+            fmt::format("journal  {}     next sequence {}\n", journal, header.first_sequence));
+    }
+    out().write(
+        fmt::format("next     {}tailrace pub {} 'hello'   ·   tailrace tail {} --from start\n",
+                    journal.empty() ? "" : fmt::format("tailrace record {}   ·   ", region.name()),
+                    region.name(),
+                    region.name()));
+}
+
+Result<ExitCode> run_create(CreateFlags& flags) {
+    if (auto allowed = allow_only_text_and_json("create"); !allowed) return allowed.error();
+    if (auto checked = bus::check_stream_name(flags.stream); !checked) return checked.error();
+    bus::StreamOptions& options = flags.options;
+    auto mode = parse_mode(flags.mode);
+    if (!mode) return mode.error();
+    options.mode = *mode;
+    // More than 32 bits can hold is refused as what it is: too large for any ring.
+    options.max_payload_bytes =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(flags.max_event_bytes, UINT32_MAX));
+    options.publishing = flags.single || flags.publishers == "single" ? bus::Publishing::single
+                                                                      : bus::Publishing::multi;
+    options.publish_time = flags.publish_time == "off"     ? bus::PublishTime::off
+                           : flags.publish_time == "batch" ? bus::PublishTime::per_batch
+                                                           : bus::PublishTime::per_event;
+    if (flags.journal->count() != 0) {
+        options.journal_directory = flags.journal_directory.empty()
+                                        ? usual_journal_directory(flags.stream)
+                                        : absolute_path(flags.journal_directory);
+        // A ring that is made anew after a reboot goes on where its journal ends.
+        auto next = bridge::sequence_after_journal(options.journal_directory);
+        if (!next) return next.error();
+        options.first_sequence = *next;
+    }
+    auto created = bus::Region::create(flags.stream, options, settings().directory);
+    const bool was_there = !created && created.error().code == ErrorCode::already_exists;
+    if (!created && !(was_there && flags.if_not_exists)) return created.error();
+    auto region = bus::Region::open(flags.stream, bus::RegionAccess::observe, settings().directory);
+    if (!region) return region.error();
+    print_created(**region, !was_there);
+    return ExitCode::done;
+}
+
+}  // namespace
+
+void register_create(CLI::App& app) {
+    const auto flags = std::make_shared<CreateFlags>();
+    CLI::App* const command =
+        add_command(app, "create", "Make a stream", [flags] { return run_create(*flags); });
+    command->add_option("STREAM", flags->stream, "Name of the stream")->required();
+    add_parsed(*command,
+               "--capacity",
+               flags->options.capacity_bytes,
+               parse_size_bytes,
+               "Size of the ring, a power of two (default 64MiB)");
+    add_parsed(*command,
+               "--max-event",
+               flags->max_event_bytes,
+               parse_size_bytes,
+               "Largest payload (default: an eighth of the capacity)");
+    command->add_option("--publishers", flags->publishers, "single or multi")
+        ->check(CLI::IsMember({"single", "multi"}))
+        ->capture_default_str();
+    command->add_flag("--single", flags->single, "Short for --publishers single: cheaper claims");
+    command
+        ->add_option("--readers", flags->options.subscriber_slots, "How many readers may register")
+        ->capture_default_str();
+    flags->journal = command->add_option("--journal",
+                                         flags->journal_directory,
+                                         "Keep a journal: in DIR, or in --journal-dir/STREAM");
+    flags->journal->expected(0, 1)->type_name("[DIR]");
+    command
+        ->add_option("--publish-time",
+                     flags->publish_time,
+                     "Stamp each event or each batch with its time, or none: off, event, batch")
+        ->check(CLI::IsMember({"off", "event", "batch"}))
+        ->capture_default_str();
+    command->add_option("--align", flags->options.alignment_bytes, "16, or 64 for many publishers")
+        ->check(CLI::IsMember({16, 64}))
+        ->capture_default_str();
+    command->add_option("--mode", flags->mode, "Who may use it, as for chmod")
+        ->capture_default_str();
+    command->add_flag("--if-not-exists", flags->if_not_exists, "A stream that exists is fine");
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,344 @@
+// tailrace lag: how far each reader and the journal are behind, in events, bytes and seconds.
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "reader_state.hpp"
+#include "stop_signal.hpp"
+#include "units.hpp"
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/bus/region.hpp>
+
+#include <cmath>
+#include <fmt/format.h>
+#include <map>
+#include <memory>
+
+namespace tailrace::tool {
+
+namespace {
+
+struct LagLimit {
+    std::optional<std::uint64_t> events;
+    std::optional<std::uint64_t> age_ns;
+};
+
+struct LagFlags {
+    std::vector<std::string> streams;
+    std::string reader;
+    CLI::Option* watch = nullptr;
+    std::string watch_text = "1s";
+    std::optional<LagLimit> limit;
+};
+
+struct Row {
+    std::string stream;
+    std::string reader;
+    std::uint32_t pid = 0;
+    std::string policy;
+    Sequence end_sequence = 0;
+    ReaderPicture picture;
+    ReaderState state = ReaderState::ok;
+    std::optional<double> trend_per_s;  // how fast it falls behind; negative: it catches up
+};
+
+// The readers of the last look, and when that was.
+struct History {
+    std::map<std::string, ReaderPicture> pictures;
+    std::uint64_t at_ns = 0;
+};
+
+Result<LagLimit> parse_limit(std::string_view text) {
+    LagLimit limit;
+    if (text.ends_with("ev")) {
+        auto events = parse_count(text.substr(0, text.size() - 2));
+        if (events) {
+            limit.events = *events;
+            return limit;
+        }
+    } else if (auto age_ns = parse_duration_ns(text); age_ns) {
+        limit.age_ns = *age_ns;
+        return limit;
+    }
+    return make_error(ErrorCode::invalid_argument,
+                      fmt::format("'{}' is not a limit", text),
+                      "10000ev (events) or 250ms (age of the oldest unread event)");
+}
+
+std::string_view policy_name(bus::SlowPolicy policy) {
+    switch (policy) {
+        case bus::SlowPolicy::gate:
+            return "gate";
+        case bus::SlowPolicy::skip:
+            return "skip";
+        case bus::SlowPolicy::observe:
+            return "observe";
+        case bus::SlowPolicy::spill:
+            return "spill";
+    }
+    return "unknown";
+}
+
+void judge(Row& row, History& history, std::uint64_t now_ns) {
+    const std::string key = fmt::format("{}/{}/{}", row.stream, row.reader, row.pid);
+    std::optional<ReaderPicture> before;
+    if (const auto found = history.pictures.find(key); found != history.pictures.end()) {
+        before = found->second;
+    }
+    row.state = reader_state(row.picture, before);
+    if (before && now_ns > history.at_ns) {
+        const double seconds = static_cast<double>(now_ns - history.at_ns) / 1e9;
+        row.trend_per_s = (static_cast<double>(row.picture.lag.events) -
+                           static_cast<double>(before->lag.events)) /
+                          seconds;
+    }
+    history.pictures[key] = row.picture;
+}
+
+std::vector<Row> rows_of(const std::string& stream,
+                         const bus::StreamStatus& status,
+                         std::uint64_t capacity_bytes) {
+    std::vector<Row> rows;
+    for (const bus::SubscriberStatus& subscriber : status.subscribers) {
+        // The journal writer's own place in the ring; the journal's row says more.
+        if (status.journal && subscriber.pid == status.journal->pid &&
+            subscriber.name == "journal") {
+            continue;
+        }
+        Row row{stream,
+                subscriber.name,
+                subscriber.pid,
+                std::string(policy_name(subscriber.policy)),
+                status.end_sequence,
+                {},
+                ReaderState::ok,
+                {}};
+        row.picture = {subscriber.is_alive,
+                       subscriber.sequence,
+                       subscriber.lag,
+                       subscriber.lost_events,
+                       subscriber.room_ratio};
+        rows.push_back(std::move(row));
+    }
+    if (status.journal) {
+        const bus::JournalStatus& journal = *status.journal;
+        Row row{stream,
+                "journal",
+                journal.is_alive ? journal.pid : 0,
+                "durable",
+                status.end_sequence,
+                {},
+                ReaderState::ok,
+                {}};
+        const double room =
+            1.0 - static_cast<double>(journal.lag.bytes) / static_cast<double>(capacity_bytes);
+        row.picture = {journal.is_alive,
+                       journal.durable_sequence,
+                       journal.lag,
+                       journal.lost_events,
+                       std::max(0.0, room)};
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+Result<std::vector<Row>> look(const LagFlags& flags, History& history) {
+    std::vector<std::string> streams = flags.streams;
+    if (streams.empty()) {
+        auto all = bus::Region::list(settings().directory);
+        if (!all) return all.error();
+        streams = *all;
+    }
+    std::vector<Row> rows;
+    for (const std::string& stream : streams) {
+        auto region = bus::Region::open(stream, bus::RegionAccess::observe, settings().directory);
+        if (!region) {
+            if (!flags.streams.empty()) return region.error();
+            warn(region.error().message);
+            continue;
+        }
+        for (Row& row : rows_of(stream, bus::read_status(*region), (*region)->capacity_bytes())) {
+            if (flags.reader.empty() || flags.reader == row.reader) rows.push_back(std::move(row));
+        }
+    }
+    const std::uint64_t now_ns = monotonic_ns();
+    for (Row& row : rows)
+        judge(row, history, now_ns);
+    history.at_ns = now_ns;
+    return rows;
+}
+
+std::string age_text(const Row& row) {
+    const auto& age_ns = row.picture.lag.age_ns;
+    if (!age_ns) return "?";
+    return *age_ns == 0 ? "0" : duration_text(*age_ns);
+}
+
+std::string trend_text(const Row& row) {
+    if (!row.trend_per_s) return "";
+    if (std::abs(*row.trend_per_s) < 1) return "=";
+    return fmt::format(
+        "{}{}", *row.trend_per_s > 0 ? "+" : "-", rate_text(std::abs(*row.trend_per_s)));
+}
+
+void print_table(const std::vector<Row>& rows, bool with_trend) {
+    std::vector<std::string> headings = {"STREAM",
+                                         "READER",
+                                         ">PID",
+                                         "POLICY",
+                                         ">POSITION",
+                                         ">END",
+                                         ">LAG-EVENTS",
+                                         ">LAG-BYTES",
+                                         ">LAG-TIME",
+                                         ">LOST",
+                                         ">ROOM",
+                                         "STATE"};
+    if (with_trend) headings.insert(headings.end() - 1, ">TREND");
+    Table table(headings);
+    for (const Row& row : rows) {
+        const ReaderPicture& picture = row.picture;
+        std::vector<std::string> cells = {row.stream,
+                                          row.reader,
+                                          row.pid == 0 ? "-" : std::to_string(row.pid),
+                                          row.policy,
+                                          count_text(picture.sequence),
+                                          count_text(row.end_sequence),
+                                          count_text(picture.lag.events),
+                                          size_text(picture.lag.bytes),
+                                          age_text(row),
+                                          count_text(picture.lost_events),
+                                          fmt::format("{:.1f}%", picture.room_ratio * 100)};
+        if (with_trend) cells.push_back(trend_text(row));
+        cells.emplace_back(reader_state_name(row.state));
+        const std::size_t state_column = cells.size() - 1;
+        table.add(std::move(cells));
+        table.colour(state_column, reader_state_colour(row.state));
+    }
+    out().write(table.text());
+}
+
+void print_json(const std::vector<Row>& rows) {
+    Json document;
+    document["time_ns"] = ns_string(wall_clock_ns());
+    document["readers"] = Json::array();
+    for (const Row& row : rows) {
+        const ReaderPicture& picture = row.picture;
+        Json reader;
+        reader["stream"] = row.stream;
+        reader["reader"] = row.reader;
+        reader["pid"] = row.pid == 0 ? Json() : Json(row.pid);
+        reader["policy"] = row.policy;
+        reader["seq"] = picture.sequence;
+        reader["end_seq"] = row.end_sequence;
+        reader["lag_events"] = picture.lag.events;
+        reader["lag_bytes"] = picture.lag.bytes;
+        reader["lag_ns"] = picture.lag.age_ns ? Json(ns_string(*picture.lag.age_ns)) : Json();
+        reader["lost_events"] = picture.lost_events;
+        reader["room_ratio"] = picture.room_ratio;
+        if (row.trend_per_s) reader["trend_events_per_s"] = *row.trend_per_s;
+        reader["state"] = reader_state_name(row.state);
+        document["readers"].push_back(std::move(reader));
+    }
+    out().write_json(document);
+}
+
+// True when somebody is behind by more than the limit, said on stderr.
+bool exceeds(const std::vector<Row>& rows, const LagLimit& limit) {
+    bool exceeded = false;
+    for (const Row& row : rows) {
+        const bus::Lag& lag = row.picture.lag;
+        if (limit.events && lag.events > *limit.events) {
+            exceeded = true;
+            warn(fmt::format("{}/{} is {} events behind (limit {})",
+                             row.stream,
+                             row.reader,
+                             count_text(lag.events),
+                             count_text(*limit.events)));
+        }
+        if (!limit.age_ns) continue;
+        // An age that can't be known because the ring has moved on is worse than any limit.
+        const bool lost = lag.events != 0 && !lag.age_ns && row.state == ReaderState::overrun;
+        if (!lost && lag.age_ns.value_or(0) <= *limit.age_ns) continue;
+        exceeded = true;
+        warn(fmt::format("{}/{} is {} behind (limit {})",
+                         row.stream,
+                         row.reader,
+                         lost ? "more than the ring holds" : duration_text(*lag.age_ns),
+                         duration_text(*limit.age_ns)));
+    }
+    return exceeded;
+}
+
+Result<ExitCode> watch(const LagFlags& flags, std::uint64_t interval_ns) {
+    History history;
+    const bool redraws = !settings().json() && is_terminal(1);
+    std::uint64_t next_ns = monotonic_ns();
+    for (bool first = true; !stop_requested(); first = false) {
+        auto rows = look(flags, history);
+        if (!rows) return rows.error();
+        if (redraws) out().write("\033[H\033[2J");
+        if (!first && !redraws && !settings().json()) out().write("\n");
+        if (settings().json()) {
+            print_json(*rows);
+        } else {
+            print_table(*rows, true);
+        }
+        if (!out().flush()) break;
+        if (flags.limit && exceeds(*rows, *flags.limit)) return ExitCode::limit_exceeded;
+        next_ns += interval_ns;
+        sleep_until_ns(next_ns);
+        if (!out().has_reader()) break;
+    }
+    return ExitCode::done;
+}
+
+Result<ExitCode> run_lag(LagFlags& flags) {
+    if (auto allowed = allow_only_text_and_json("lag"); !allowed) return allowed.error();
+    if (flags.watch->count() != 0) {
+        auto interval_ns = parse_duration_ns(flags.watch_text.empty() ? "1s" : flags.watch_text);
+        if (!interval_ns) return interval_ns.error();
+        constexpr std::uint64_t kShortestNs = 1'000'000;
+        return watch(flags, std::max(*interval_ns, kShortestNs));
+    }
+    History history;
+    auto rows = look(flags, history);
+    if (!rows) return rows.error();
+    if (!flags.reader.empty() && rows->empty()) {
+        return make_error(ErrorCode::not_found,
+                          fmt::format("no reader '{}' is attached", flags.reader),
+                          "tailrace lag lists them all; observers are not registered");
+    }
+    if (settings().json()) {
+        print_json(*rows);
+    } else if (rows->empty()) {
+        say("no readers are attached, and there is no journal");
+    } else {
+        print_table(*rows, false);
+    }
+    out().flush();
+    if (flags.limit && exceeds(*rows, *flags.limit)) return ExitCode::limit_exceeded;
+    return ExitCode::done;
+}
+
+}  // namespace
+
+void register_lag(CLI::App& app) {
+    const auto flags = std::make_shared<LagFlags>();
+    CLI::App* const command =
+        add_command(app, "lag", "How far readers and the journal are behind", [flags] {
+            return run_lag(*flags);
+        });
+    command->add_option("STREAM", flags->streams, "Names of streams (default: all)");
+    command->add_option("--reader", flags->reader, "Only the reader of this name");
+    flags->watch = command->add_option(
+        "--watch", flags->watch_text, "Look again and again (default: every 1s)");
+    flags->watch->expected(0, 1)->type_name("[INTERVAL]");
+    add_parsed(*command,
+               "--fail-above",
+               flags->limit,
+               parse_limit,
+               "Exit code 6 when a reader is further behind: 10000ev, 250ms");
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,398 @@
+// tailrace pub: publishes arguments, lines of stdin or of files, or made-up events.
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "line_source.hpp"
+#include "pace.hpp"
+#include "progress.hpp"
+#include "stop_signal.hpp"
+#include "units.hpp"
+
+#include <tailrace/base/checksum.hpp>
+#include <tailrace/bus/journal_board.hpp>
+#include <tailrace/bus/publisher.hpp>
+
+#include <unistd.h>
+
+#include <charconv>
+#include <fmt/format.h>
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+// How often a wait looks whether somebody asked to stop.
+constexpr std::uint64_t kLookUpNs = 200 * kNsPerMs;
+
+struct PubFlags {
+    std::string stream;
+    std::vector<std::string> bodies;
+    bool from_stdin = false;
+    std::vector<std::string> files;
+    bool repeat = false;
+    std::uint64_t count = 0;  // 0: all there are
+    double rate_per_s = 0;
+    CLI::Option* size = nullptr;
+    std::uint64_t size_bytes = 0;
+    std::string name = "pub";
+    bus::EventFields fields;
+    std::string key;
+    bool durable = false;
+    std::uint64_t timeout_ns = UINT64_MAX;
+};
+
+// Where payloads come from: the next one, or nothing at the end.
+using Source = std::function<Result<std::optional<std::string_view>>()>;
+
+Source body_source(const PubFlags& flags) {
+    const bool repeats = flags.repeat || flags.count != 0;
+    return [&flags,
+            repeats,
+            next = std::size_t{0}]() mutable -> Result<std::optional<std::string_view>> {
+        if (next == flags.bodies.size() && repeats) next = 0;
+        if (next == flags.bodies.size()) return std::optional<std::string_view>();
+        return std::optional<std::string_view>(flags.bodies[next++]);
+    };
+}
+
+// "0000000042" and letters behind it: readable, and different for each event.
+Source generator_source(std::uint64_t size_bytes) {
+    constexpr std::size_t kDigits = 10;
+    std::string payload(size_bytes, '.');
+    for (std::size_t at = kDigits; at < payload.size(); ++at) {
+        payload[at] = static_cast<char>('a' + at % 26);
+    }
+    return
+        [payload, number = std::uint64_t{0}]() mutable -> Result<std::optional<std::string_view>> {
+            const std::string digits = fmt::format("{:010}", number++ % 10'000'000'000);
+            payload.replace(0, std::min(digits.size(), payload.size()), digits, 0, payload.size());
+            return std::optional<std::string_view>(payload);
+        };
+}
+
+Source file_source(std::vector<LineSource> files, bool repeat) {
+    const auto lines = std::make_shared<std::vector<LineSource>>(std::move(files));
+    return [lines,
+            repeat,
+            file = std::size_t{0},
+            any = false]() mutable -> Result<std::optional<std::string_view>> {
+        for (;;) {
+            auto line = (*lines)[file].next();
+            if (!line) return line.error();
+            if (*line) any = true;
+            if (*line || stop_requested()) return line;
+            if (++file < lines->size()) continue;
+            // Files without a single line must not turn into an endless search for one.
+            if (!repeat || !any) return std::optional<std::string_view>();
+            file = 0;
+            for (LineSource& source : *lines) {
+                if (source.rewind()) continue;
+                return make_error(
+                    ErrorCode::invalid_argument,
+                    fmt::format("'{}' can't be read twice, so not repeated", source.path()),
+                    "--repeat with files, not with a pipe");
+            }
+        }
+    };
+}
+
+Result<Source> source_of(const PubFlags& flags, std::uint64_t max_event_bytes) {
+    const bool generates = flags.size->count() != 0;
+    const int sources = (flags.bodies.empty() ? 0 : 1) + (flags.files.empty() ? 0 : 1) +
+                        (flags.from_stdin ? 1 : 0) + (generates ? 1 : 0);
+    if (sources > 1) {
+        return make_error(
+            ErrorCode::invalid_argument,
+            "events come from arguments, from --file, from --stdin or from --size: choose one",
+            "tailrace pub --help");
+    }
+    if (generates) {
+        if (flags.size_bytes <= max_event_bytes) return generator_source(flags.size_bytes);
+        return make_error(
+            ErrorCode::too_large,
+            fmt::format("events of {} bytes are more than the {} bytes that stream '{}' allows",
+                        flags.size_bytes,
+                        max_event_bytes,
+                        flags.stream),
+            fmt::format("a --size up to {}, or create a stream with a larger --max-event",
+                        max_event_bytes));
+    }
+    if (!flags.bodies.empty()) {
+        // All of them before the first one is published: nothing is half-made.
+        for (const std::string& body : flags.bodies) {
+            if (body.size() <= max_event_bytes) continue;
+            return make_error(
+                ErrorCode::too_large,
+                fmt::format(
+                    "an event of {} bytes is more than the {} bytes that stream '{}' allows; "
+                    "nothing was published",
+                    body.size(),
+                    max_event_bytes,
+                    flags.stream),
+                "create a stream with a larger --max-event");
+        }
+        return body_source(flags);
+    }
+    std::vector<LineSource> files;
+    for (const std::string& path :
+         flags.files.empty() ? std::vector<std::string>{"-"} : flags.files) {
+        auto lines = LineSource::open(path, max_event_bytes);
+        if (!lines) return lines.error();
+        files.push_back(std::move(*lines));
+    }
+    if (flags.files.empty() && is_terminal(STDIN_FILENO)) {
+        say(fmt::format("each line becomes an event of '{}'; Ctrl-D ends", flags.stream));
+    }
+    return file_source(std::move(files), flags.repeat);
+}
+
+// One publishing run: what it did so far, and how it ends.
+class Publishing {
+public:
+    Publishing(const PubFlags& flags, bus::Publisher publisher)
+        : flags_(flags),
+          publisher_(std::move(publisher)) {}
+
+    [[nodiscard]] Result<ExitCode> run(const Source& source);
+    void report() const;
+    [[nodiscard]] std::uint64_t events() const noexcept { return events_; }
+
+private:
+    [[nodiscard]] Result<bool> publish(std::string_view payload);
+    [[nodiscard]] Result<bool> wait_durable() const;
+    [[nodiscard]] Error refused(bus::PublishStatus status, std::size_t size_bytes) const;
+
+    const PubFlags& flags_;
+    bus::Publisher publisher_;
+    std::uint64_t events_ = 0;
+    std::uint64_t bytes_ = 0;
+    Sequence first_sequence_ = kNoSequence;
+    bool durable_ = false;
+};
+
+Error Publishing::refused(bus::PublishStatus status, std::size_t size_bytes) const {
+    const std::string done = events_ == 0
+                                 ? "; nothing was published"
+                                 : fmt::format("; {} events were published before", events_);
+    const std::string holder = publisher_.holder();
+    switch (status) {
+        case bus::PublishStatus::too_large:
+            return make_error(
+                ErrorCode::too_large,
+                fmt::format("an event of {} bytes is more than the {} bytes that stream '{}' "
+                            "allows{}",
+                            size_bytes,
+                            publisher_.region().header().max_payload_bytes,
+                            flags_.stream,
+                            done),
+                "create a stream with a larger --max-event");
+        case bus::PublishStatus::closed:
+            return make_error(ErrorCode::closed,
+                              fmt::format("stream '{}' was removed{}", flags_.stream, done),
+                              fmt::format("tailrace create {}", flags_.stream));
+        default:
+            return make_error(ErrorCode::timed_out,
+                              fmt::format("no room in stream '{}'{}{}{}",
+                                          flags_.stream,
+                                          holder.empty() ? "" : ": it waits for ",
+                                          holder,
+                                          done),
+                              fmt::format("tailrace lag {}", flags_.stream));
+    }
+}
+
+// False: stopped while it waited for room.
+Result<bool> Publishing::publish(std::string_view payload) {
+    constexpr std::uint64_t kTellAfterNs = 1'000 * kNsPerMs;
+    const auto bytes = std::as_bytes(std::span<const char>(payload.data(), payload.size()));
+    const std::uint64_t start_ns = monotonic_ns();
+    bool told = false;
+    for (;;) {
+        const std::uint64_t waited_ns = monotonic_ns() - start_ns;
+        const std::uint64_t left_ns =
+            flags_.timeout_ns > waited_ns ? flags_.timeout_ns - waited_ns : 0;
+        const bus::PublishStatus status = publisher_.publish(
+            bytes, flags_.fields, bus::Deadline::in_ns(std::min(left_ns, kLookUpNs)));
+        if (status == bus::PublishStatus::ok) {
+            if (first_sequence_ == kNoSequence)
+                first_sequence_ = publisher_.next_own_sequence() - 1;
+            ++events_;
+            bytes_ += payload.size();
+            return true;
+        }
+        if (status != bus::PublishStatus::timed_out || left_ns <= kLookUpNs) {
+            return refused(status, payload.size());
+        }
+        if (stop_requested()) return false;
+        if (!told && monotonic_ns() - start_ns > kTellAfterNs) {
+            told = true;
+            const std::string holder = publisher_.holder();
+            say(fmt::format("waiting for room in '{}'{}{}; tailrace lag {}",
+                            flags_.stream,
+                            holder.empty() ? "" : ": held by ",
+                            holder,
+                            flags_.stream));
+        }
+    }
+}
+
+Result<ExitCode> Publishing::run(const Source& source) {
+    // Of its own accord it ends only when there is an end.
+    const bool endless = flags_.count == 0 && (flags_.repeat || flags_.size->count() != 0 ||
+                                               (flags_.files.empty() && flags_.bodies.empty()));
+    Pace pace(flags_.rate_per_s);
+    Progress progress(fmt::format("publishing to '{}'", flags_.stream), "events", flags_.count);
+    bool stopped = false;
+    while (flags_.count == 0 || events_ < flags_.count) {
+        auto payload = source();
+        if (!payload) return payload.error();
+        if (!*payload) {
+            stopped = stop_requested();
+            break;
+        }
+        if (!pace.wait()) {
+            stopped = true;
+            break;
+        }
+        auto published = publish(**payload);
+        if (!published) return published.error();
+        if (!*published) {
+            stopped = true;
+            break;
+        }
+        progress.update(events_);
+    }
+    if (flags_.durable && events_ != 0) {
+        auto waited = wait_durable();
+        if (!waited) return waited.error();
+        durable_ = *waited;
+        if (!durable_) stopped = true;
+    }
+    // Lines that were published but not made durable as asked are not a job that is done.
+    const bool unfinished = stopped && (!endless || (flags_.durable && !durable_));
+    return unfinished ? ExitCode::interrupted : ExitCode::done;
+}
+
+// False: stopped while it waited.
+Result<bool> Publishing::wait_durable() const {
+    const std::uint64_t start_ns = monotonic_ns();
+    for (;;) {
+        const std::uint64_t waited_ns = monotonic_ns() - start_ns;
+        const std::uint64_t left_ns =
+            flags_.timeout_ns > waited_ns ? flags_.timeout_ns - waited_ns : 0;
+        auto waited = publisher_.wait_durable(publisher_.next_own_sequence(),
+                                              bus::Deadline::in_ns(std::min(left_ns, kLookUpNs)));
+        if (waited) return true;
+        if (waited.error().code != ErrorCode::timed_out || left_ns <= kLookUpNs) {
+            return waited.error();
+        }
+        if (stop_requested()) return false;
+    }
+}
+
+void Publishing::report() const {
+    const Sequence last = events_ == 0 ? 0 : publisher_.next_own_sequence() - 1;
+    if (settings().json()) {
+        Json document;
+        document["stream"] = flags_.stream;
+        document["events"] = events_;
+        document["payload_bytes"] = bytes_;
+        document["first_seq"] = events_ == 0 ? Json() : Json(first_sequence_);
+        document["last_seq"] = events_ == 0 ? Json() : Json(last);
+        document["durable"] = durable_;
+        out().write_json(document);
+        return;
+    }
+    if (settings().quiet) return;
+    if (events_ == 0) {
+        out().write("published 0 events\n");
+        return;
+    }
+    out().write(fmt::format("published {} event{} ({}) seq {}..{}{}\n",
+                            count_text(events_),
+                            events_ == 1 ? "" : "s",
+                            size_text(bytes_),
+                            first_sequence_,
+                            last,
+                            durable_ ? ", durable" : ""));
+}
+
+// A number, or the hash of a text.
+std::uint64_t key_of(const std::string& text) {
+    std::uint64_t number = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (status == std::errc() && end == text.data() + text.size()) return number;
+    return checksum64(std::as_bytes(std::span<const char>(text.data(), text.size())), 0);
+}
+
+Result<ExitCode> run_pub(PubFlags& flags) {
+    if (auto allowed = allow_only_text_and_json("pub"); !allowed) return allowed.error();
+    if (!flags.key.empty()) {
+        flags.fields.has_key = true;
+        flags.fields.key = key_of(flags.key);
+    }
+    bus::PublisherOptions options;
+    options.name = flags.name;
+    options.directory = settings().directory;
+    auto region = bus::Region::open(flags.stream, bus::RegionAccess::publish, settings().directory);
+    if (!region) return region.error();
+    auto source = source_of(flags, (*region)->header().max_payload_bytes);
+    if (!source) return source.error();
+    if (flags.durable && !bus::has_journal_writer(**region)) {
+        return make_error(
+            ErrorCode::no_writer,
+            fmt::format("no journal writer runs for stream '{}', so nothing would become "
+                        "durable; nothing was published",
+                        flags.stream),
+            fmt::format("tailrace record {}", flags.stream));
+    }
+    auto publisher = bus::Publisher::attach(*region, options);
+    if (!publisher) return publisher.error();
+    Publishing publishing(flags, std::move(*publisher));
+    auto ended = publishing.run(*source);
+    if (ended || publishing.events() != 0) publishing.report();
+    return ended;
+}
+
+}  // namespace
+
+void register_pub(CLI::App& app) {
+    const auto flags = std::make_shared<PubFlags>();
+    CLI::App* const command =
+        add_command(app, "pub", "Publish events: arguments, lines, or made up", [flags] {
+            return run_pub(*flags);
+        });
+    command->add_option("STREAM", flags->stream, "Name of the stream")->required();
+    command->add_option("BODY", flags->bodies, "Each becomes an event (default: lines of stdin)");
+    command->add_flag("--stdin", flags->from_stdin, "Each line of stdin becomes an event");
+    command->add_option("--file", flags->files, "Each line of FILE becomes an event; - is stdin")
+        ->type_name("FILE")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command->add_flag("--repeat", flags->repeat, "Start over at the end, until -n or Ctrl-C");
+    flags->size = add_parsed(*command,
+                             "--size",
+                             flags->size_bytes,
+                             parse_size_bytes,
+                             "Make up events of this size, until -n or Ctrl-C");
+    add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
+    add_parsed(
+        *command, "--rate", flags->rate_per_s, parse_rate_per_s, "At most so many: 1000/s, 100k/s");
+    command->add_option("--type", flags->fields.type, "The events' type, 0 to 65535")
+        ->capture_default_str();
+    command->add_option("--key", flags->key, "The events' key: a number, or a text to be hashed");
+    command->add_option("--name", flags->name, "What other tools call this publisher")
+        ->capture_default_str();
+    command->add_flag("--durable", flags->durable, "Wait until the journal has made them durable");
+    add_parsed(*command,
+               "--timeout",
+               flags->timeout_ns,
+               parse_duration_ns,
+               "Give up waiting for room or the journal after this long (default: never)");
+}
+
+}  // namespace tailrace::tool

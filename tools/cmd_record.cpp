@@ -1,0 +1,228 @@
+// tailrace record: the journal writer of a stream, in the foreground. Ends cleanly on Ctrl-C and
+// SIGTERM.
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "journal_place.hpp"
+#include "stop_signal.hpp"
+#include "units.hpp"
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/bridge/recorder.hpp>
+
+#include <fmt/format.h>
+#include <memory>
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+constexpr std::uint64_t kNsPerS = 1'000'000'000;
+
+struct RecordFlags {
+    std::string stream;
+    std::string directory;
+    journal::JournalOptions journal;
+    std::string sync = "group";
+    std::string backend = "auto";
+    bool buffered = false;
+    std::string journal_lag = "gate";
+};
+
+Result<void> set_sync(journal::JournalOptions& options, const std::string& text) {
+    constexpr std::string_view kInterval = "interval=";
+    if (text == "group") return {};
+    if (text == "none") {
+        options.sync_policy = journal::SyncPolicy::none;
+        return {};
+    }
+    if (text.starts_with(kInterval)) {
+        auto interval_ns = parse_duration_ns(std::string_view(text).substr(kInterval.size()));
+        if (!interval_ns) return interval_ns.error();
+        options.sync_policy = journal::SyncPolicy::interval;
+        options.sync_interval_ns = *interval_ns;
+        return {};
+    }
+    return make_error(ErrorCode::invalid_argument,
+                      fmt::format("--sync '{}' is not a policy", text),
+                      "--sync group (always), interval=5ms, or none");
+}
+
+void print_start(const RecordFlags& flags, const bridge::Recorder& recorder) {
+    const bridge::RecorderStatus status = recorder.status();
+    const journal::Writer& writer = recorder.writer();
+    if (settings().json()) {
+        Json document;
+        document["event"] = "started";
+        document["stream"] = flags.stream;
+        document["journal"] = status.journal_directory;
+        document["first_seq"] = status.first_sequence;
+        document["backend"] = writer.io_backend_name();
+        document["backend_reason"] = writer.io_backend_reason();
+        out().write_json(document);
+        out().flush();
+        return;
+    }
+    say(fmt::format("recording '{}' to {} from sequence {}",
+                    flags.stream,
+                    status.journal_directory,
+                    status.first_sequence));
+    say(fmt::format("backend {}: {}", writer.io_backend_name(), writer.io_backend_reason()));
+}
+
+// The line that a terminal shows, once a second; one object per line with --json.
+class StatusReport {
+public:
+    explicit StatusReport(const RecordFlags& flags) : flags_(flags), last_ns_(monotonic_ns()) {}
+
+    void show_now_and_then(const bridge::Recorder& recorder) {
+        const std::uint64_t now_ns = monotonic_ns();
+        if (now_ns - last_ns_ < kNsPerS) return;
+        show(recorder, static_cast<double>(now_ns - last_ns_) / 1e9);
+        last_ns_ = now_ns;
+    }
+
+private:
+    void show(const bridge::Recorder& recorder, double seconds) {
+        const bridge::RecorderStatus status = recorder.status();
+        const double events_per_s =
+            static_cast<double>(status.writer.events - last_events_) / seconds;
+        const double bytes_per_s =
+            static_cast<double>(status.writer.written_bytes - last_bytes_) / seconds;
+        last_events_ = status.writer.events;
+        last_bytes_ = status.writer.written_bytes;
+        const std::uint64_t behind = status.next_sequence - status.durable_sequence;
+        if (settings().json()) {
+            Json document;
+            document["event"] = "status";
+            document["stream"] = flags_.stream;
+            document["events_per_s"] = events_per_s;
+            document["written_bytes_per_s"] = bytes_per_s;
+            document["durable_seq"] = status.durable_sequence;
+            document["unflushed_events"] = behind;
+            document["lost_events"] = status.lost_events;
+            document["segments"] = status.writer.segments;
+            out().write_json(document);
+            out().flush();
+            return;
+        }
+        const std::string lost =
+            status.lost_events == 0 ? "" : fmt::format("  LOST {}", count_text(status.lost_events));
+        show_status_line(fmt::format("{}  {}  {}/s  durable below #{}  {} not yet flushed{}",
+                                     flags_.stream,
+                                     rate_text(events_per_s),
+                                     size_text(static_cast<std::uint64_t>(bytes_per_s)),
+                                     status.durable_sequence,
+                                     count_text(behind),
+                                     lost));
+    }
+
+    const RecordFlags& flags_;
+    std::uint64_t last_ns_;
+    std::uint64_t last_events_ = 0;
+    std::uint64_t last_bytes_ = 0;
+};
+
+void print_end(const RecordFlags& flags, const bridge::RecorderStatus& status, bool clean) {
+    if (settings().json()) {
+        Json document;
+        document["event"] = "ended";
+        document["stream"] = flags.stream;
+        document["journal"] = status.journal_directory;
+        document["first_seq"] = status.first_sequence;
+        document["durable_seq"] = status.durable_sequence;
+        document["events"] = status.writer.events;
+        document["lost_events"] = status.lost_events;
+        document["clean"] = clean;
+        out().write_json(document);
+        return;
+    }
+    say(fmt::format("recorded {} events, durable below sequence {}{}{}",
+                    count_text(status.writer.events),
+                    status.durable_sequence,
+                    status.lost_events == 0 ? ""
+                                            : fmt::format(", {} lost before they were journaled",
+                                                          count_text(status.lost_events)),
+                    clean ? "; the journal is closed" : ""));
+}
+
+Result<ExitCode> run_record(RecordFlags& flags) {
+    if (auto allowed = allow_only_text_and_json("record"); !allowed) return allowed.error();
+    bridge::RecorderOptions options;
+    options.journal = flags.journal;
+    options.bus_directory = settings().directory;
+    options.lag = flags.journal_lag == "drop" ? bridge::JournalLag::drop : bridge::JournalLag::gate;
+    if (auto set = set_sync(options.journal, flags.sync); !set) return set.error();
+    options.journal.io_backend = flags.backend == "uring"    ? journal::IoBackend::uring
+                                 : flags.backend == "pwrite" ? journal::IoBackend::pwrite
+                                                             : journal::IoBackend::automatic;
+    if (flags.buffered) options.journal.direct_io = journal::DirectIo::off;
+    if (!flags.directory.empty()) {
+        options.journal.directory = absolute_path(flags.directory);
+    } else {
+        auto region =
+            bus::Region::open(flags.stream, bus::RegionAccess::observe, settings().directory);
+        if (!region) return region.error();
+        options.journal.directory = journal_directory_of((*region)->header());
+        if (options.journal.directory.empty()) {
+            options.journal.directory = usual_journal_directory(flags.stream);
+        }
+    }
+    auto recorder = bridge::Recorder::attach(flags.stream, options);
+    if (!recorder) return recorder.error();
+    print_start(flags, *recorder);
+    StatusReport report(flags);
+    constexpr std::uint64_t kStepNs = 50 * kNsPerMs;
+    while (!stop_requested() && !recorder->stream_was_removed()) {
+        if (auto stepped = recorder->step(kStepNs); !stepped) {
+            print_end(flags, recorder->status(), false);
+            return stepped.error();
+        }
+        report.show_now_and_then(*recorder);
+    }
+    if (recorder->stream_was_removed()) say(fmt::format("stream '{}' was removed", flags.stream));
+    if (auto closed = recorder->close(); !closed) {
+        print_end(flags, recorder->status(), false);
+        return closed.error();
+    }
+    print_end(flags, recorder->status(), true);
+    return recorder->status().lost_events == 0 ? ExitCode::done : ExitCode::damage;
+}
+
+}  // namespace
+
+void register_record(CLI::App& app) {
+    const auto flags = std::make_shared<RecordFlags>();
+    CLI::App* const command =
+        add_command(app, "record", "Write a stream's journal, until Ctrl-C or SIGTERM", [flags] {
+            return run_record(*flags);
+        });
+    command->add_option("STREAM", flags->stream, "Name of the stream")->required();
+    command
+        ->add_option("--to,--journal",
+                     flags->directory,
+                     "Its directory (default: what create --journal said)")
+        ->type_name("DIR");
+    command
+        ->add_option(
+            "--sync", flags->sync, "When to flush: group (always, the default), interval=5ms, none")
+        ->type_name("POLICY");
+    add_parsed(*command,
+               "--segment",
+               flags->journal.segment_size_bytes,
+               parse_size_bytes,
+               "Size of a segment (default 256MiB)");
+    command->add_option("--backend", flags->backend, "auto, uring or pwrite")
+        ->check(CLI::IsMember({"auto", "uring", "pwrite"}))
+        ->capture_default_str();
+    command->add_flag("--buffered", flags->buffered, "Through the page cache instead of O_DIRECT");
+    command
+        ->add_option("--journal-lag",
+                     flags->journal_lag,
+                     "When the disk is slow: gate (publishers wait) or drop (a reported gap)")
+        ->check(CLI::IsMember({"gate", "drop"}))
+        ->capture_default_str();
+}
+
+}  // namespace tailrace::tool

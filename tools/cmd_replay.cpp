@@ -1,0 +1,207 @@
+// tailrace replay: gives the events of a journal again, on stdout or into a stream, at their pace
+// or another.
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "event_printer.hpp"
+#include "journal_place.hpp"
+#include "position.hpp"
+#include "progress.hpp"
+#include "stop_signal.hpp"
+#include "units.hpp"
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/bridge/replayer.hpp>
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <memory>
+#include <optional>
+
+namespace tailrace::tool {
+
+namespace {
+
+struct ReplayFlags {
+    std::string journal;
+    std::string into;
+    std::optional<Position> from;
+    std::optional<Position> to;
+    std::optional<EventType> type;
+    std::uint64_t count = 0;  // 0: no limit
+    bridge::ReplayOptions options;
+};
+
+// Prints, or passes on, what is wanted; counts it and shows the progress.
+class ChosenEvents final : public bridge::ReplaySink {
+public:
+    ChosenEvents(const ReplayFlags& flags, const std::string& stream, std::uint64_t total)
+        : flags_(flags),
+          printer_(stream, settings().format),
+          progress_(fmt::format("replaying '{}'", stream), "events", total) {}
+
+    void pass_on_to(bridge::StreamSink* target) noexcept { target_ = target; }
+    [[nodiscard]] std::uint64_t events() const noexcept { return events_; }
+    [[nodiscard]] bool is_finished() const noexcept {
+        return flags_.count != 0 && events_ >= flags_.count;
+    }
+
+    [[nodiscard]] Result<bool> on_event(const Event& event) override {
+        if (flags_.type && event.type() != *flags_.type) return true;
+        if (target_ != nullptr) {
+            auto passed = target_->on_event(event);
+            if (!passed || !*passed) return passed;
+        } else {
+            printer_.print(event);
+            // A paced replay is watched while it runs.
+            if (flags_.options.speed > 0) out().flush();
+            if (out().is_closed()) return false;
+        }
+        progress_.update(++events_);
+        return !is_finished();
+    }
+    [[nodiscard]] Result<bool> on_gap(journal::Gap gap) override {
+        printer_.print_gap(gap.first, gap.count);
+        return true;
+    }
+
+private:
+    const ReplayFlags& flags_;
+    EventPrinter printer_;
+    Progress progress_;
+    bridge::StreamSink* target_ = nullptr;
+    std::uint64_t events_ = 0;
+};
+
+// Puts the reader where --from says and the end where --to says. Returns how many events that is at
+// most.
+Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
+    auto end = reader.end_sequence();
+    if (!end) return end.error();
+    const std::uint64_t now_ns = wall_clock_ns();
+    if (flags.from) {
+        const Boundary from = resolve(*flags.from, reader.first_sequence(), *end, now_ns);
+        auto sought =
+            from.sequence ? reader.seek_sequence(*from.sequence) : reader.seek_time(*from.time_ns);
+        if (!sought) return sought.error();
+    }
+    if (flags.to) {
+        const Boundary to = resolve(*flags.to, reader.first_sequence(), *end, now_ns);
+        flags.options.to_sequence = to.sequence;
+        flags.options.to_time_ns = to.time_ns;
+    }
+    // Without --follow the end is where it is now, however fast a recorder goes on.
+    if (!flags.options.follow) {
+        flags.options.to_sequence = std::min(flags.options.to_sequence.value_or(*end), *end);
+    }
+    const Sequence stop = flags.options.to_sequence.value_or(*end);
+    return stop > reader.next_sequence() ? stop - reader.next_sequence() : 0;
+}
+
+void print_report(const ReplayFlags& flags,
+                  const bridge::ReplayReport& report,
+                  std::uint64_t events) {
+    const double seconds = static_cast<double>(report.elapsed_ns) / 1e9;
+    const double per_s = seconds > 0 ? static_cast<double>(events) / seconds : 0;
+    if (settings().json()) {
+        // Printed events have stdout for themselves.
+        if (flags.into.empty()) return;
+        Json document;
+        document["journal"] = flags.journal;
+        document["into"] = flags.into;
+        document["events"] = events;
+        document["payload_bytes"] = report.bytes;
+        document["lost_events"] = report.lost_events;
+        document["first_seq"] =
+            report.first_sequence == kNoSequence ? Json() : Json(report.first_sequence);
+        document["next_seq"] = report.next_sequence;
+        document["elapsed_ns"] = ns_string(report.elapsed_ns);
+        document["latest_ns"] = ns_string(report.latest_ns);
+        document["events_per_s"] = per_s;
+        out().write_json(document);
+        return;
+    }
+    std::string line = fmt::format("replayed {} events in {}   {}",
+                                   count_text(events),
+                                   duration_text(report.elapsed_ns),
+                                   rate_text(per_s));
+    if (flags.options.speed > 0) {
+        line += fmt::format(
+            "   at {:g}x, at most {} late", flags.options.speed, duration_text(report.latest_ns));
+    }
+    if (report.lost_events != 0) {
+        line += fmt::format("   {} lost in gaps of the journal", count_text(report.lost_events));
+    }
+    say(line);
+}
+
+Result<ExitCode> run_replay(ReplayFlags& flags) {
+    if (!flags.into.empty()) {
+        if (auto allowed = allow_only_text_and_json("replay --into"); !allowed)
+            return allowed.error();
+    }
+    auto directory = find_journal(flags.journal);
+    if (!directory) return directory.error();
+    auto reader = journal::Reader::open(*directory);
+    if (!reader) return reader.error();
+    auto total = set_range(flags, *reader);
+    if (!total) return total.error();
+
+    ChosenEvents sink(flags, reader->stream_name(), *total);
+    std::optional<bridge::StreamSink> target;
+    if (!flags.into.empty()) {
+        bus::PublisherOptions options;
+        options.name = "replay";
+        options.directory = settings().directory;
+        auto publisher = bus::Publisher::attach(flags.into, options);
+        if (!publisher) return publisher.error();
+        target.emplace(std::move(*publisher));
+        target->stop_when(&stop_flag());
+        sink.pass_on_to(&*target);
+    }
+    auto report = bridge::replay(*reader, sink, flags.options, stop_flag());
+    out().flush();
+    if (!report) return report.error();
+    print_report(flags, *report, sink.events());
+    const bool interrupted = stop_requested() && !sink.is_finished() && !flags.options.follow;
+    if (report->stopped && interrupted && !out().is_closed()) return ExitCode::interrupted;
+    return report->lost_events == 0 ? ExitCode::done : ExitCode::damage;
+}
+
+}  // namespace
+
+void register_replay(CLI::App& app) {
+    const auto flags = std::make_shared<ReplayFlags>();
+    CLI::App* const command =
+        add_command(app, "replay", "Print a journal, or publish it again", [flags] {
+            return run_replay(*flags);
+        });
+    command->add_option("JOURNAL", flags->journal, "A stream's name, or a journal's directory")
+        ->required();
+    command->add_option("--into", flags->into, "Publish into this stream instead of printing");
+    command
+        ->add_flag(
+            "--print", [](std::int64_t /*count*/) {}, "Print on stdout, which is the default")
+        ->excludes("--into");
+    add_parsed(*command,
+               "--speed",
+               flags->options.speed,
+               parse_speed,
+               "1x: as it was (the default), 10x, 0.5x, max: without pauses");
+    add_parsed(*command,
+               "--from",
+               flags->from,
+               parse_position,
+               "First event: start, N, +N, -N, @TIME, @-10m");
+    add_parsed(*command, "--to", flags->to, parse_position, "Stop before this event");
+    add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
+    command->add_option("--type", flags->type, "Only events of this type");
+    add_parsed(*command,
+               "--gap-cap",
+               flags->options.longest_pause_ns,
+               parse_duration_ns,
+               "No pause is longer than this: skips idle times");
+    command->add_flag("--follow", flags->options.follow, "At the end, wait for more");
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,275 @@
+// tailrace tail: reads a stream live, or from a position on.
+//
+// It observes unless told otherwise: an observer can't hold publishers up, needs read permission
+// only and leaves no trace; when it is too slow, it says exactly what it missed and ends with exit
+// code 3. Whoever wants every event at the price of holding publishers up says --policy gate.
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "event_printer.hpp"
+#include "pace.hpp"
+#include "position.hpp"
+#include "stop_signal.hpp"
+#include "units.hpp"
+
+#include <tailrace/bus/stream_status.hpp>
+#include <tailrace/bus/subscriber.hpp>
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <memory>
+#include <optional>
+
+namespace tailrace::tool {
+
+namespace {
+
+struct TailFlags {
+    std::string stream;
+    std::optional<Position> from;
+    std::optional<Position> to;
+    std::uint64_t count = 0;  // 0: no limit
+    bool exit_at_end = false;
+    std::string policy = "observe";
+    CLI::Option* name = nullptr;
+    std::string name_text = "tail";
+    std::optional<EventType> type;
+    double rate_per_s = 0;
+    std::uint64_t delay_ns = 0;
+    std::uint64_t timeout_ns = 0;  // 0: none
+    std::string wait = "futex";
+};
+
+bus::SlowPolicy policy_of(const std::string& text) {
+    if (text == "gate") return bus::SlowPolicy::gate;
+    if (text == "skip") return bus::SlowPolicy::skip;
+    return bus::SlowPolicy::observe;
+}
+
+bus::WaitStrategy wait_of(const std::string& text) {
+    if (text == "spin") return bus::WaitStrategy::busy_spin;
+    if (text == "yield") return bus::WaitStrategy::yield;
+    return bus::WaitStrategy::futex;
+}
+
+// One run of tail: hands events on until its end is reached.
+class Tail {
+public:
+    Tail(const TailFlags& flags, bus::Subscriber subscriber, Boundary from, Boundary to)
+        : flags_(flags),
+          subscriber_(std::move(subscriber)),
+          printer_(flags.stream, settings().format),
+          pace_(flags.delay_ns != 0 ? 1e9 / static_cast<double>(flags.delay_ns) : flags.rate_per_s),
+          not_before_ns_(from.time_ns),
+          to_(to) {}
+
+    [[nodiscard]] Result<ExitCode> run();
+
+private:
+    void take(const Event& event);
+    [[nodiscard]] bool waits_for_time() const noexcept;
+    [[nodiscard]] Result<bool> look(bus::PollState state, std::uint64_t idle_since_ns);
+
+    const TailFlags& flags_;
+    bus::Subscriber subscriber_;
+    EventPrinter printer_;
+    Pace pace_;
+    std::optional<std::uint64_t> not_before_ns_;  // cleared by the first event that is late enough
+    Boundary to_;
+    std::uint64_t printed_ = 0;
+    bool finished_ = false;
+};
+
+void Tail::take(const Event& event) {
+    if (finished_) return;
+    if (to_.sequence && event.sequence() >= *to_.sequence) finished_ = true;
+    if (to_.time_ns && event.publish_time_ns() >= *to_.time_ns) finished_ = true;
+    if (finished_) return;
+    if (not_before_ns_) {
+        if (event.publish_time_ns() < *not_before_ns_) return;
+        not_before_ns_.reset();
+    }
+    if (to_.sequence && event.sequence() + 1 >= *to_.sequence) finished_ = true;
+    if (flags_.type && event.type() != *flags_.type) return;
+    // What was printed shall be seen before a pause.
+    if (pace_.is_early()) out().flush();
+    if (!pace_.wait()) return;
+    printer_.print(event);
+    ++printed_;
+    if (flags_.count != 0 && printed_ == flags_.count) finished_ = true;
+}
+
+// --to @TIME also ends when the time has come and nothing more was published.
+bool Tail::waits_for_time() const noexcept {
+    constexpr std::uint64_t kGraceNs = 1'000'000;  // a publisher's clock may be a little behind
+    return to_.time_ns && wall_clock_ns() < *to_.time_ns + kGraceNs;
+}
+
+// Between two polls. False: it is over.
+Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
+    if (state == bus::PollState::gap) {
+        const bus::Gap gap = subscriber_.last_gap();
+        printer_.print_gap(gap.first, gap.count);
+        return true;
+    }
+    if (state == bus::PollState::closed) {
+        say(fmt::format("stream '{}' was removed", flags_.stream));
+        return false;
+    }
+    if (state == bus::PollState::corrupt) {
+        return make_error(
+            ErrorCode::corrupt,
+            fmt::format("stream '{}' holds bytes at sequence {} that no publisher of Tailrace "
+                        "writes",
+                        flags_.stream,
+                        subscriber_.next_sequence()),
+            fmt::format("tailrace inspect {}", flags_.stream));
+    }
+    if (state != bus::PollState::idle) return true;
+    if (!out().flush() || !out().has_reader()) return false;
+    if (to_.sequence && subscriber_.next_sequence() >= *to_.sequence) return false;
+    if (to_.time_ns && !waits_for_time()) return false;
+    if (flags_.timeout_ns != 0 && monotonic_ns() - idle_since_ns >= flags_.timeout_ns) {
+        return make_error(ErrorCode::timed_out,
+                          fmt::format("nothing was published to '{}' for {}",
+                                      flags_.stream,
+                                      duration_text(flags_.timeout_ns)),
+                          fmt::format("tailrace inspect {} shows its publishers", flags_.stream));
+    }
+    return true;
+}
+
+Result<ExitCode> Tail::run() {
+    constexpr std::uint64_t kBatch = 256;
+    constexpr std::uint64_t kLookUpMs = 100;
+    const bool paced = flags_.delay_ns != 0 || flags_.rate_per_s > 0;
+    const bool finite = flags_.count != 0 || flags_.to || flags_.exit_at_end;
+    std::uint64_t idle_since_ns = monotonic_ns();
+    while (!finished_ && !stop_requested() && !out().is_closed()) {
+        // A paced reader takes one at a time, so that its lag is what it looks like.
+        const bus::PollResult result =
+            subscriber_.poll_until([&](const Event& event) { take(event); },
+                                   paced ? 1 : kBatch,
+                                   bus::Deadline::in_ms(finished_ ? 0 : kLookUpMs));
+        if (result.events != 0) idle_since_ns = monotonic_ns();
+        auto goes_on = look(result.state, idle_since_ns);
+        if (!goes_on) return goes_on.error();
+        if (!*goes_on) break;
+        if (!paced && result.events < kBatch) out().flush();
+    }
+    out().flush();
+    if (printer_.lost_events() != 0) return ExitCode::damage;
+    return finite && !finished_ && stop_requested() ? ExitCode::interrupted : ExitCode::done;
+}
+
+// Half of the positions need the stream's range, which moves; so this is as exact as one look can
+// be.
+Result<bus::Start> start_of(const TailFlags& flags,
+                            const Boundary& from,
+                            const bus::StreamStatus& status) {
+    const bool wants_oldest =
+        flags.from && (flags.from->kind == Position::Kind::start || from.time_ns);
+    if (wants_oldest) return bus::Start::oldest();
+    if (flags.from && flags.from->kind == Position::Kind::end) return bus::Start::newest();
+    if (!flags.from) {
+        return flags.exit_at_end || flags.to ? bus::Start::oldest() : bus::Start::newest();
+    }
+    if (*from.sequence == status.end_sequence) return bus::Start::newest();
+    return bus::Start::at(*from.sequence);
+}
+
+Result<ExitCode> run_tail(TailFlags& flags) {
+    bus::SubscriberOptions options;
+    options.policy = policy_of(flags.policy);
+    options.name = flags.name_text;
+    options.wait = wait_of(flags.wait);
+    if (options.policy == bus::SlowPolicy::observe && flags.name->count() != 0) {
+        return make_error(ErrorCode::invalid_argument,
+                          "an observer leaves no trace, so it has no name",
+                          "--policy gate (lossless, may hold publishers up) or --policy skip");
+    }
+    const bus::RegionAccess access = options.policy == bus::SlowPolicy::observe
+                                         ? bus::RegionAccess::observe
+                                         : bus::RegionAccess::subscribe;
+    auto region = bus::Region::open(flags.stream, access, settings().directory);
+    if (!region) return region.error();
+    const bus::StreamStatus status = bus::read_status(*region);
+    const bool timeless = (*region)->header().publish_time == bus::PublishTime::off;
+    const std::uint64_t now_ns = wall_clock_ns();
+    const auto boundary_of = [&](const std::optional<Position>& position) {
+        return position ? resolve(*position, status.oldest_sequence, status.end_sequence, now_ns)
+                        : Boundary{};
+    };
+    const Boundary from = boundary_of(flags.from);
+    Boundary to = boundary_of(flags.to);
+    if (timeless && (from.time_ns || to.time_ns)) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("stream '{}' carries no publish times", flags.stream),
+                          "a position by sequence: N, +N or -N");
+    }
+    if (flags.exit_at_end) {
+        to.sequence = std::min(to.sequence.value_or(status.end_sequence), status.end_sequence);
+    }
+    auto start = start_of(flags, from, status);
+    if (!start) return start.error();
+    options.start = *start;
+    auto subscriber = bus::Subscriber::attach(*region, options);
+    if (!subscriber) return subscriber.error();
+    if (is_terminal(1) && start->kind == bus::Start::Kind::newest && !flags.exit_at_end) {
+        say(fmt::format("waiting for new events of '{}'; --from start shows those that are there",
+                        flags.stream));
+    }
+    if (to.sequence && subscriber->next_sequence() >= *to.sequence) return ExitCode::done;
+    return Tail(flags, std::move(*subscriber), from, to).run();
+}
+
+void add_reader_options(CLI::App& command, TailFlags& flags) {
+    command
+        .add_option(
+            "--policy",
+            flags.policy,
+            "When this reader is slow: observe (unseen, told what it missed), skip (the same, "
+            "registered), gate (publishers wait for it: lossless)")
+        ->check(CLI::IsMember({"observe", "skip", "gate"}))
+        ->capture_default_str();
+    flags.name =
+        command.add_option("--name", flags.name_text, "What tailrace lag calls this reader")
+            ->capture_default_str();
+    add_parsed(
+        command, "--rate", flags.rate_per_s, parse_rate_per_s, "Read at most so many: 1000/s");
+    add_parsed(
+        command, "--delay", flags.delay_ns, parse_duration_ns, "Pause so long after each event");
+    add_parsed(command,
+               "--timeout",
+               flags.timeout_ns,
+               parse_duration_ns,
+               "Give up when nothing was published for so long");
+    command.add_option("--wait", flags.wait, "How to wait: futex, yield, spin")
+        ->check(CLI::IsMember({"futex", "yield", "spin"}))
+        ->capture_default_str();
+}
+
+}  // namespace
+
+void register_tail(CLI::App& app) {
+    const auto flags = std::make_shared<TailFlags>();
+    CLI::App* const command =
+        add_command(app, "tail", "Read a stream, live or from a position", [flags] {
+            return run_tail(*flags);
+        });
+    command->alias("sub");
+    command->add_option("STREAM", flags->stream, "Name of the stream")->required();
+    add_parsed(
+        *command,
+        "--from",
+        flags->from,
+        parse_position,
+        "First event: start, end, N, +N, -N, @TIME, @-10m (default: end; start with -e or --to)");
+    add_parsed(*command, "--to", flags->to, parse_position, "Stop before this event");
+    add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
+    command->add_flag("-e,--exit-at-end", flags->exit_at_end, "Stop at what is the end now");
+    command->add_option("--type", flags->type, "Only events of this type");
+    add_reader_options(*command, *flags);
+}
+
+}  // namespace tailrace::tool

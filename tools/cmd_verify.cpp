@@ -1,0 +1,131 @@
+// tailrace verify: reads every byte of a journal and says what is wrong with it. Changes nothing.
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "journal_place.hpp"
+#include "progress.hpp"
+#include "units.hpp"
+
+#include <tailrace/journal/verify.hpp>
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <memory>
+
+namespace tailrace::tool {
+
+namespace {
+
+struct VerifyFlags {
+    std::string journal;
+};
+
+Json json_of(const journal::Finding& finding) {
+    Json document;
+    document["kind"] = journal::finding_kind_name(finding.kind);
+    document["damage"] = journal::is_damage(finding.kind);
+    document["segment"] = finding.segment_number;
+    document["offset_bytes"] = finding.offset;
+    document["first_seq"] = finding.first_sequence;
+    document["end_seq"] = finding.end_sequence;
+    document["text"] = finding.text;
+    return document;
+}
+
+void print_json(const std::string& directory, const journal::VerifyReport& report) {
+    Json document;
+    document["journal"] = directory;
+    document["sound"] = report.is_sound();
+    document["segments"] = report.segment_count;
+    document["batches"] = report.batch_count;
+    document["events"] = report.event_count;
+    document["tombstones"] = report.tombstone_count;
+    document["gaps"] = report.gap_count;
+    document["gap_events"] = report.gap_events;
+    document["read_bytes"] = report.read_bytes;
+    document["first_seq"] = report.first_sequence;
+    document["end_seq"] = report.end_sequence;
+    document["findings"] = Json::array();
+    for (const journal::Finding& finding : report.findings) {
+        document["findings"].push_back(json_of(finding));
+    }
+    out().write_json(document);
+}
+
+void print_text(const std::string& directory, const journal::VerifyReport& report) {
+    out().write(fmt::format("journal   {}\n", directory));
+    out().write(fmt::format("read      {} segments, {} batches, {} events, {}\n",
+                            count_text(report.segment_count),
+                            count_text(report.batch_count),
+                            count_text(report.event_count),
+                            size_text(report.read_bytes)));
+    out().write(fmt::format("sequence  {}..{}", report.first_sequence, report.end_sequence));
+    if (report.tombstone_count != 0) {
+        out().write(
+            fmt::format("   {} tombstones of publishers that died", report.tombstone_count));
+    }
+    if (report.gap_count != 0) {
+        out().write(fmt::format(
+            "   {} gaps, {} events were never journaled", report.gap_count, report.gap_events));
+    }
+    out().write("\n");
+    for (const journal::Finding& finding : report.findings) {
+        const bool damage = journal::is_damage(finding.kind);
+        out().write(fmt::format(
+            "{}  {}  segment {} offset {}  {}",
+            coloured(damage ? "DAMAGE  " : "harmless", damage ? Colour::red : Colour::yellow),
+            journal::finding_kind_name(finding.kind),
+            finding.segment_number,
+            finding.offset,
+            finding.text));
+        if (finding.end_sequence > finding.first_sequence) {
+            out().write(
+                fmt::format("; events {}..{}", finding.first_sequence, finding.end_sequence));
+        }
+        out().write("\n");
+    }
+    const auto damages = std::count_if(
+        report.findings.begin(), report.findings.end(), [](const journal::Finding& finding) {
+            return journal::is_damage(finding.kind);
+        });
+    if (damages == 0) {
+        out().write(coloured("sound", Colour::green) + ": every acknowledged event is there\n");
+    } else {
+        out().write(fmt::format("{}: {} place{}\n",
+                                coloured("damaged", Colour::red),
+                                damages,
+                                damages == 1 ? "" : "s"));
+    }
+}
+
+Result<ExitCode> run_verify(VerifyFlags& flags) {
+    if (auto allowed = allow_only_text_and_json("verify"); !allowed) return allowed.error();
+    auto directory = find_journal(flags.journal);
+    if (!directory) return directory.error();
+    Progress progress(fmt::format("verifying {}", *directory), "bytes", 0);
+    auto report =
+        journal::verify(*directory, [&](std::uint64_t done_bytes, std::uint64_t total_bytes) {
+            progress.set_total(total_bytes);
+            progress.update(done_bytes);
+        });
+    if (!report) return report.error();
+    clear_status_line();
+    if (settings().json()) {
+        print_json(*directory, *report);
+    } else {
+        print_text(*directory, *report);
+    }
+    return report->is_sound() ? ExitCode::done : ExitCode::damage;
+}
+
+}  // namespace
+
+void register_verify(CLI::App& app) {
+    const auto flags = std::make_shared<VerifyFlags>();
+    CLI::App* const command = add_command(
+        app, "verify", "Check every byte of a journal", [flags] { return run_verify(*flags); });
+    command->add_option("JOURNAL", flags->journal, "A stream's name, or a journal's directory")
+        ->required();
+}
+
+}  // namespace tailrace::tool

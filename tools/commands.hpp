@@ -1,0 +1,23 @@
+// The commands of `tailrace`, each declared here and made in its own cmd_*.cpp. Called once each,
+// by main.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace tailrace::tool {
+
+void register_create(CLI::App& app);
+void register_doctor(CLI::App& app);
+void register_inspect(CLI::App& app);
+void register_lag(CLI::App& app);
+void register_ls(CLI::App& app);
+void register_pub(CLI::App& app);
+void register_record(CLI::App& app);
+void register_replay(CLI::App& app);
+void register_rm(CLI::App& app);
+void register_sample(CLI::App& app);
+void register_tail(CLI::App& app);
+void register_verify(CLI::App& app);
+void register_version(CLI::App& app);
+
+}  // namespace tailrace::tool

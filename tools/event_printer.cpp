@@ -1,0 +1,149 @@
+#include "event_printer.hpp"
+
+#include "payload_text.hpp"
+#include "units.hpp"
+
+#include <tailrace/base/checksum.hpp>
+
+#include <fmt/format.h>
+#include <iterator>
+#include <utility>
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::uint64_t kNsPerS = 1'000'000'000;
+constexpr std::size_t kDateSize = 11;     // "2026-11-22T"
+constexpr std::size_t kSecondsSize = 19;  // "2026-11-22T14:00:06"
+
+std::string json_string(std::string_view text) {
+    return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// On one line of a terminal.
+std::string one_line(std::string_view text) {
+    std::string line;
+    for (const char c : text) {
+        if (c == '\n') {
+            line += "\\n";
+        } else if (c == '\r') {
+            line += "\\r";
+        } else {
+            line += c;
+        }
+    }
+    return line;
+}
+
+}  // namespace
+
+EventPrinter::EventPrinter(std::string stream, Format format)
+    : stream_(std::move(stream)),
+      stream_json_(json_string(stream_)),
+      format_(format) {}
+
+std::string_view EventPrinter::second_text(std::uint64_t time_ns) {
+    const std::uint64_t second = time_ns / kNsPerS;
+    if (second != cached_second_) {
+        cached_second_ = second;
+        cached_text_ = time_text(time_ns).substr(0, kSecondsSize);
+    }
+    return cached_text_;
+}
+
+void EventPrinter::print(const Event& event) {
+    line_.clear();
+    switch (format_) {
+        case Format::text:
+        case Format::hex:
+            print_text(event);
+            break;
+        case Format::json:
+            print_json(event);
+            break;
+        case Format::raw:
+            line_ += text_of(event.payload());
+            line_ += '\n';
+            break;
+        case Format::digest:
+            fmt::format_to(std::back_inserter(line_),
+                           "{} {} {} {:016x}\n",
+                           event.sequence(),
+                           event.type(),
+                           event.size_bytes(),
+                           checksum64(event.payload(), 0));
+            break;
+    }
+    out().write(line_);
+}
+
+void EventPrinter::print_text(const Event& event) {
+    const std::uint64_t time_ns = event.publish_time_ns();
+    if (time_ns != 0) {
+        fmt::format_to(std::back_inserter(line_),
+                       "{}.{:09}Z  ",
+                       second_text(time_ns).substr(kDateSize),
+                       time_ns % kNsPerS);
+    }
+    fmt::format_to(std::back_inserter(line_), "#{}", event.sequence());
+    if (event.type() != 0) fmt::format_to(std::back_inserter(line_), "  type {}", event.type());
+    if ((event.flags() & kHasKey) != 0) {
+        fmt::format_to(std::back_inserter(line_), "  key {}", event.key());
+    }
+    if (format_ == Format::hex) {
+        fmt::format_to(std::back_inserter(line_), "  {} bytes\n", event.size_bytes());
+        line_ += hex_dump(event.payload());
+        return;
+    }
+    line_ += "  ";
+    constexpr std::size_t kShownBytes = 48;
+    line_ += is_printable(event.payload()) ? one_line(text_of(event.payload()))
+                                           : hex_word(event.payload(), kShownBytes);
+    line_ += '\n';
+}
+
+void EventPrinter::print_json(const Event& event) {
+    const auto end = std::back_inserter(line_);
+    fmt::format_to(end, R"({{"stream":{},"seq":{},)", stream_json_, event.sequence());
+    const std::uint64_t time_ns = event.publish_time_ns();
+    if (time_ns != 0) {
+        fmt::format_to(end,
+                       R"("time":"{}.{:09}Z","time_ns":"{}",)",
+                       second_text(time_ns),
+                       time_ns % kNsPerS,
+                       time_ns);
+    } else {
+        line_ += R"("time":null,"time_ns":null,)";
+    }
+    if (event.event_time_ns() != 0) {
+        fmt::format_to(end, R"("event_time_ns":"{}",)", event.event_time_ns());
+    }
+    if ((event.flags() & kHasKey) != 0) fmt::format_to(end, R"("key":"{}",)", event.key());
+    fmt::format_to(end, R"("type":{},"size_bytes":{},)", event.type(), event.size_bytes());
+    if (is_printable(event.payload())) {
+        fmt::format_to(end, "\"data\":{}}}\n", json_string(text_of(event.payload())));
+    } else {
+        fmt::format_to(end, "\"data_b64\":\"{}\"}}\n", base64(event.payload()));
+    }
+}
+
+void EventPrinter::print_gap(Sequence first, std::uint64_t count) {
+    lost_events_ += count;
+    if (format_ == Format::json) {
+        out().write(fmt::format("{{\"stream\":{},\"gap_first_seq\":{},\"gap_events\":{}}}\n",
+                                stream_json_,
+                                first,
+                                count));
+        return;
+    }
+    if (format_ == Format::digest) out().write(fmt::format("gap {} {}\n", first, count));
+    out().flush();
+    warn(fmt::format("'{}': {} events are lost to this reader: {}..{}",
+                     stream_,
+                     count_text(count),
+                     first,
+                     first + count - 1));
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,50 @@
+// EventPrinter: events as lines on stdout, in the format of the settings; what tail and replay
+// share.
+//
+//     text    14:00:06.000000001Z  #1041  type 7  payload
+//     json
+//     {"stream":"orders","seq":1041,"time":…,"time_ns":"…","type":7,"size_bytes":32,"data":"…"}
+//             (data_b64 where the payload isn't text); gaps:
+//             {"stream":…,"gap_first_seq":…,"gap_events":…}
+//     raw     the payload and a newline
+//     hex     the text line without its payload, then a hex dump
+//     digest  SEQ TYPE SIZE HASH, HASH being XXH3-64 of the payload: small, and equal for equal
+//     events
+// One thread.
+#pragma once
+
+#include "command.hpp"
+
+#include <tailrace/base/event.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace tailrace::tool {
+
+class EventPrinter {
+public:
+    EventPrinter(std::string stream, Format format);
+
+    void print(const Event& event);
+    // Sequences [first, first + count) won't come. On stderr too where the format has no place for
+    // it.
+    void print_gap(Sequence first, std::uint64_t count);
+
+    [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
+
+private:
+    void print_text(const Event& event);
+    void print_json(const Event& event);
+    [[nodiscard]] std::string_view second_text(std::uint64_t time_ns);
+
+    std::string stream_;
+    std::string stream_json_;
+    Format format_;
+    std::string line_;
+    std::uint64_t lost_events_ = 0;
+    std::uint64_t cached_second_ = UINT64_MAX;
+    std::string cached_text_;  // "2026-11-22T14:00:06"
+};
+
+}  // namespace tailrace::tool

@@ -1,0 +1,321 @@
+#include "inspection.hpp"
+
+#include "command.hpp"
+#include "journal_place.hpp"
+#include "units.hpp"
+
+#include <tailrace/bus/stream_status.hpp>
+#include <tailrace/journal/inspect.hpp>
+#include <tailrace/journal/reader.hpp>
+
+#include <filesystem>
+#include <fmt/format.h>
+
+namespace tailrace::tool {
+
+namespace {
+
+std::string_view publish_time_name(bus::PublishTime publish_time) {
+    if (publish_time == bus::PublishTime::off) return "off";
+    return publish_time == bus::PublishTime::per_batch ? "batch" : "event";
+}
+
+std::string_view journal_state_name(const bus::JournalStatus& journal) {
+    if (journal.is_alive) return "running";
+    if (journal.state == bus::JournalState::failed) return "failed";
+    return journal.state == bus::JournalState::none ? "none yet" : "stopped";
+}
+
+std::string stream_id(const bus::StreamHeader& header) {
+    return fmt::format("{:016x}{:016x}", header.stream_id_high, header.stream_id_low);
+}
+
+void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
+    const bus::StreamHeader& header = region.header();
+    Json document;
+    document["kind"] = "stream";
+    document["stream"] = region.name();
+    document["id"] = stream_id(header);
+    document["path"] = region.path();
+    document["layout"] = fmt::format("{}.{}", header.layout_major, header.layout_minor);
+    document["created_ns"] = ns_string(header.created_ns);
+    document["capacity_bytes"] = header.capacity_bytes;
+    document["max_event_bytes"] = header.max_payload_bytes;
+    document["alignment_bytes"] = header.alignment_bytes;
+    document["publishers_allowed"] =
+        header.publishing == bus::Publishing::single ? "single" : "multi";
+    document["publish_time"] = publish_time_name(header.publish_time);
+    document["first_seq"] = status.first_sequence;
+    document["oldest_seq"] = status.oldest_sequence;
+    document["end_seq"] = status.end_sequence;
+    document["rescued_events"] = status.rescued_events;
+    document["reclaimed_readers"] = status.reclaimed_subscribers;
+    document["publishers"] = Json::array();
+    for (const bus::PublisherStatus& publisher : status.publishers) {
+        Json entry;
+        entry["name"] = publisher.name;
+        entry["pid"] = publisher.pid;
+        entry["alive"] = publisher.is_alive;
+        entry["attached_ns"] = ns_string(publisher.attached_ns);
+        entry["in_claim"] = publisher.in_claim;
+        document["publishers"].push_back(std::move(entry));
+    }
+    document["readers"] = Json::array();
+    for (const bus::SubscriberStatus& subscriber : status.subscribers) {
+        Json entry;
+        entry["name"] = subscriber.name;
+        entry["pid"] = subscriber.pid;
+        entry["alive"] = subscriber.is_alive;
+        entry["attached_ns"] = ns_string(subscriber.attached_ns);
+        entry["seq"] = subscriber.sequence;
+        entry["lost_events"] = subscriber.lost_events;
+        document["readers"].push_back(std::move(entry));
+    }
+    if (status.journal) {
+        Json journal;
+        journal["directory"] = journal_directory_of(header);
+        journal["state"] = journal_state_name(*status.journal);
+        journal["pid"] = status.journal->is_alive ? Json(status.journal->pid) : Json();
+        journal["durable_seq"] = status.journal->durable_sequence;
+        journal["written_seq"] = status.journal->written_sequence;
+        journal["written_bytes"] = status.journal->written_bytes;
+        journal["flushes"] = status.journal->flushes;
+        journal["lost_events"] = status.journal->lost_events;
+        document["journal"] = std::move(journal);
+    } else {
+        document["journal"] = Json();
+    }
+    out().write_json(document);
+}
+
+void stream_members(const bus::StreamStatus& status) {
+    Table table({"ROLE", "NAME", ">PID", "SINCE", ">NEXT", "STATE"});
+    for (const bus::PublisherStatus& publisher : status.publishers) {
+        table.add({"publisher",
+                   publisher.name,
+                   std::to_string(publisher.pid),
+                   time_text(publisher.attached_ns),
+                   "",
+                   !publisher.is_alive  ? "DEAD"
+                   : publisher.in_claim ? "in a claim"
+                                        : "alive"});
+    }
+    for (const bus::SubscriberStatus& subscriber : status.subscribers) {
+        table.add({"reader",
+                   subscriber.name,
+                   std::to_string(subscriber.pid),
+                   time_text(subscriber.attached_ns),
+                   count_text(subscriber.sequence),
+                   subscriber.is_alive ? "alive" : "DEAD"});
+    }
+    if (!status.publishers.empty() || !status.subscribers.empty()) out().write(table.text());
+}
+
+void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
+    const bus::StreamHeader& header = region.header();
+    const auto line = [](std::string_view label, const std::string& text) {
+        out().write(fmt::format("{:<9} {}\n", label, text));
+    };
+    line("stream",
+         fmt::format("{}   id {}   layout {}.{}",
+                     region.name(),
+                     stream_id(header),
+                     header.layout_major,
+                     header.layout_minor));
+    line("ring",
+         fmt::format("{}   {}   max event {}   align {}   {}   publish time {}",
+                     size_text(header.capacity_bytes),
+                     region.path(),
+                     size_text(header.max_payload_bytes),
+                     header.alignment_bytes,
+                     header.publishing == bus::Publishing::single
+                         ? "one publisher"
+                         : fmt::format("{} publisher slots", header.publisher_slots),
+                     publish_time_name(header.publish_time)));
+    line("created", time_text(header.created_ns));
+    line("events",
+         fmt::format("next sequence {}, readable from {}, this ring began at {}",
+                     status.end_sequence,
+                     status.oldest_sequence,
+                     status.first_sequence));
+    if (status.rescued_events != 0 || status.reclaimed_subscribers != 0) {
+        line("deaths",
+             fmt::format("{} tombstones for claims of dead publishers, {} dead readers released",
+                         status.rescued_events,
+                         status.reclaimed_subscribers));
+    }
+    if (status.journal) {
+        line("journal",
+             fmt::format(
+                 "{}   {}{}   durable below {}",
+                 journal_directory_of(header).empty() ? "(not named by the stream)"
+                                                      : journal_directory_of(header),
+                 journal_state_name(*status.journal),
+                 status.journal->is_alive ? fmt::format(" (pid {})", status.journal->pid) : "",
+                 status.journal->durable_sequence));
+    } else {
+        line("journal", "off");
+    }
+    stream_members(status);
+}
+
+Json segment_json(const journal::SegmentSummary& segment) {
+    Json document;
+    document["segment"] = segment.segment_number;
+    document["path"] = segment.path;
+    document["state"] = journal::segment_state_name(segment.state);
+    document["first_seq"] = segment.first_sequence;
+    document["end_seq"] = segment.end_sequence;
+    document["size_bytes"] = segment.size_bytes;
+    document["used_bytes"] = segment.used_bytes;
+    document["allocated_bytes"] = segment.allocated_bytes;
+    document["created_ns"] = ns_string(segment.created_ns);
+    document["max_time_ns"] = ns_string(segment.max_time_ns);
+    document["writer_epoch"] = segment.writer_epoch;
+    document["has_index"] = segment.has_index;
+    return document;
+}
+
+void journal_json(const journal::JournalSummary& summary, bool with_segments) {
+    Json document;
+    document["kind"] = "journal";
+    document["journal"] = summary.directory;
+    document["stream"] = summary.stream_name;
+    document["id"] = summary.journal_id;
+    document["format"] = fmt::format("{}.{}", summary.format_major, summary.format_minor);
+    document["alignment_bytes"] = summary.event_alignment_bytes;
+    document["clean_close"] = summary.clean_close;
+    document["writer_pid"] = summary.writer_runs ? Json(summary.writer_pid) : Json();
+    document["first_seq"] = summary.first_sequence;
+    document["end_seq"] = summary.end_sequence;
+    document["promised_seq"] = summary.promised_sequence;
+    document["max_time_ns"] = ns_string(summary.max_time_ns);
+    document["used_bytes"] = summary.used_bytes;
+    document["allocated_bytes"] = summary.allocated_bytes;
+    document["segment_count"] = summary.segments.size();
+    if (with_segments) {
+        document["segments"] = Json::array();
+        for (const auto& segment : summary.segments) {
+            document["segments"].push_back(segment_json(segment));
+        }
+    }
+    out().write_json(document);
+}
+
+std::string closing_text(const journal::JournalSummary& summary) {
+    if (summary.writer_runs) return fmt::format("a writer is at work (pid {})", summary.writer_pid);
+    return summary.clean_close ? "cleanly closed"
+                               : "not cleanly closed: the next writer recovers it";
+}
+
+void print_segments(const std::vector<journal::SegmentSummary>& segments) {
+    Table table({">SEGMENT", "STATE", ">FIRST", ">END", ">USED", ">FILE", "CREATED"});
+    for (const journal::SegmentSummary& segment : segments) {
+        const bool damaged = segment.state == journal::SegmentState::damaged;
+        table.add({std::to_string(segment.segment_number),
+                   std::string(journal::segment_state_name(segment.state)),
+                   damaged ? "?" : count_text(segment.first_sequence),
+                   damaged ? "?" : count_text(segment.end_sequence),
+                   size_text(segment.used_bytes),
+                   size_text(segment.size_bytes),
+                   damaged ? "?" : time_text(segment.created_ns)});
+        if (damaged) table.colour(1, Colour::red);
+    }
+    out().write(table.text());
+}
+
+void journal_text(const journal::JournalSummary& summary, bool with_segments) {
+    const auto line = [](std::string_view label, const std::string& text) {
+        out().write(fmt::format("{:<9} {}\n", label, text));
+    };
+    line("journal",
+         fmt::format("{}   stream '{}'   format {}.{}",
+                     summary.directory,
+                     summary.stream_name,
+                     summary.format_major,
+                     summary.format_minor));
+    line("state", closing_text(summary));
+    line("events",
+         fmt::format("{}   sequence {}..{}",
+                     count_text(summary.end_sequence - summary.first_sequence),
+                     summary.first_sequence,
+                     summary.end_sequence));
+    if (summary.max_time_ns != 0) line("newest", time_text(summary.max_time_ns));
+    line("bytes",
+         fmt::format("{} used, {} on disk, {} segments",
+                     size_text(summary.used_bytes),
+                     size_text(summary.allocated_bytes),
+                     summary.segments.size()));
+    if (with_segments) print_segments(summary.segments);
+}
+
+// The reader knows why a header can't be used; inspect only that it can't. So one is sent to that
+// place.
+Error damage_of(const journal::JournalSummary& summary, std::size_t damaged) {
+    auto reader = journal::Reader::open(summary.directory);
+    if (!reader) return reader.error();
+    if (damaged != 0) {
+        auto sought = reader->seek_sequence(summary.segments[damaged - 1].end_sequence);
+        if (!sought) return sought.error();
+    }
+    if (auto step = reader->next_batch(); !step) return step.error();
+    return make_error(ErrorCode::corrupt,
+                      fmt::format("the header of '{}' is damaged", summary.segments[damaged].path),
+                      fmt::format("tailrace verify {}", summary.directory));
+}
+
+}  // namespace
+
+Result<ExitCode> inspect_stream(const std::shared_ptr<bus::Region>& region) {
+    const bus::StreamStatus status = bus::read_status(region);
+    if (settings().json()) {
+        stream_json(*region, status);
+    } else {
+        stream_text(*region, status);
+    }
+    return ExitCode::done;
+}
+
+Result<ExitCode> inspect_journal(const std::string& directory, bool with_segments) {
+    auto summary = journal::inspect(directory);
+    if (!summary) return summary.error();
+    if (settings().json()) {
+        journal_json(*summary, with_segments);
+    } else {
+        journal_text(*summary, with_segments);
+    }
+    for (std::size_t index = 0; index < summary->segments.size(); ++index) {
+        if (summary->segments[index].state == journal::SegmentState::damaged) {
+            return damage_of(*summary, index);
+        }
+    }
+    return ExitCode::done;
+}
+
+Result<ExitCode> inspect_segment(const std::string& directory, const std::string& path) {
+    auto summary = journal::inspect(directory);
+    if (summary) {
+        for (std::size_t index = 0; index < summary->segments.size(); ++index) {
+            const journal::SegmentSummary& segment = summary->segments[index];
+            std::error_code failed;
+            if (!std::filesystem::equivalent(segment.path, path, failed)) continue;
+            if (segment.state == journal::SegmentState::damaged) return damage_of(*summary, index);
+            if (settings().json()) {
+                Json document = segment_json(segment);
+                document["kind"] = "segment";
+                document["stream"] = summary->stream_name;
+                out().write_json(document);
+            } else {
+                out().write(
+                    fmt::format("segment of {}, stream '{}'\n", directory, summary->stream_name));
+                print_segments({segment});
+            }
+            return ExitCode::done;
+        }
+    }
+    return make_error(ErrorCode::not_tailrace,
+                      fmt::format("'{}' is not a segment of a journal", path),
+                      "tailrace inspect DIRECTORY --segments shows those of a journal");
+}
+
+}  // namespace tailrace::tool

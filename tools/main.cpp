@@ -1,0 +1,188 @@
+// tailrace: one command for streams and their journals. The table of commands is below.
+
+#include "bench/bench.hpp"
+#include "command.hpp"
+#include "commands.hpp"
+#include "stop_signal.hpp"
+
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <fmt/format.h>
+#include <map>
+#include <string_view>
+
+namespace tailrace::tool {
+
+namespace {
+
+using RegisterFunction = void (*)(CLI::App&);
+
+// In the order of --help: from a stream's birth to looking at its remains, then the machine.
+constexpr std::array<RegisterFunction, 14> kCommands = {
+    register_create,
+    register_ls,
+    register_rm,
+    register_pub,
+    register_tail,
+    register_record,
+    register_replay,
+    register_lag,
+    register_inspect,
+    register_verify,
+    register_doctor,
+    register_sample,
+    register_bench,
+    register_version,
+};
+
+std::string exit_code_text() {
+    std::string text = "Exit codes:\n";
+    for (const ExitCodeRow& row : exit_code_table()) {
+        text += fmt::format("  {:>3}  {}\n", static_cast<int>(row.code), row.meaning);
+    }
+    return text;
+}
+
+void add_global_options(CLI::App& app) {
+    Settings& settings = mutable_settings();
+    app.add_option("--dir", settings.directory, "Where rings are")
+        ->envname("TAILRACE_DIR")
+        ->type_name("PATH");
+    app.add_option("--journal-dir", settings.journal_directory, "Where journals are")
+        ->envname("TAILRACE_JOURNAL_DIR")
+        ->type_name("PATH");
+    app.add_flag_callback(
+        "--json", [&settings] { settings.format = Format::json; }, "Short for --format json");
+    const std::map<std::string, Format> formats = {{"text", Format::text},
+                                                   {"json", Format::json},
+                                                   {"raw", Format::raw},
+                                                   {"hex", Format::hex},
+                                                   {"digest", Format::digest}};
+    app.add_option_function<std::string>(
+           "--format",
+           [&settings, formats](const std::string& name) { settings.format = formats.at(name); },
+           "text, json; for events also raw, hex, digest")
+        ->check(CLI::IsMember({"text", "json", "raw", "hex", "digest"}));
+    const std::map<std::string, ColourMode> modes = {{"auto", ColourMode::automatic},
+                                                     {"always", ColourMode::always},
+                                                     {"never", ColourMode::never}};
+    app.add_option_function<std::string>(
+           "--color",
+           [&settings, modes](const std::string& name) { settings.colour = modes.at(name); },
+           "auto, always, never")
+        ->check(CLI::IsMember({"auto", "always", "never"}));
+    app.add_flag("-q,--quiet", settings.quiet, "No talk on stderr but errors");
+}
+
+void add_help_command(CLI::App& app) {
+    const auto topic = std::make_shared<std::string>();
+    CLI::App* const command = add_command(
+        app, "help", "Help about a command, or exit-codes", [&app, topic]() -> Result<ExitCode> {
+            if (*topic == "exit-codes") {
+                out().write(exit_code_text());
+                return ExitCode::done;
+            }
+            if (topic->empty()) {
+                out().write(app.help());
+                return ExitCode::done;
+            }
+            for (CLI::App* const about : app.get_subcommands([](CLI::App*) { return true; })) {
+                if (!about->check_name(*topic)) continue;
+                out().write(about->help("tailrace"));
+                return ExitCode::done;
+            }
+            return make_error(ErrorCode::invalid_argument,
+                              fmt::format("there is no command '{}'", *topic),
+                              "tailrace --help");
+        });
+    command->add_option("TOPIC", *topic, "A command, or exit-codes");
+}
+
+// Before parsing is done: an error of the command line itself shall be JSON too when asked for.
+bool asks_for_json(int argc, char** argv) {
+    for (int index = 1; index < argc; ++index) {
+        const std::string_view word = argv[index];
+        if (word == "--") return false;
+        if (word == "--json" || word == "--format=json") return true;
+        if (word == "--format" && index + 1 < argc && std::string_view(argv[index + 1]) == "json") {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The command that the words were for, as far as they were understood.
+std::string chosen_name(const CLI::App& app) {
+    for (const CLI::App* const command : app.get_subcommands())
+        return " " + command->get_name();
+    return "";
+}
+
+int report_usage(const CLI::App& app, const CLI::ParseError& problem, bool as_json) {
+    const Error error = make_error(ErrorCode::invalid_argument,
+                                   problem.what(),
+                                   fmt::format("tailrace{} --help", chosen_name(app)));
+    print_error(error, static_cast<int>(ExitCode::usage), as_json);
+    return static_cast<int>(ExitCode::usage);
+}
+
+int finish(Result<ExitCode> outcome) {
+    out().flush();
+    std::fflush(stdout);
+    clear_status_line();
+    if (outcome && out().failure_errno() != 0) {
+        outcome = os_error(out().failure_errno(), "cannot write the output", "df .");
+    }
+    if (outcome) return static_cast<int>(*outcome);
+    const int code = static_cast<int>(exit_code_of(outcome.error().code));
+    print_error(outcome.error(), code, settings().json());
+    return code;
+}
+
+int run(int argc, char** argv) {
+    CLI::App app("Tailrace: a shared-memory event bus with a replay log", "tailrace");
+    app.fallthrough();
+    app.require_subcommand(0, 1);
+    app.footer(
+        "Positions (--from, --to): start, end, N, +N after the start, -N before the end, @-10m, "
+        "@2026-11-22T14:00:06Z.\n\n" +
+        exit_code_text());
+    app.set_version_flag("-V,--version", "tailrace " TAILRACE_VERSION);
+    add_global_options(app);
+    for (const RegisterFunction register_command : kCommands)
+        register_command(app);
+    add_help_command(app);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp& help) {
+        return app.exit(help);
+    } catch (const CLI::CallForAllHelp& help) {
+        return app.exit(help);
+    } catch (const CLI::CallForVersion& version) {
+        return app.exit(version);
+    } catch (const CLI::ParseError& problem) {
+        return report_usage(app, problem, asks_for_json(argc, argv));
+    }
+    set_colour_mode(settings().colour);
+    if (!chosen_command()) {
+        out().write(app.help());
+        return finish(ExitCode::done);
+    }
+    return finish(chosen_command()());
+}
+
+}  // namespace
+
+}  // namespace tailrace::tool
+
+int main(int argc, char** argv) {
+    tailrace::tool::install_stop_signals();
+    try {
+        return tailrace::tool::run(argc, argv);
+    } catch (const std::exception& failure) {
+        // Out of memory, or a bug: the libraries don't throw.
+        std::fprintf(stderr, "tailrace: %s\n", failure.what());
+        return static_cast<int>(tailrace::tool::ExitCode::failure);
+    }
+}

@@ -1,0 +1,81 @@
+#include "position.hpp"
+
+#include "units.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace tailrace::tool {
+
+namespace {
+
+Error not_a_position(std::string_view text) {
+    return make_error(ErrorCode::invalid_argument,
+                      fmt::format("'{}' is not a position", text),
+                      "start, end, N, +N, -N, @-10m, @2026-11-22T14:00:06Z or @NANOSECONDS");
+}
+
+Result<Position> parse_time_position(std::string_view text) {
+    const std::string_view time = text.substr(1);
+    if (time.starts_with('-')) {
+        auto duration = parse_duration_ns(time.substr(1));
+        if (!duration) return not_a_position(text);
+        return Position{Position::Kind::before_now, *duration};
+    }
+    if (const auto time_ns = parse_time_ns(time)) return Position{Position::Kind::time, *time_ns};
+    auto number = parse_count(time);
+    if (!number) return not_a_position(text);
+    return Position{Position::Kind::time, *number};
+}
+
+}  // namespace
+
+Result<Position> parse_position(std::string_view text) {
+    if (text == "start") return Position{Position::Kind::start, 0};
+    if (text == "end") return Position{Position::Kind::end, 0};
+    if (text.starts_with('@')) return parse_time_position(text);
+    Position position{Position::Kind::sequence, 0};
+    std::string_view digits = text;
+    if (text.starts_with('+')) position.kind = Position::Kind::after_start;
+    if (text.starts_with('-')) position.kind = Position::Kind::before_end;
+    if (text.starts_with('#')) digits.remove_prefix(1);  // as it is printed
+    if (position.kind != Position::Kind::sequence) digits.remove_prefix(1);
+    auto number = parse_count(digits);
+    if (!number) return not_a_position(text);
+    position.value = *number;
+    return position;
+}
+
+Boundary resolve(const Position& position,
+                 Sequence first,
+                 Sequence end,
+                 std::uint64_t now_ns) noexcept {
+    const std::uint64_t count = end > first ? end - first : 0;
+    Boundary boundary;
+    switch (position.kind) {
+        case Position::Kind::start:
+            boundary.sequence = first;
+            break;
+        case Position::Kind::end:
+            boundary.sequence = end;
+            break;
+        case Position::Kind::sequence:
+            boundary.sequence = position.value;
+            break;
+        case Position::Kind::after_start:
+            boundary.sequence = first + std::min(position.value, count);
+            break;
+        case Position::Kind::before_end:
+            boundary.sequence = end - std::min(position.value, count);
+            break;
+        case Position::Kind::time:
+            boundary.time_ns = position.value;
+            break;
+        case Position::Kind::before_now:
+            boundary.time_ns = now_ns - std::min(position.value, now_ns);
+            break;
+    }
+    return boundary;
+}
+
+}  // namespace tailrace::tool

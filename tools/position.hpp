@@ -1,0 +1,52 @@
+// Position: a place in a stream or journal as people type it for --from and --to.
+//
+//     start        the oldest event          +N    N events after the start
+//     end          behind the newest one     -N    N events before the end
+//     N            the event with sequence N
+//     @-10m        ten minutes ago           @2026-11-22T14:00:06Z    @1795384806000000001 (ns)
+//
+// A range is half-open: --from N --to M is [N, M). Plain values, any thread.
+#pragma once
+
+#include <tailrace/base/event_header.hpp>
+#include <tailrace/base/result.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace tailrace::tool {
+
+struct Position {
+    enum class Kind : std::uint8_t {
+        start,
+        end,
+        sequence,
+        after_start,
+        before_end,
+        time,
+        before_now
+    };
+
+    Kind kind = Kind::start;
+    std::uint64_t value = 0;  // a sequence, a count, ns since the epoch or a duration in ns
+
+    friend bool operator==(const Position&, const Position&) = default;
+};
+
+[[nodiscard]] Result<Position> parse_position(std::string_view text);
+
+// What a position means for events [first, end) at the time now: a sequence, or a time to look for.
+struct Boundary {
+    std::optional<Sequence> sequence;
+    std::optional<std::uint64_t> time_ns;
+};
+
+// Relative positions are cut to the range; an absolute sequence is left as it is, so that whoever
+// seeks it can say that it is gone or not there yet.
+[[nodiscard]] Boundary resolve(const Position& position,
+                               Sequence first,
+                               Sequence end,
+                               std::uint64_t now_ns) noexcept;
+
+}  // namespace tailrace::tool

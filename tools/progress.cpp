@@ -1,0 +1,71 @@
+#include "progress.hpp"
+
+#include "output.hpp"
+#include "units.hpp"
+
+#include <tailrace/base/clock.hpp>
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+constexpr std::uint64_t kFirstShownNs = 1'000 * kNsPerMs;
+constexpr std::uint64_t kShownEveryNs = 200 * kNsPerMs;
+
+}  // namespace
+
+Progress::Progress(std::string what, std::string unit, std::uint64_t total)
+    : what_(std::move(what)),
+      unit_(std::move(unit)),
+      total_(total),
+      start_ns_(monotonic_ns()),
+      last_look_ns_(start_ns_),
+      next_shown_ns_(start_ns_ + kFirstShownNs) {}
+
+Progress::~Progress() {
+    clear_status_line();
+}
+
+void Progress::look(std::uint64_t done) noexcept {
+    const std::uint64_t now_ns = monotonic_ns();
+    constexpr std::uint32_t kLongestInterval = 1U << 16U;
+    const bool often = now_ns - last_look_ns_ < 10 * kNsPerMs;
+    look_interval_ = often ? std::min(look_interval_ * 2, kLongestInterval) : 1;
+    calls_to_look_ = look_interval_;
+    last_look_ns_ = now_ns;
+    if (now_ns < next_shown_ns_) return;
+    next_shown_ns_ = now_ns + kShownEveryNs;
+    const double seconds = static_cast<double>(now_ns - start_ns_) / 1e9;
+    const double per_s = static_cast<double>(done) / seconds;
+    const bool bytes = unit_ == "bytes";
+    const std::string amount =
+        bytes ? size_text(done) : fmt::format("{} {}", count_text(done), unit_);
+    const std::string rate =
+        bytes ? size_text(static_cast<std::uint64_t>(per_s)) + "/s" : rate_text(per_s);
+    if (total_ == 0) {
+        show_status_line(fmt::format("{}  {}  {}", what_, amount, rate));
+        return;
+    }
+    constexpr std::size_t kBarWidth = 20;
+    const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
+    const auto filled = static_cast<std::size_t>(share * static_cast<double>(kBarWidth));
+    const double left_s =
+        per_s > 0 ? static_cast<double>(total_ - std::min(done, total_)) / per_s : 0;
+    show_status_line(fmt::format("{}  [{:#<{}}{:-<{}}] {:3.0f}%  {}  {}  {} left",
+                                 what_,
+                                 "",
+                                 filled,
+                                 "",
+                                 kBarWidth - filled,
+                                 share * 100,
+                                 amount,
+                                 rate,
+                                 duration_text(static_cast<std::uint64_t>(left_s * 1e9))));
+}
+
+}  // namespace tailrace::tool

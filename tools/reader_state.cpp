@@ -1,0 +1,46 @@
+#include "reader_state.hpp"
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::uint64_t kLaggingAgeNs = 100'000'000;
+constexpr double kLaggingRoom = 0.5;
+
+}  // namespace
+
+std::string_view reader_state_name(ReaderState state) noexcept {
+    switch (state) {
+        case ReaderState::ok:
+            return "OK";
+        case ReaderState::lagging:
+            return "LAGGING";
+        case ReaderState::stalled:
+            return "STALLED";
+        case ReaderState::stopped:
+            return "STOPPED";
+        case ReaderState::overrun:
+            return "OVERRUN";
+    }
+    return "UNKNOWN";
+}
+
+Colour reader_state_colour(ReaderState state) noexcept {
+    if (state == ReaderState::ok) return Colour::green;
+    return state == ReaderState::lagging ? Colour::yellow : Colour::red;
+}
+
+ReaderState reader_state(const ReaderPicture& now,
+                         const std::optional<ReaderPicture>& before) noexcept {
+    if (!now.is_alive) return ReaderState::stopped;
+    const bool loses = before && now.lost_events > before->lost_events;
+    if (loses || now.room_ratio <= 0.0) return ReaderState::overrun;
+    if (now.lag.events == 0) return ReaderState::ok;
+    const bool was_behind = before && before->lag.events != 0;
+    if (was_behind && before->sequence == now.sequence) return ReaderState::stalled;
+    const bool is_late = now.lag.age_ns && *now.lag.age_ns > kLaggingAgeNs;
+    if (is_late || now.room_ratio < kLaggingRoom) return ReaderState::lagging;
+    return ReaderState::ok;
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,39 @@
+// ReaderState: one word for how a reader is doing, from one look or from two.
+//
+//     OK        nothing unread, or only what is on its way
+//     LAGGING   it reads, but is behind: by more than 100 ms, or by more than half of the ring
+//     STALLED   behind, and it hasn't moved between two looks (only --watch can tell)
+//     STOPPED   its process has ended
+//     OVERRUN   events were lost to it (skip), or what it wants has left the ring
+// Pure functions.
+#pragma once
+
+#include "output.hpp"
+
+#include <tailrace/bus/stream_status.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace tailrace::tool {
+
+enum class ReaderState : std::uint8_t { ok, lagging, stalled, stopped, overrun };
+
+[[nodiscard]] std::string_view reader_state_name(ReaderState state) noexcept;
+[[nodiscard]] Colour reader_state_colour(ReaderState state) noexcept;
+
+// What is known of a reader, whatever it is: a subscriber or the journal.
+struct ReaderPicture {
+    bool is_alive = false;
+    Sequence sequence = 0;
+    bus::Lag lag;
+    std::uint64_t lost_events = 0;
+    double room_ratio = 1.0;
+};
+
+// `before`: the same reader some time ago, if it was seen.
+[[nodiscard]] ReaderState reader_state(const ReaderPicture& now,
+                                       const std::optional<ReaderPicture>& before) noexcept;
+
+}  // namespace tailrace::tool

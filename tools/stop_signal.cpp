@@ -1,0 +1,60 @@
+#include "stop_signal.hpp"
+
+#include <tailrace/base/clock.hpp>
+
+#include <signal.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::uint64_t kNsPerS = 1'000'000'000;
+
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes it");
+
+void on_stop_signal(int /*signal*/) {
+    stop.store(true, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+void install_stop_signals() noexcept {
+    struct sigaction action {};
+    action.sa_handler = on_stop_signal;
+    // No SA_RESTART: blocking calls come back and look at the flag. Once only: the next one ends
+    // the process.
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &ignore, nullptr);
+}
+
+const std::atomic<bool>& stop_flag() noexcept {
+    return stop;
+}
+
+bool stop_requested() noexcept {
+    return stop.load(std::memory_order_relaxed);
+}
+
+bool sleep_until_ns(std::uint64_t until_ns) noexcept {
+    // In slices: a signal that arrives between the look and the sleep is seen after the slice.
+    constexpr std::uint64_t kSliceNs = 100'000'000;
+    for (;;) {
+        if (stop_requested()) return false;
+        const std::uint64_t now_ns = monotonic_ns();
+        if (now_ns >= until_ns) return true;
+        const std::uint64_t wake_ns = std::min(until_ns, now_ns + kSliceNs);
+        const timespec wake{static_cast<std::time_t>(wake_ns / kNsPerS),
+                            static_cast<long>(wake_ns % kNsPerS)};
+        ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, nullptr);
+    }
+}
+
+}  // namespace tailrace::tool

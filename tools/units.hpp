@@ -1,0 +1,44 @@
+// Durations, sizes, rates and speeds as people type and read them. Pure functions, any thread.
+//
+// Parsing is strict: a unit that is missing or misspelt is an error that says what would do.
+#pragma once
+
+#include <tailrace/base/result.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tailrace::tool {
+
+// "250us", "10s", "1h30m", "1.5s", "2d"; "0".
+[[nodiscard]] Result<std::uint64_t> parse_duration_ns(std::string_view text);
+
+// "4096", "64KiB", "1GiB"; K, M, G are short for KiB, MiB, GiB; kB, MB, GB are powers of ten.
+[[nodiscard]] Result<std::uint64_t> parse_size_bytes(std::string_view text);
+
+// "1000/s", "100k/s", "1.5M/s", "60/m"; the /s may be left out. 0 for "max".
+[[nodiscard]] Result<double> parse_rate_per_s(std::string_view text);
+
+// "1x", "10x", "0.5x"; the x may be left out. 0 for "max".
+[[nodiscard]] Result<double> parse_speed(std::string_view text);
+
+// Digits, with , or _ between them as they were printed: "1482990", "1,482,990".
+[[nodiscard]] Result<std::uint64_t> parse_count(std::string_view text);
+
+// "1,482,990"
+[[nodiscard]] std::string count_text(std::uint64_t count);
+// "64 B", "2.5 MiB"
+[[nodiscard]] std::string size_text(std::uint64_t size_bytes);
+// "812 ns", "3.1 us", "98.4 ms", "12.5 s", "7m41s", "3h05m"
+[[nodiscard]] std::string duration_text(std::uint64_t duration_ns);
+// "1.20M/s"
+[[nodiscard]] std::string rate_text(double per_s);
+
+// "2026-11-22T14:00:06.000000001Z"
+[[nodiscard]] std::string time_text(std::uint64_t time_ns);
+// RFC 3339 with Z or an offset; the fraction may have up to nine digits. Empty when it isn't one.
+[[nodiscard]] std::optional<std::uint64_t> parse_time_ns(std::string_view text);
+
+}  // namespace tailrace::tool
