@@ -11,15 +11,19 @@
 
 namespace tailrace::journal {
 
+enum class Prefault : bool { no, yes };
+
 class AlignedMemory {
 public:
     AlignedMemory() noexcept = default;
     // bytes() is empty when the kernel has no memory. Requires: size_bytes is a multiple of 4096.
-    explicit AlignedMemory(std::size_t size_bytes) noexcept {
+    // Prefault: no page fault later, at the price of touching all of it now.
+    explicit AlignedMemory(std::size_t size_bytes, Prefault prefault = Prefault::no) noexcept {
+        const int populate = prefault == Prefault::yes ? MAP_POPULATE : 0;
         void* const at = ::mmap(nullptr,
                                 size_bytes,
                                 PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | populate,
                                 -1,
                                 0);
         if (at != MAP_FAILED) bytes_ = {static_cast<std::byte*>(at), size_bytes};

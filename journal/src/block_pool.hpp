@@ -19,7 +19,8 @@ class BlockPool {
 public:
     // is_valid() is false when the kernel has no memory.
     explicit BlockPool(std::uint32_t buffer_count)
-        : memory_(buffer_count * kMaxBatchSizeBytes + kControlBlocks * kBlockSizeBytes),
+        : memory_(buffer_count * kMaxBatchSizeBytes + kControlBlocks * kBlockSizeBytes,
+                  Prefault::yes),
           buffer_count_(buffer_count) {
         free_.reserve(buffer_count);
         for (BufferIndex index = buffer_count; index > 0; --index)

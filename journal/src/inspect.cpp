@@ -42,11 +42,12 @@ public:
 private:
     void read_headers(const DirectoryListing& listing);
     void summarize(std::size_t nth);
-    void walk_to_end(SegmentSummary& segment, BatchScan& scan, const SegmentHeader& header);
+    void walk_to_end(SegmentSummary& segment, const SegmentHeader& header);
     void close_summary(const std::optional<SuperBlock>& super);
 
     JournalSummary summary_;
     std::vector<std::optional<SegmentHeader>> headers_;
+    BatchScan scan_{posix_files()};
     bool newest_closed_ = false;
 };
 
@@ -81,10 +82,10 @@ void Inspector::read_headers(const DirectoryListing& listing) {
     }
 }
 
-void Inspector::walk_to_end(SegmentSummary& segment, BatchScan& scan, const SegmentHeader& header) {
+void Inspector::walk_to_end(SegmentSummary& segment, const SegmentHeader& header) {
     LogPosition position = first_position(header);
     while (!position.sealed) {
-        const FoundBatch found = scan.header_at(position.offset);
+        const FoundBatch found = scan_.header_at(position.offset);
         if (found.os_errno != 0 || found.verdict != BatchVerdict::valid ||
             !continues(position, found.header)) {
             break;
@@ -104,11 +105,10 @@ void Inspector::summarize(std::size_t nth) {
     if (!headers_[nth]) return;
     const SegmentHeader& header = *headers_[nth];
     SegmentSummary& segment = summary_.segments[nth];
-    BatchScan scan(posix_files());
     auto file = open_file(posix_files(), segment.path, {});
-    if (!file || !scan.attach(std::move(*file), header)) return;
+    if (!file || !scan_.attach(std::move(*file), header)) return;
     if (nth + 1 == headers_.size() || !headers_[nth + 1]) {
-        walk_to_end(segment, scan, header);
+        walk_to_end(segment, header);
         return;
     }
     const SegmentHeader& successor = *headers_[nth + 1];
@@ -117,7 +117,7 @@ void Inspector::summarize(std::size_t nth) {
     segment.max_time_ns = successor.floor_time_ns;
     segment.state = SegmentState::cut;
     if (segment.used_bytes >= 2 * kBlockSizeBytes) {
-        const FoundBatch last = scan.header_at(segment.used_bytes - kBlockSizeBytes);
+        const FoundBatch last = scan_.header_at(segment.used_bytes - kBlockSizeBytes);
         if (last.verdict == BatchVerdict::valid && (last.header.flags & kBatchSeal) != 0) {
             segment.state = SegmentState::sealed;
         }

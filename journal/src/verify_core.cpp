@@ -141,10 +141,10 @@ void VerifyCore::count(const FoundBatch& batch, std::uint32_t alignment_bytes) {
 
 // Finds the next sound batch of this segment behind damage and stands on it. False when there is
 // none.
-bool VerifyCore::resume_behind_damage(BatchScan& scan, std::uint64_t end_offset) {
+bool VerifyCore::resume_behind_damage(std::uint64_t end_offset) {
     for (std::uint64_t at = position_.offset + kBlockSizeBytes; at < end_offset;
          at += kBlockSizeBytes) {
-        const FoundBatch found = scan.header_at(at);
+        const FoundBatch found = scan_.header_at(at);
         if (found.os_errno != 0) return false;
         if (found.verdict != BatchVerdict::valid) continue;
         if (found.header.first_sequence < position_.sequence) continue;
@@ -158,11 +158,9 @@ bool VerifyCore::resume_behind_damage(BatchScan& scan, std::uint64_t end_offset)
     return false;
 }
 
-void VerifyCore::check_newest_end(BatchScan& scan,
-                                  const Candidate& segment,
-                                  const FoundBatch& stopped_by) {
+void VerifyCore::check_newest_end(const Candidate& segment, const FoundBatch& stopped_by) {
     const BeyondEnd beyond =
-        scan_beyond(files_, scan, position_.offset, segment.header->segment_size_bytes);
+        scan_beyond(files_, scan_, position_.offset, segment.header->segment_size_bytes);
     report_.read_bytes += beyond.scanned_bytes;
     const Sequence promised = std::max({beyond.promised_sequence,
                                         segment.header->durable_sequence,
@@ -188,25 +186,25 @@ void VerifyCore::check_newest_end(BatchScan& scan,
     }
 }
 
-void VerifyCore::walk(BatchScan& scan, const Candidate& segment, const PreviousSegment* bound) {
+void VerifyCore::walk(const Candidate& segment, const PreviousSegment* bound) {
     const std::uint64_t end_offset =
         bound != nullptr ? bound->end_offset : segment.header->segment_size_bytes;
     while (position_.offset < end_offset && !(bound == nullptr && position_.sealed)) {
-        FoundBatch found = scan.batch_at(position_.offset);
+        FoundBatch found = scan_.batch_at(position_.offset);
         const bool fits = found.os_errno == 0 && found.verdict == BatchVerdict::valid &&
                           continues(position_, found.header);
         if (!fits && bound == nullptr && found.os_errno == 0) {
             // A writer may have gone on since the window was read.
-            scan.refresh();
-            found = scan.batch_at(position_.offset);
+            scan_.refresh();
+            found = scan_.batch_at(position_.offset);
             if (found.verdict != BatchVerdict::valid || !continues(position_, found.header)) {
-                check_newest_end(scan, segment, found);
+                check_newest_end(segment, found);
                 return;
             }
         } else if (!fits) {
             const Sequence first = position_.sequence;
             const std::uint64_t offset = position_.offset;
-            const bool resumed = resume_behind_damage(scan, end_offset);
+            const bool resumed = resume_behind_damage(end_offset);
             const Sequence end = resumed            ? position_.sequence
                                  : bound != nullptr ? bound->end_sequence
                                                     : first;
@@ -278,9 +276,8 @@ void VerifyCore::check_segment(const Candidate& segment, const Candidate* succes
     }
     const PreviousSegment* const bound =
         successor != nullptr && successor->header ? &successor->header->previous : nullptr;
-    BatchScan scan(files_);
     auto file = open_file(files_, segment.path, {});
-    if (!file || !scan.attach(std::move(*file), *segment.header)) {
+    if (!file || !scan_.attach(std::move(*file), *segment.header)) {
         add(FindingKind::damaged_segment_header,
             segment,
             position_.sequence,
@@ -288,8 +285,7 @@ void VerifyCore::check_segment(const Candidate& segment, const Candidate* succes
             file ? "no memory to read '" + segment.path + "'" : file.error().message);
         return;
     }
-    walk(scan, segment, bound);
-    report_.read_bytes += scan.read_bytes();
+    walk(segment, bound);
     report_.end_sequence = bound != nullptr ? bound->end_sequence : position_.sequence;
     check_index(segment);
     done_bytes_ = done_before;
@@ -322,6 +318,7 @@ Result<VerifyReport> VerifyCore::run() {
             "'" + segment_path(directory_, super_->newest_segment_number) +
                 "' is missing: SUPER names it as the newest");
     }
+    report_.read_bytes += scan_.read_bytes();
     if (progress_) progress_(total_bytes_, total_bytes_);
     return std::move(report_);
 }

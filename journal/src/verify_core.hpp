@@ -19,7 +19,8 @@ public:
     VerifyCore(FileStore& files, std::string directory, VerifyProgress progress)
         : files_(files),
           directory_(std::move(directory)),
-          progress_(std::move(progress)) {}
+          progress_(std::move(progress)),
+          scan_(files) {}
 
     [[nodiscard]] Result<VerifyReport> run();
 
@@ -36,9 +37,9 @@ private:
     void check_headers();
     void check_chain(const Candidate& before, const Candidate& segment);
     void check_segment(const Candidate& segment, const Candidate* successor);
-    void walk(BatchScan& scan, const Candidate& segment, const PreviousSegment* bound);
-    void check_newest_end(BatchScan& scan, const Candidate& segment, const FoundBatch& stopped_by);
-    [[nodiscard]] bool resume_behind_damage(BatchScan& scan, std::uint64_t end_offset);
+    void walk(const Candidate& segment, const PreviousSegment* bound);
+    void check_newest_end(const Candidate& segment, const FoundBatch& stopped_by);
+    [[nodiscard]] bool resume_behind_damage(std::uint64_t end_offset);
     void count(const FoundBatch& batch, std::uint32_t alignment_bytes);
     void check_index(const Candidate& segment);
     void add(
@@ -51,6 +52,7 @@ private:
     VerifyReport report_;
     std::optional<SuperBlock> super_;
     std::vector<Candidate> segments_;
+    BatchScan scan_;
     LogPosition position_;
     std::uint64_t done_bytes_ = 0;
     std::uint64_t shown_bytes_ = 0;

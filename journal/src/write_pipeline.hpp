@@ -68,8 +68,11 @@ public:
 
     [[nodiscard]] bool is_writing() const noexcept { return slot_count_ > 0; }
     [[nodiscard]] bool is_busy() const noexcept { return slot_count_ > 0 || flush_in_flight_; }
-    // Nothing in flight, and all that was submitted is durable.
-    [[nodiscard]] bool is_settled() const noexcept { return !is_busy() && unflushed_bytes_ == 0; }
+    // Nothing in flight, and all that was submitted is durable. Never after a failure: what a
+    // failed flush should have covered is neither in flight nor unflushed, and not durable either.
+    [[nodiscard]] bool is_settled() const noexcept {
+        return failure_ == PipelineFailure::none && !is_busy() && unflushed_bytes_ == 0;
+    }
 
     [[nodiscard]] Sequence written() const noexcept { return written_; }
     [[nodiscard]] Sequence durable() const noexcept { return durable_; }

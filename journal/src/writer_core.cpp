@@ -113,6 +113,7 @@ bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
         return false;
     }
     bool moved = pipeline_->pump(0);
+    if (!is_running()) return moved;
     if (place_batches()) moved = true;
     if (advance_roll()) moved = true;
     if (mark_if_idle()) moved = true;

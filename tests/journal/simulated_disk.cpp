@@ -107,6 +107,8 @@ void SimulatedDisk::kill_process() {
         operation.inode->unflushed.push_back(std::move(operation.write));
     }
     in_flight_.clear();
+    for (const auto& [path, inode] : names_)
+        inode->flush_failed = false;  // another descriptor from now on
     open_.clear();
     stopped_ = false;
     stop_after_ = 0;
@@ -217,6 +219,12 @@ IoOutcome SimulatedDisk::sync(FileId file) noexcept {
     if (inode.flush_failed) ++flushes_after_failed_flush_;
     flush(inode, inode.unflushed.size());
     return {0, 0};
+}
+
+// What a failed flush left in the cache counts as clean, but the device never got it.
+void SimulatedDisk::forget_cache(FileId file) noexcept {
+    Inode* const inode = inode_of(file);
+    if (inode != nullptr && inode->unflushed.empty()) inode->visible = inode->stable;
 }
 
 IoOutcome SimulatedDisk::rename(const std::string& from, const std::string& to) noexcept {

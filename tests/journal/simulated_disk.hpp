@@ -71,7 +71,7 @@ public:
     IoOutcome allocate(FileId file, std::uint64_t size_bytes) noexcept override;
     void deallocate(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept override;
     IoOutcome sync(FileId file) noexcept override;
-    void forget_cache(FileId /*file*/) noexcept override {}
+    void forget_cache(FileId file) noexcept override;
     IoOutcome rename(const std::string& from, const std::string& to) noexcept override;
     IoOutcome remove(const std::string& path) noexcept override;
     IoOutcome sync_directory(const std::string& directory) noexcept override;
