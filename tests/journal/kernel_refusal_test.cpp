@@ -1,0 +1,329 @@
+// What the kernel, a container or a full disk refuses, by real refusals: seccomp filters, a small
+// tmpfs, a taken lock.
+
+#include "journal_fixture.hpp"
+#include "simulated_disk.hpp"
+#include "writer_core.hpp"
+
+#include <tailrace/journal/inspect.hpp>
+#include <tailrace/journal/verify.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <fstream>
+#include <functional>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr unsigned kChildSeconds = 60;
+
+// Runs `body` in a child; its answer is the exit code. A child that hangs is ended by its alarm.
+int in_child(const std::function<int()>& body) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(kChildSeconds);
+        ::_exit(body());
+    }
+    int status = 0;
+    if (child < 0 || ::waitpid(child, &status, 0) != child) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+// From now on, in this process, io_uring_setup fails with `os_errno`.
+bool forbid_io_uring(int os_errno) {
+    const auto refusal = SECCOMP_RET_ERRNO | (static_cast<unsigned>(os_errno) & SECCOMP_RET_DATA);
+    std::array<sock_filter, 4> filter = {{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, refusal),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    }};
+    const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+enum Answer : int { fine = 0, no_filter = 77, wrong = 1 };
+
+}  // namespace
+
+TEST_CASE("io_uring refused: the writer goes on over pwrite and says why", "[journal][refusal]") {
+    const int refusal = GENERATE(EPERM, ENOSYS);
+    const TempDirectory temp;
+
+    const int answer = in_child([&] {
+        if (!forbid_io_uring(refusal)) return int{no_filter};
+        const auto probe = probe_io(temp.path());
+        if (!probe || probe->backend_name != "pwrite" || probe->uring_errno != refusal) return 2;
+        auto writer = Writer::open(small_options(temp.journal()));
+        if (!writer) return 3;
+        if (writer->io_backend_name() != "pwrite") return 4;
+        const std::string name = refusal == EPERM ? "EPERM" : "ENOSYS";
+        if (writer->io_backend_reason().find(name) == std::string_view::npos) return 5;
+        if (!append_all(*writer, make_events(0, 20'000))) return 6;
+        if (!writer->sync(30 * kSecondNs) || writer->durable_sequence() != 20'000) return 7;
+        if (!writer->close()) return 8;
+
+        JournalOptions demanded = small_options(temp.journal());
+        demanded.io_backend = IoBackend::uring;
+        const auto refused = Writer::open(demanded);
+        if (refused || refused.error().os_errno != refusal) return 9;
+        return int{fine};
+    });
+
+    if (answer == no_filter) {
+        WARN("SKIPPED: no seccomp filter can be set here");
+        return;
+    }
+    CHECK(answer == fine);
+    CHECK(is_dense(read_all(temp.journal()), 0, 20'000));
+}
+
+TEST_CASE("io_uring with little lockable memory: works, with buffers that are not registered",
+          "[journal][refusal]") {
+    const TempDirectory temp;
+    const int answer = in_child([&] {
+        const rlimit none{0, 0};
+        if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0) return 2;
+        if (::geteuid() == 0 && (::chmod(temp.path().c_str(), 0777) != 0 || ::setgid(65534) != 0 ||
+                                 ::setuid(65534) != 0)) {
+            return 3;
+        }
+        auto writer = Writer::open(small_options(temp.journal()));
+        if (!writer) return 4;
+        if (!append_all(*writer, make_events(0, 20'000))) return 5;
+        return writer->close() ? int{fine} : 6;
+    });
+    CHECK(answer == fine);
+    CHECK(is_dense(read_all(temp.journal()), 0, 20'000));
+}
+
+TEST_CASE("lock: a second writer is told who the first is, and may follow when it died",
+          "[journal][lock]") {
+    const TempDirectory temp;
+    std::array<int, 2> ready{};
+    REQUIRE(::pipe(ready.data()) == 0);
+    const pid_t holder = ::fork();
+    if (holder == 0) {
+        ::alarm(kChildSeconds);
+        auto writer = Writer::open(small_options(temp.journal()));
+        const bool done = writer && append_all(*writer, make_events(0, 100)) &&
+                          writer->sync(30 * kSecondNs).has_value();
+        const char answer = done ? 'y' : 'n';
+        if (::write(ready[1], &answer, 1) != 1) ::_exit(1);
+        while (true)
+            ::pause();
+    }
+    char answer = 0;
+    REQUIRE(::read(ready[0], &answer, 1) == 1);
+    REQUIRE(answer == 'y');
+
+    const auto second = Writer::open(small_options(temp.journal()));
+    REQUIRE_FALSE(second);
+    CHECK(second.error().code == ErrorCode::busy);
+    CHECK(second.error().message.find(std::to_string(holder)) != std::string::npos);
+    const auto summary = inspect(temp.journal());
+    REQUIRE(summary);
+    CHECK(summary->writer_runs);
+    CHECK(summary->writer_pid == static_cast<std::uint32_t>(holder));
+    CHECK(is_dense(read_all(temp.journal()), 0, 100));  // readers need no lock
+
+    ::kill(holder, SIGKILL);
+    REQUIRE(::waitpid(holder, nullptr, 0) == holder);
+    ::close(ready[0]);
+    ::close(ready[1]);
+    CHECK_FALSE(inspect(temp.journal())->writer_runs);
+    auto next = Writer::open(small_options(temp.journal()));
+    REQUIRE(next);
+    CHECK(next->next_sequence() == 100);
+    CHECK_FALSE(next->recovery().clean_close);
+}
+
+TEST_CASE("lock: two writers of one process exclude each other too", "[journal][lock]") {
+    const TempDirectory temp;
+    auto first = Writer::open(small_options(temp.journal()));
+    REQUIRE(first);
+    CHECK(Writer::open(small_options(temp.journal())).error().code == ErrorCode::busy);
+    REQUIRE(first->close());
+    CHECK(Writer::open(small_options(temp.journal())));
+}
+
+TEST_CASE(
+    "full disk: nothing is lost, nothing half made, and the writer goes on when there is room",
+    "[journal][space]") {
+    const TempDirectory temp;
+    const std::string mount = temp.path() + "/small";
+    std::filesystem::create_directories(mount);
+    if (::mount("tmpfs", mount.c_str(), "tmpfs", 0, "size=6m") != 0) {
+        WARN("SKIPPED: no tmpfs can be mounted here (not root)");
+        return;
+    }
+    const std::string journal = mount + "/journal";
+    const std::string ballast = mount + "/ballast";
+    { std::ofstream(ballast) << std::string(2 * kMiB, 'x'); }
+    Sequence taken = 0;
+    bool went_on = false;
+    bool refused = false;
+    {
+        auto writer = Writer::open(small_options(journal));
+        REQUIRE(writer);
+        EventShape shape;
+        shape.payload_bytes = 4000;
+        for (int rounds = 0; rounds < 100'000 && writer->state() == WriterState::running;
+             ++rounds) {
+            taken += writer->append(make_events(taken, 10, shape).run()).event_count;
+            writer->drive(1'000'000);
+        }
+        refused = writer->state() == WriterState::no_space;
+        CHECK(refused);
+        CHECK(writer->failure_errno() == ENOSPC);
+        CHECK(writer->failure().hint.find("df") != std::string::npos);
+        CHECK(writer->durable_sequence() > 0);
+        const auto stuck = writer->sync(20'000'000);
+        REQUIRE_FALSE(stuck);
+        CHECK(stuck.error().code == ErrorCode::no_space);
+
+        std::filesystem::remove(ballast);
+        went_on = writer->sync(30 * kSecondNs).has_value();
+        CHECK(went_on);
+        CHECK(writer->state() == WriterState::running);
+        CHECK(writer->durable_sequence() == taken);
+    }
+    CHECK(is_dense(read_all(journal), 0, taken));
+    CHECK(verify(journal)->is_sound());
+    CHECK(::umount2(mount.c_str(), MNT_DETACH) == 0);
+}
+
+TEST_CASE("full disk: a journal that can't even begin says so and leaves no segment",
+          "[journal][space]") {
+    const TempDirectory temp;
+    const std::string mount = temp.path() + "/tiny";
+    std::filesystem::create_directories(mount);
+    if (::mount("tmpfs", mount.c_str(), "tmpfs", 0, "size=256k") != 0) {
+        WARN("SKIPPED: no tmpfs can be mounted here (not root)");
+        return;
+    }
+    {
+        const auto writer = Writer::open(small_options(mount + "/journal"));
+        REQUIRE_FALSE(writer);
+        CHECK(writer.error().code == ErrorCode::no_space);
+        CHECK(newest_segment(mount + "/journal").empty());
+        CHECK_FALSE(std::filesystem::exists(mount + "/journal/spare.partial"));
+    }
+    CHECK(::umount2(mount.c_str(), MNT_DETACH) == 0);
+}
+
+TEST_CASE("full disk, simulated: the same without a mount", "[journal][space]") {
+    SimulatedDisk disk(11);
+    disk.faults.capacity_bytes = 3 * kMiB;
+    WriterEnvironment around;
+    around.files = &disk;
+    around.time = &disk;
+    around.background = false;
+    around.random = [&disk] {
+        return disk.random_below(~std::uint64_t{0}) | 1U;
+    };
+    // The disk outlives the writer; the writer may not delete it.
+    struct Lent final : WriteQueue {
+        explicit Lent(WriteQueue& lender) : queue(lender) {}
+        bool submit_write(FileId file,
+                          std::uint64_t offset,
+                          std::span<const std::byte> bytes,
+                          std::uint64_t tag) noexcept override {
+            return queue.submit_write(file, offset, bytes, tag);
+        }
+        bool submit_flush(FileId file, std::uint64_t tag) noexcept override {
+            return queue.submit_flush(file, tag);
+        }
+        int kick() noexcept override { return 0; }
+        IoOutcome reap(std::span<Completion> into, std::uint64_t timeout_ns) noexcept override {
+            return queue.reap(into, timeout_ns);
+        }
+        [[nodiscard]] std::string_view name() const noexcept override { return "lent"; }
+        WriteQueue& queue;
+    };
+    around.make_queue = [&disk](std::size_t, std::span<const std::byte>, std::string&) {
+        return Result<std::unique_ptr<WriteQueue>>(std::make_unique<Lent>(disk));
+    };
+    auto writer = WriterCore::open(small_options("/sim"), around);
+    REQUIRE(writer);
+    EventShape shape;
+    shape.payload_bytes = 4000;
+    Sequence taken = 0;
+    for (int i = 0; i < 20'000 && (*writer)->state() == WriterState::running; ++i) {
+        taken += (*writer)->append(make_events(taken, 10, shape).run()).event_count;
+        (*writer)->drive(1'000);
+    }
+    REQUIRE((*writer)->state() == WriterState::no_space);
+    CHECK(disk.injected_faults() > 0);
+    disk.faults.capacity_bytes = 100 * kMiB;
+    CHECK((*writer)->sync(100 * kSecondNs));
+    CHECK((*writer)->durable_sequence() == taken);
+    CHECK((*writer)->state() == WriterState::running);
+}
+
+TEST_CASE("permissions: a directory that can't be written or read is an error that names it",
+          "[journal][refusal]") {
+    const TempDirectory temp;
+    REQUIRE(write_journal(small_options(temp.journal()), {make_events(0, 10)}, Ending::closed));
+    const int answer = in_child([&] {
+        if (::geteuid() == 0 && (::chmod(temp.path().c_str(), 0755) != 0 || ::setgid(65534) != 0 ||
+                                 ::setuid(65534) != 0)) {
+            return 2;
+        }
+        const auto writer = Writer::open(small_options(temp.journal()));
+        if (writer || writer.error().code != ErrorCode::no_permission) return 3;
+        if (writer.error().message.find(temp.journal()) == std::string::npos) return 4;
+        const auto made = Writer::open(small_options(temp.path() + "/other"));
+        if (made || made.error().code != ErrorCode::no_permission) return 5;
+        return int{fine};
+    });
+    if (::geteuid() != 0) {
+        WARN("SKIPPED: only root can become somebody without permission");
+        return;
+    }
+    CHECK(answer == fine);
+    REQUIRE(::chmod(temp.journal().c_str(), 0700) == 0);
+    REQUIRE(::chmod(temp.path().c_str(), 0755) == 0);
+    CHECK(in_child([&] {
+              if (::setgid(65534) != 0 || ::setuid(65534) != 0) return 2;
+              const auto reader = Reader::open(temp.journal());
+              return !reader && reader.error().code == ErrorCode::no_permission ? int{fine} : 3;
+          }) == fine);
+}
+
+TEST_CASE("probe: says what the writer would use, and leaves nothing behind",
+          "[journal][refusal]") {
+    const TempDirectory temp;
+    const auto probe = probe_io(temp.path());
+    REQUIRE(probe);
+    CHECK((probe->backend_name == "io_uring" || probe->backend_name == "pwrite"));
+    CHECK_FALSE(probe->reason.empty());
+    CHECK_FALSE(probe->direct_io_reason.empty());
+    CHECK_FALSE(probe->file_system.empty());
+    CHECK(std::filesystem::is_empty(temp.path()));
+    CHECK(probe_io(temp.path() + "/none").error().code == ErrorCode::not_found);
+    auto writer = Writer::open(small_options(temp.journal()));
+    REQUIRE(writer);
+    CHECK(writer->io_backend_name() == probe->backend_name);
+}
+
+}  // namespace tailrace::journal
