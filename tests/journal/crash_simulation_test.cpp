@@ -41,7 +41,7 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
 
 class Simulation {
 public:
-    explicit Simulation(std::uint64_t seed) : disk_(seed), seed_(seed) {
+    explicit Simulation(std::uint64_t seed) : disk_(seed) {
         around_.files = &disk_;
         around_.time = &disk_;
         around_.background = false;
@@ -102,7 +102,6 @@ private:
     std::string check_content(Sequence end);
 
     SimulatedDisk disk_;
-    std::uint64_t seed_;
     WriterEnvironment around_;
     JournalOptions options_;
     std::vector<std::uint64_t> appended_;  // by sequence: the life that appended it; kGap for a gap

@@ -192,7 +192,10 @@ std::vector<std::byte> bytes_of(const std::string& path, std::uint64_t offset, s
     file.read(text.data(), static_cast<std::streamsize>(size));
     std::vector<std::byte> bytes(
         static_cast<std::size_t>(std::max<std::streamsize>(0, file.gcount())));
-    std::memcpy(bytes.data(), text.data(), bytes.size());
+    std::transform(text.begin(),
+                   text.begin() + static_cast<std::ptrdiff_t>(bytes.size()),
+                   bytes.begin(),
+                   [](char letter) { return static_cast<std::byte>(letter); });
     return bytes;
 }
 
@@ -200,7 +203,9 @@ void overwrite(const std::string& path, std::uint64_t offset, const std::vector<
     std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
     file.seekp(static_cast<std::streamoff>(offset));
     std::vector<char> text(bytes.size());
-    std::memcpy(text.data(), bytes.data(), bytes.size());
+    std::transform(bytes.begin(), bytes.end(), text.begin(), [](std::byte byte) {
+        return static_cast<char>(byte);
+    });
     file.write(text.data(), static_cast<std::streamsize>(text.size()));
     TAILRACE_CHECK(file.good());
 }
