@@ -126,6 +126,7 @@ Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
             fmt::format("tailrace inspect {}", flags_.stream));
     }
     if (state != bus::PollState::idle) return true;
+    pace_.restart();
     if (!out().flush() || !out().has_reader()) return false;
     if (to_.sequence && subscriber_.next_sequence() >= *to_.sequence) return false;
     if (to_.time_ns && !waits_for_time()) return false;

@@ -1,5 +1,5 @@
 // Pace: lets things happen at a steady rate. Late ones are not spread again but caught up with, so
-// that the average holds. One thread.
+// that the average holds; but what is more than a second late is forgiven. One thread.
 #pragma once
 
 #include "stop_signal.hpp"
@@ -25,7 +25,10 @@ public:
         ++count_;
         // Sleeping for less costs more than it spreads.
         constexpr std::uint64_t kShortestSleepNs = 50'000;
-        if (monotonic_ns() + kShortestSleepNs >= due_ns) return !stop_requested();
+        constexpr std::uint64_t kLongestDebtNs = 1'000'000'000;
+        const std::uint64_t now_ns = monotonic_ns();
+        if (now_ns > due_ns + kLongestDebtNs) start_ns_ += now_ns - due_ns - kLongestDebtNs;
+        if (now_ns + kShortestSleepNs >= due_ns) return !stop_requested();
         return sleep_until_ns(due_ns);
     }
     // Whether the next wait() would sleep: the moment to flush what was printed.
