@@ -1,4 +1,5 @@
 #include <tailrace/base/file_lock.hpp>
+#include <tailrace/base/step.hpp>
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -72,12 +73,17 @@ struct flock one_byte(std::uint64_t offset) noexcept {
 Result<UniqueFd> open_and_lock(const std::string& path, std::uint64_t offset, int command) {
     UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     if (!fd.is_open()) return os_error(errno, "cannot open '" + path + "' to lock it");
+    // Before it is locked: a child forked in between would keep the lock.
+    remember(fd.get());
     struct flock range = one_byte(offset);
     int outcome = 0;
     do {
         outcome = ::fcntl(fd.get(), command, &range);
     } while (outcome != 0 && errno == EINTR);
     if (outcome == 0) return fd;
+    const int os_errno = errno;
+    forget(fd.get());
+    errno = os_errno;
     if (errno == EAGAIN || errno == EACCES) {
         return make_error(ErrorCode::busy, "'" + path + "' is locked by another process");
     }
@@ -86,15 +92,14 @@ Result<UniqueFd> open_and_lock(const std::string& path, std::uint64_t offset, in
 
 }  // namespace
 
-FileLock::FileLock(UniqueFd fd) noexcept : fd_(std::move(fd)) {
-    remember(fd_.get());
-}
+FileLock::FileLock(UniqueFd fd) noexcept : fd_(std::move(fd)), owner_pid_(::getpid()) {}
 FileLock::FileLock(FileLock&& other) noexcept = default;
 
 FileLock& FileLock::operator=(FileLock&& other) noexcept {
     if (this != &other) {
         unlock();
         fd_ = std::move(other.fd_);
+        owner_pid_ = other.owner_pid_;
     }
     return *this;
 }
@@ -106,7 +111,18 @@ FileLock::~FileLock() {
 void FileLock::unlock() noexcept {
     if (!fd_.is_open()) return;
     const int fd = fd_.release();
-    if (forget(fd)) ::close(fd);
+    if (!forget(fd)) return;
+    TAILRACE_STEP("file_lock.forgotten");
+    // Explicitly: a copy of the descriptor in a child that ran no handler (clone, vfork before its
+    // exec) would keep the lock beyond the close. In such a child it is the parent's lock, and only
+    // closed. The whole file: a lock has a description of its own.
+    if (owner_pid_ == ::getpid()) {
+        struct flock everything {};
+        everything.l_type = F_UNLCK;
+        everything.l_whence = SEEK_SET;
+        ::fcntl(fd, F_OFD_SETLK, &everything);
+    }
+    ::close(fd);
 }
 
 Result<FileLock> FileLock::try_lock(const std::string& path, std::uint64_t offset) {

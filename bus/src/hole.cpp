@@ -66,18 +66,19 @@ bool is_next_place(const Region& region, Place end) noexcept {
     return is_committed(region, end);
 }
 
-// Whether a note of `place` is older than a ring. A claim that was won keeps everybody within a ring of it until its
-// note is cleared, so such a note never was one: its publisher read the tail, slept, and noted what it had read.
-// Requires: is_committed(place) was false just before. Then, if this is false too, nothing was ever written there
-// by a later lap.
+// Whether a note of `place` is older than a ring. A claim that was won keeps everybody within a
+// ring of it until its note is cleared, so such a note never was one: its publisher read the tail,
+// slept, and noted what it had read. Requires: is_committed(place) was false just before. Then, if
+// this is false too, nothing was ever written there by a later lap.
 bool was_overtaken(const Region& region, Place place) noexcept {
     return region.tail().position > place.position + region.capacity_bytes();
 }
 
 bool is_possible(const Region& region, const Intent& intent) noexcept {
-    return intent.count != 0 && intent.size_bytes >= intent.count * sizeof(EventHeader) &&
+    const std::uint64_t alignment = region.header().alignment_bytes;
+    return intent.count != 0 && intent.size_bytes >= intent.count * alignment &&
            intent.size_bytes <= max_claim_bytes(region.capacity_bytes()) &&
-           intent.size_bytes % kEventAlignmentBytes == 0;
+           intent.size_bytes % alignment == 0 && intent.place.position % alignment == 0;
 }
 
 HoleVerdict dead_hole(const Intent& intent) noexcept {
@@ -106,7 +107,8 @@ public:
 
     [[nodiscard]] HoleVerdict judge(const Region& region) const noexcept {
         if (count_ == 1 && !overflow_) return dead_hole(intents_[0]);
-        // Before the look at what follows: stamps inside a batch that died in its commit are no history.
+        // Before the look at what follows: stamps inside a batch that died in its commit are no
+        // history.
         for (std::size_t index = 0; index < count_; ++index) {
             if (intents_[index].has_won) return dead_hole(intents_[index]);
         }
@@ -179,7 +181,8 @@ bool rescue_publisher(const Region& region, std::uint32_t index) noexcept {
     };
     if (intent.place.sequence == kNoSequence) return true;
     const auto distance = static_cast<std::int64_t>(region.tail().sequence - intent.place.sequence);
-    if (distance <= 0 || is_committed(region, intent.place) || was_overtaken(region, intent.place)) {
+    if (distance <= 0 || is_committed(region, intent.place) ||
+        was_overtaken(region, intent.place)) {
         clear(slot);  // it never won the swap, or somebody's event stands there, or stood
         return true;
     }

@@ -32,14 +32,16 @@ constexpr std::uint64_t kLivenessCheckNs = kNsPerMs;
 // The word only grows: a late writer must not take back what a faster one announced.
 template <typename T>
 void raise_to(std::atomic<T>& word, T value) noexcept {
-    // Relaxed: the exchange below decides.
-    T current = word.load(std::memory_order_relaxed);
+    // [sync:write_limit_raised] Acquire, also when the exchange fails: another publisher has
+    // announced as much, and this one's look at the gates and its bytes come behind that
+    // announcement, as if it were its own.
+    T current = word.load(std::memory_order_acquire);
     while (current < value) {
         // [sync:write_limit_raised] Release: a reader that finds bytes of the new lap finds this
         // limit too. [sync:gate_registered] And before the look at the gates that follows, in one
         // total order with the reader's own store and look.
         if (word.compare_exchange_weak(
-                current, value, std::memory_order_seq_cst, std::memory_order_relaxed)) {
+                current, value, std::memory_order_seq_cst, std::memory_order_acquire)) {
             return;
         }
     }
@@ -67,8 +69,11 @@ std::span<std::byte> BatchClaim::next() noexcept {
     if (handed_out_ == count_) return {};
     std::byte* const record = region_->event_at(cursor_);
     const EventHeader header = load_header(record);
-    cursor_ +=
+    const std::uint64_t record_bytes =
         event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+    // The sizes were written by this publisher, but into memory that others may scribble on.
+    if (record_bytes > place_.position + size_bytes_ - cursor_) return {};
+    cursor_ += record_bytes;
     ++handed_out_;
     return {record + sizeof(EventHeader) + header.extension_words * kExtensionWordBytes,
             header.payload_size_bytes};
@@ -112,9 +117,25 @@ Publisher::~Publisher() {
     release_slot();
 }
 
+void Publisher::give_up_open_claim() noexcept {
+    // Relaxed, all: this publisher's own words. An exception between claim and commit leads here.
+    const Sequence sequence = slot_->intent_sequence.load(std::memory_order_relaxed);
+    if (sequence == kNoSequence) return;
+    const Place place{sequence, slot_->intent_position.load(std::memory_order_relaxed)};
+    if (shared_) {
+        write_tombstones(*region_,
+                         place,
+                         slot_->intent_count.load(std::memory_order_relaxed),
+                         slot_->intent_size_bytes.load(std::memory_order_relaxed) & ~kIntentWon);
+    }
+    clear_intent();
+    wake_sleepers(state_->subscribers_wait, fences_);
+}
+
 void Publisher::release_slot() noexcept {
     // After a move there is nothing to give back; in a forked child the slot is the parent's.
     if (region_ == nullptr || owner_pid_ != ::getpid()) return;
+    give_up_open_claim();
     free_slot(slot_->owner);
     TAILRACE_STEP("publisher.slot_freed");
     slot_lock_.unlock();
@@ -158,8 +179,8 @@ PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t co
     bool noted = false;
     for (;;) {
         // [sync:tail_published] Acquire: part of the total order of claims.
-        std::uint64_t word = state_->tail.load(std::memory_order_acquire);
-        const Place place = unpack_tail(word, region_->reference());
+        const Place place = region_->tail();
+        std::uint64_t word = pack_tail(place);
         TAILRACE_STEP("publisher.tail_read");
         if (noted) {
             // The swap was lost. The note must go before this publisher may wait for room (readers

@@ -93,16 +93,28 @@ void Publisher::commit(BatchClaim& batch) noexcept {
     const bool has_time = (base_flags_ & kHasPublishTime) != 0;
     const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
     std::uint64_t position = batch.place_.position;
+    const std::uint64_t end = position + batch.size_bytes_;
     for (std::uint32_t index = 0; index < batch.count_; ++index) {
         std::byte* const record = region_->event_at(position);
         const EventHeader header = load_header(record);
+        const std::uint64_t record_bytes =
+            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        const bool is_last = index + 1 == batch.count_;
+        // The sizes were written by this publisher, but into memory that others may scribble on: a
+        // batch that doesn't fill its claim exactly is given up, before it can lead anybody
+        // outside.
+        if (is_last ? record_bytes != end - position : record_bytes >= end - position)
+            [[unlikely]] {
+            write_tombstones(*region_, batch.place_, batch.count_, batch.size_bytes_);
+            position = end;
+            break;
+        }
         if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
         // The first stamp waits: it makes all of them visible, and until then none exists.
         if (index != 0)
             store_header(record, header, stamp_of(batch.place_.sequence + index, salt_));
         TAILRACE_STEP("batch.event_prepared");
-        position +=
-            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        position += record_bytes;
     }
     std::byte* const first = region_->event_at(batch.place_.position);
     store_header(first, load_header(first), stamp_of(batch.place_.sequence, salt_));

@@ -18,7 +18,10 @@ namespace tailrace::bus {
 namespace {
 
 // `directory_fd`: where to look; `path` is for messages, but for its last part.
-Result<UniqueFd> open_file(int directory_fd, const std::string& path, int flags, const std::string& stream) {
+Result<UniqueFd> open_file(int directory_fd,
+                           const std::string& path,
+                           int flags,
+                           const std::string& stream) {
     const std::size_t last_part = directory_fd == AT_FDCWD ? 0 : path.rfind('/') + 1;
     UniqueFd fd(::openat(directory_fd, path.c_str() + last_part, flags | O_CLOEXEC));
     if (fd.is_open()) return fd;
@@ -137,8 +140,8 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     const bool writes_control = access != RegionAccess::observe;
     const bool writes_events = access == RegionAccess::publish;
 
-    // Both files by one descriptor of their directory: the stream may be removed meanwhile, and another one may
-    // have taken its name.
+    // Both files by one descriptor of their directory: the stream may be removed meanwhile, and
+    // another one may have taken its name.
     auto directory_fd = open_file(AT_FDCWD, paths.directory, O_PATH | O_DIRECTORY, name);
     if (!directory_fd) return directory_fd.error();
     auto control_fd =
@@ -178,16 +181,30 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
 }
 
 Place Region::reference() const noexcept {
-    // Relaxed: both only grow, any recent value decodes, and a pair of two instants is as good.
-    return {state_->reference_sequence.load(std::memory_order_relaxed),
-            state_->write_limit.load(std::memory_order_relaxed)};
+    // [sync:write_limit_raised] Acquire, both: a tail that is read afterwards is as new (tail()).
+    // Both only grow, and a pair of two instants is as good.
+    return {state_->reference_sequence.load(std::memory_order_acquire),
+            state_->write_limit.load(std::memory_order_acquire)};
 }
 
 Place Region::tail() const noexcept {
     // [sync:tail_published] Acquire: the walk from an older place to this one meets committed
     // events.
-    const std::uint64_t word = state_->tail.load(std::memory_order_acquire);
-    return unpack_tail(word, reference());
+    std::uint64_t word = 0;
+    Place after = reference();
+    // A thread may sleep between two loads while the stream goes on by more than half of what the
+    // word can tell. So the reference is read on both sides. Bounded, since a scribbler may move it
+    // for ever; the place is then as wrong as the word that it wrote.
+    constexpr int kAttempts = 16;
+    constexpr std::uint64_t kFarBytes = std::uint64_t{8} << 30U;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        const Place before = after;
+        word = state_->tail.load(std::memory_order_acquire);
+        TAILRACE_STEP("tail.word_read");
+        after = reference();
+        if (after.position - before.position <= kFarBytes) break;
+    }
+    return unpack_tail(word, after);
 }
 
 std::string Region::lock_path() const {

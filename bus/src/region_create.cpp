@@ -119,11 +119,10 @@ StreamHeader make_header(const std::string& name, const StreamOptions& options) 
     header.boot_id_low = boot.low;
     header.created_ns = wall_clock_ns();
     header.first_sequence = options.first_sequence;
-    constexpr std::uint64_t kDefaultShare = 8;
-    header.max_payload_bytes = options.max_payload_bytes != 0
-                                   ? options.max_payload_bytes
-                                   : static_cast<std::uint32_t>(std::min<std::uint64_t>(
-                                         options.capacity_bytes / kDefaultShare, UINT32_MAX));
+    header.max_payload_bytes =
+        options.max_payload_bytes != 0
+            ? options.max_payload_bytes
+            : static_cast<std::uint32_t>(default_max_payload_bytes(options.capacity_bytes));
     header.alignment_bytes = static_cast<std::uint8_t>(options.alignment_bytes);
     header.publish_time = options.publish_time;
     std::copy(name.begin(), name.end(), header.name.begin());

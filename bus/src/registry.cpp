@@ -72,7 +72,7 @@ void take_over_tail(const Region& region) noexcept {
         const std::uint64_t position =
             slot.intent_position.load(std::memory_order_relaxed);  // dead owner's
         const std::uint64_t size_bytes = std::min<std::uint64_t>(
-            slot.intent_size_bytes.load(std::memory_order_relaxed),  // dead owner's
+            slot.intent_size_bytes.load(std::memory_order_relaxed) & ~kIntentWon,  // dead owner's
             max_claim_bytes(region.capacity_bytes()));
         if (load_stamp(region.event_at(position)) != stamp_of(noted, salt)) {
             std::memset(region.event_at(position), 0, size_bytes);
@@ -88,8 +88,10 @@ void take_over_tail(const Region& region) noexcept {
         const std::byte* const record = region.event_at(tail.position);
         if (load_stamp(record) != stamp_of(tail.sequence, salt)) break;
         const EventHeader header = load_header(record);
-        tail.position += event_size_bytes(
+        const std::uint64_t size_bytes = event_size_bytes(
             header.payload_size_bytes, header.extension_words, region.header().alignment_bytes);
+        if (size_bytes > max_claim_bytes(region.capacity_bytes())) break;  // scribbled over
+        tail.position += size_bytes;
         ++tail.sequence;
     }
     // [sync:tail_published] Release: the events below were committed before.

@@ -141,7 +141,8 @@ bool Subscriber::was_lapped(std::uint64_t position) const noexcept {
 Result<void> Subscriber::start(const Start& where) {
     // A place found a moment ago may be overwritten by the time it is held; publishers would have
     // to lap the ring between two instructions each time for this to go on.
-    for (;;) {
+    constexpr int kAttempts = 1000;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
         TAILRACE_STEP("subscriber.starting");
         if (where.kind == Start::Kind::newest) {
             if (hold(end_place(*region_))) return {};
@@ -169,6 +170,21 @@ Result<void> Subscriber::start(const Start& where) {
             return walked;
         }
     }
+    return make_error(ErrorCode::corrupt,
+                      "no place of stream '" + region_->name() +
+                          "' holds still to start at: the ring was overwritten " +
+                          std::to_string(kAttempts) +
+                          " times in a row, or its write limit is damaged",
+                      "tailrace inspect " + region_->name());
+}
+
+Result<void> Subscriber::restart(const Start& where) {
+    const Place before = next_;
+    auto started = start(where);
+    if (started || hold(before)) return started;
+    next_ = before;
+    static_cast<void>(jump_forward());
+    return started;
 }
 
 Error Subscriber::sequence_gone(Sequence sequence) const {
@@ -190,12 +206,12 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
             const std::uint64_t size_bytes = event_size_bytes(
                 header.payload_size_bytes, header.extension_words, alignment_bytes_);
             // The size counts only if the header wasn't being overwritten.
-            if (was_lapped(next_.position)) return sequence_gone(sequence);
+            if (copies_ && was_lapped(next_.position)) return sequence_gone(sequence);
             if (size_bytes > max_event_bytes_) return corrupt_error();
             next_ = {next_.sequence + 1, next_.position + size_bytes};
             continue;
         }
-        if (was_lapped(next_.position)) return sequence_gone(sequence);
+        if (copies_ && was_lapped(next_.position)) return sequence_gone(sequence);
         if (step_over_hole()) continue;
         if (deadline.has_passed()) {
             return make_error(
@@ -240,6 +256,8 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     TAILRACE_DCHECK(policy_ == SlowPolicy::gate);
     Run run;
     run.first_sequence = next_.sequence;
+    // A run never leaves the double mapping, whatever sizes a scribbler writes.
+    max_bytes = std::min(max_bytes, offset_mask_ + 1);
     const std::byte* const begin = events_ + (next_.position & offset_mask_);
     std::uint64_t run_bytes = 0;
     while (run_bytes < max_bytes) {
@@ -248,7 +266,10 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
         const EventHeader header = load_header(record);
         const std::uint64_t size_bytes =
             event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
-        if (size_bytes > max_event_bytes_) break;
+        if (size_bytes > max_event_bytes_) {
+            run.is_sound = false;
+            break;
+        }
         if (run.count != 0 && run_bytes + size_bytes > max_bytes) break;
         if ((header.flags & kHasPublishTime) != 0) {
             const std::uint64_t time_ns = Event(next_.sequence, header, record).publish_time_ns();
@@ -260,7 +281,7 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
         ++run.count;
     }
     run.bytes = {begin, run_bytes};
-    if (run.count != 0) {
+    if (run.count != 0 || !run.is_sound) {
         empty_polls_ = 0;
         return run;
     }
@@ -282,7 +303,7 @@ void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
         const bool at_claim = region_->tail().sequence != next_.sequence;
         const std::uint64_t longest_ns = at_claim ? kSleepAtClaimNs : kSleepNs;
         sleep_on(state_->subscribers_wait, std::min(longest_ns, deadline.remaining_ns()), [this] {
-            return has_event() || was_lapped(next_.position);
+            return has_event() || (copies_ && was_lapped(next_.position));
         });
     }
     empty_polls_ =

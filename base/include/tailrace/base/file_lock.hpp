@@ -38,6 +38,7 @@ private:
     explicit FileLock(UniqueFd fd) noexcept;
 
     UniqueFd fd_;
+    int owner_pid_ = 0;
 };
 
 // Whether anybody holds byte `offset`. `fd` may be open for reading only. A lock held through `fd`

@@ -126,9 +126,10 @@ static_assert(offsetof(StreamState, life) == 512);
 static_assert(offsetof(StreamState, journal) == 640);
 static_assert(offsetof(StreamState, checkpoints) == 768);
 
-// Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch between its
-// swap and its first write into the ring: it has won. Without it, the stamps that a batch which died in its commit
-// leaves inside could pass for the event that follows a shorter claim of somebody who lost.
+// Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
+// between its swap and its first write into the ring: it has won. Without it, the stamps that a
+// batch which died in its commit leaves inside could pass for the event that follows a shorter
+// claim of somebody who lost.
 inline constexpr std::uint32_t kIntentWon = 1;
 
 enum class SlotState : std::uint32_t { free = 0, active = 1 };
@@ -206,8 +207,8 @@ inline constexpr std::uint64_t kPublisherTableOffset = 2 * kHeaderPageBytes;
     return capacity_bytes / kCheckpointCount;
 }
 
-// A claim (one event or a batch) spans at most this much, so that two of them always fit, and that an intent's
-// 32 bits can hold its size.
+// A claim (one event or a batch) spans at most this much, so that two of them always fit, and that
+// an intent's 32 bits can hold its size.
 [[nodiscard]] constexpr std::uint64_t max_claim_bytes(std::uint64_t capacity_bytes) noexcept {
     constexpr std::uint64_t kLargest = (std::uint64_t{1} << 32U) - kHeaderPageBytes;
     const std::uint64_t share = capacity_bytes / 4;

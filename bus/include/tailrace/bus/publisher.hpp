@@ -151,7 +151,8 @@ public:
     // Claim, copy, commit.
     [[nodiscard]] PublishStatus try_publish(std::span<const std::byte> payload,
                                             EventType type = 0) noexcept {
-        if (payload.size() > max_payload_bytes_) [[unlikely]] return PublishStatus::too_large;
+        if (payload.size() > max_payload_bytes_) [[unlikely]]
+            return PublishStatus::too_large;
         Claim claim;
         const PublishStatus status =
             try_claim(claim, static_cast<std::uint32_t>(payload.size()), type);
@@ -269,6 +270,7 @@ private:
     template <typename Attempt>
     [[nodiscard]] PublishStatus retry_until(Deadline deadline, Attempt&& attempt) noexcept;
     [[nodiscard]] std::uint64_t capacity_bytes() const noexcept { return offset_mask_ + 1; }
+    void give_up_open_claim() noexcept;
     void release_slot() noexcept;
 
     // Set at attach.

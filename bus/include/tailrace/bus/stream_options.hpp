@@ -23,6 +23,13 @@ struct StreamOptions {
     std::string journal_directory = {};  // empty: not journaled
 };
 
+// What max_payload_bytes 0 stands for.
+[[nodiscard]] constexpr std::uint64_t default_max_payload_bytes(
+    std::uint64_t capacity_bytes) noexcept {
+    constexpr std::uint64_t kShare = 8;
+    return capacity_bytes / kShare;
+}
+
 // 1 to 63 of A-Z a-z 0-9 . _ - and not a dot first. The error says which character is wrong.
 [[nodiscard]] Result<void> check_stream_name(std::string_view name);
 

@@ -81,6 +81,7 @@ struct Run {
     Sequence first_sequence = kNoSequence;
     std::uint64_t count = 0;           // events, tombstones included
     std::span<const std::byte> bytes;  // empty: the sequences belong to a dead publisher's claim
+    bool is_sound = true;  // false: behind the run stand bytes that no publisher of ours writes
     std::uint64_t first_publish_time_ns = 0;  // 0: the events carry none
     std::uint64_t max_publish_time_ns = 0;
 };
@@ -138,8 +139,9 @@ public:
         return load_stamp(events_ + (next_.position & offset_mask_)) ==
                stamp_of(next_.sequence, salt_);
     }
-    // Starts anew somewhere else, in the same slot. Errors as attach.
-    [[nodiscard]] Result<void> restart(const Start& where) { return start(where); }
+    // Starts anew somewhere else, in the same slot. Errors as attach; it then stands where it
+    // stood, or, if that is gone by now, at the oldest event, with the loss in last_gap().
+    [[nodiscard]] Result<void> restart(const Start& where);
 
     // The sequence that is delivered next.
     [[nodiscard]] Sequence next_sequence() const noexcept { return next_.sequence; }
