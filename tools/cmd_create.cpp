@@ -95,6 +95,24 @@ void print_created(const bus::Region& region, bool is_new) {
                     region.name()));
 }
 
+// An event that no journal batch can hold would stop the journal writer, so such a stream isn't
+// made.
+Result<void> fit_journal(bus::StreamOptions& options) {
+    constexpr std::uint64_t kMost = bridge::kMaxJournaledPayloadBytes;
+    if (options.max_payload_bytes > kMost) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("events of {} bytes are too large for a journal: at most {}",
+                                      options.max_payload_bytes,
+                                      kMost),
+                          "a smaller --max-event, or a stream without --journal");
+    }
+    if (options.max_payload_bytes == 0) {
+        options.max_payload_bytes = static_cast<std::uint32_t>(
+            std::min(bus::default_max_payload_bytes(options.capacity_bytes), kMost));
+    }
+    return {};
+}
+
 Result<ExitCode> run_create(CreateFlags& flags) {
     if (auto allowed = allow_only_text_and_json("create"); !allowed) return allowed.error();
     if (auto checked = bus::check_stream_name(flags.stream); !checked) return checked.error();
@@ -114,6 +132,7 @@ Result<ExitCode> run_create(CreateFlags& flags) {
         options.journal_directory = flags.journal_directory.empty()
                                         ? usual_journal_directory(flags.stream)
                                         : absolute_path(flags.journal_directory);
+        if (auto fitted = fit_journal(options); !fitted) return fitted.error();
         // A ring that is made anew after a reboot goes on where its journal ends.
         auto next = bridge::sequence_after_journal(options.journal_directory);
         if (!next) return next.error();

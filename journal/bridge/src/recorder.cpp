@@ -225,6 +225,13 @@ Result<bool> Recorder::take_events() {
     for (;;) {
         if (pending_.count == 0) {
             pending_ = subscriber_.next_run(kRunBytes);
+            if (!pending_.is_sound && pending_.count == 0) {
+                return make_error(ErrorCode::corrupt,
+                                  "the ring of stream '" + subscriber_.region().name() +
+                                      "' holds an impossible event at sequence " +
+                                      std::to_string(subscriber_.next_sequence()),
+                                  "tailrace inspect " + subscriber_.region().name());
+            }
             if (pending_.count == 0) return took;
         }
         const Sequence before = writer_.next_sequence();

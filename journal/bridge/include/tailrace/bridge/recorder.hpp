@@ -24,6 +24,10 @@
 
 namespace tailrace::bridge {
 
+// The largest payload that a journal batch can hold, with every extension word.
+inline constexpr std::uint32_t kMaxJournaledPayloadBytes =
+    static_cast<std::uint32_t>(journal::kMaxBodySizeBytes) - 128;
+
 // What happens to publishers when the disk can't keep up.
 enum class JournalLag : std::uint8_t {
     gate,  // they wait: nothing is lost, a slow disk becomes back-pressure
