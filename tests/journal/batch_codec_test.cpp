@@ -84,6 +84,28 @@ TEST_CASE("batch: valid nowhere but at its place", "[journal][codec]") {
     CHECK(judge(block, place) == BatchVerdict::foreign);
 }
 
+TEST_CASE(
+    "batch: the body of an earlier incarnation or of another place fails under a sound header",
+    "[journal][codec]") {
+    // As a torn write over a recycled block leaves it: the first sector is new, the rest is stale.
+    const EventRun events = make_events(100, 5);
+    BatchPlace before = kPlace;
+    SECTION("the incarnation before") {
+        before.salt ^= 1;
+    }
+    SECTION("the place next to it") {
+        before.offset += kBlockSizeBytes;
+    }
+    BatchHeader stale;
+    std::memcpy(&stale, sealed(events, before).data(), sizeof(stale));
+
+    const auto mixed = forged(sealed(events), [&stale](BatchHeader& header) {
+        header.body_checksum = stale.body_checksum;
+    });
+
+    CHECK(judge(mixed) == BatchVerdict::damaged_body);
+}
+
 TEST_CASE("batch: no byte of header or body can change unnoticed", "[journal][codec]") {
     const EventRun events = make_events(100, 5);
     const auto block = sealed(events);

@@ -55,7 +55,7 @@ public:
             return std::unique_ptr<WriteQueue>(std::make_unique<Borrowed>(disk_));
         };
         options_ = small_options(kDirectory);
-        options_.queue_depth = 3;
+        options_.queue_depth = 1 + static_cast<std::uint32_t>(disk_.random_below(5));
         options_.marker_idle_ns = 200'000;
         options_.event_alignment_bytes = disk_.random_below(2) == 0 ? 16 : 64;
         options_.flush_size_bytes = 64 << 10;
@@ -107,6 +107,7 @@ private:
     std::vector<std::uint64_t> appended_;  // by sequence: the life that appended it; kGap for a gap
     Sequence acknowledged_ = 0;
     std::uint64_t life_ = 0;
+    std::uint64_t record_salt_ = kTestSalt;
     std::uint64_t lost_ = 0;
 
     static constexpr std::uint64_t kGap = ~std::uint64_t{0};
@@ -123,7 +124,9 @@ void Simulation::append_some(WriterCore& writer) {
     }
     EventShape shape;
     shape.alignment_bytes = options_.event_alignment_bytes;
-    shape.record_salt = kTestSalt + life_;
+    // Another salt begins another batch: so many small ones are in flight together.
+    if (disk_.random_below(3) == 0) ++record_salt_;
+    shape.record_salt = record_salt_;
     shape.tag = life_;
     shape.payload_bytes = static_cast<std::uint32_t>(choice < 60 ? 8 + disk_.random_below(100)
                                                                  : 8 + disk_.random_below(20'000));
@@ -134,7 +137,9 @@ void Simulation::append_some(WriterCore& writer) {
 
 void Simulation::work(WriterCore& writer, std::uint64_t rounds) {
     for (std::uint64_t i = 0; i < rounds && !disk_.is_stopped(); ++i) {
-        if (disk_.random_below(3) != 0) append_some(writer);
+        const std::uint64_t burst = disk_.random_below(4) == 0 ? disk_.random_below(8) : 1;
+        for (std::uint64_t k = 0; k < burst; ++k)
+            append_some(writer);
         (void)writer.drive(disk_.random_below(2) == 0 ? 0 : 1'000'000);
         acknowledged_ = std::max(acknowledged_, writer.durable_sequence());
         if (disk_.random_below(200) == 0) (void)writer.sync(kSecondNs);

@@ -385,6 +385,41 @@ TEST_CASE("recovery: sound batches behind a hole that nobody promised are discar
     CHECK(verify(temp.journal())->is_sound());
 }
 
+TEST_CASE("recovery: a write that lands after the end was decided changes nothing",
+          "[journal][recovery]") {
+    // A killed writer's last write may still be on its way to the device while its successor
+    // recovers.
+    const TempDirectory temp;
+    write_five(temp.journal());
+    const std::string old = first_segment(temp.journal());
+    const std::uint64_t last = batch_offsets(old).back();
+    const auto late = bytes_of(old, last, kBlockSizeBytes);
+    overwrite(old, last, std::vector<std::byte>(kBlockSizeBytes));
+    EventShape other;
+    other.tag = 2;
+    REQUIRE(
+        write_journal(small_options(temp.journal()), {make_events(40, 5, other)}, Ending::closed));
+
+    overwrite(old, last, late);
+
+    auto reader = Reader::open(temp.journal());
+    REQUIRE(reader);
+    REQUIRE(reader->seek_sequence(40));
+    CHECK(tag_of(*reader->next()->event) == 2);
+    REQUIRE(reader->seek_sequence(30));
+    std::uint64_t wrong = 0;
+    Sequence next = 30;
+    for (auto step = reader->next(); step && step->kind == ReadKind::event; step = reader->next()) {
+        if (step->event->sequence() != next++) ++wrong;
+        if (tag_of(*step->event) != (step->event->sequence() < 40 ? 0U : 2U)) ++wrong;
+    }
+    CHECK(next == 45);
+    CHECK(wrong == 0);
+    const auto report = verify(temp.journal());
+    CHECK(report->findings.empty());
+    CHECK(report->event_count == 45);
+}
+
 TEST_CASE("recovery: always goes on in a new segment, which names the end of the old one",
           "[journal][recovery]") {
     const TempDirectory temp;
