@@ -1,8 +1,8 @@
 // Holes: sequences that were claimed and never committed, because their publisher died in between.
 //
-// Law: docs/ring_layout.md, "Holes". A hole is judged from shared memory and the kernel's locks alone, without
-// writing, so every reader can judge it for itself, and all come to the same answer: the facts it rests on don't
-// change once the owner is dead.
+// Law: docs/ring_layout.md, "Holes". A hole is judged from shared memory and the kernel's locks
+// alone, without writing, so every reader can judge it for itself, and all come to the same answer:
+// the facts it rests on don't change once the owner is dead.
 #pragma once
 
 #include <tailrace/bus/region.hpp>
@@ -15,23 +15,29 @@ struct HoleVerdict {
     enum class Kind : std::uint8_t {
         none,  // nothing was claimed there, or it is committed by now
         open,  // its owner lives, or it can't be told yet: wait
-        dead,  // will never be committed: the next place is {sequence + count, position + size_bytes}
+        dead,  // will never be committed: the next place is {sequence + count, position +
+               // size_bytes}
     } kind = Kind::none;
     std::uint32_t count = 0;
     std::uint64_t size_bytes = 0;
 };
 
-// Requires: `place` is a place where a claim began or would begin, as a reader in order meets it. Cold: scans the
-// publisher table, one or two system calls for each publisher that noted this place.
+// Requires: `place` is a place where a claim began or would begin, as a reader in order meets it.
+// Cold: scans the publisher table, one or two system calls for each publisher that noted this
+// place.
 [[nodiscard]] HoleVerdict examine_hole(const Region& region, Place place) noexcept;
 
-// Resolves what a dead publisher left in its slot: writes tombstones over a claim it had won, clears the
-// intent. False: it can't be told yet (a living publisher noted the same place). Requires: the registry lock,
-// region.access() == publish, the owner of slot `index` is dead.
+// Resolves what a dead publisher left in its slot: writes tombstones over a claim it had won,
+// clears the intent. False: it can't be told yet (a living publisher noted the same place).
+// Requires: the registry lock, region.access() == publish, the owner of slot `index` is dead.
 [[nodiscard]] bool rescue_publisher(const Region& region, std::uint32_t index) noexcept;
 
-// Writes `count` tombstones over [place.position, + size_bytes), visible at once. Requires: the caller owns
-// the claim, or holds the registry lock while the dead owner's intent still keeps the ring from lapping it.
-void write_tombstones(const Region& region, Place place, std::uint32_t count, std::uint64_t size_bytes) noexcept;
+// Writes `count` tombstones over [place.position, + size_bytes), visible at once. Requires: the
+// caller owns the claim, or holds the registry lock while the dead owner's intent still keeps the
+// ring from lapping it.
+void write_tombstones(const Region& region,
+                      Place place,
+                      std::uint32_t count,
+                      std::uint64_t size_bytes) noexcept;
 
 }  // namespace tailrace::bus

@@ -117,8 +117,8 @@ Publisher::~Publisher() {
     release_slot();
 }
 
+// An exception between claim and commit leads here. Relaxed, all: this publisher's own words.
 void Publisher::give_up_open_claim() noexcept {
-    // Relaxed, all: this publisher's own words. An exception between claim and commit leads here.
     const Sequence sequence = slot_->intent_sequence.load(std::memory_order_relaxed);
     if (sequence == kNoSequence) return;
     const Place place{sequence, slot_->intent_position.load(std::memory_order_relaxed)};

@@ -199,6 +199,7 @@ Place Region::tail() const noexcept {
     constexpr std::uint64_t kFarBytes = std::uint64_t{8} << 30U;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         const Place before = after;
+        // [sync:tail_published] Acquire, as said above.
         word = state_->tail.load(std::memory_order_acquire);
         TAILRACE_STEP("tail.word_read");
         after = reference();

@@ -1,8 +1,9 @@
 // Registry: who sits in which slot of a stream, and what happens to the slots of the dead.
 //
-// All changes of ownership are made under one kernel lock (kRegistryLock), which its holder's death releases. So
-// is every tombstone: two rescuers can't meet, and one that was stopped half-way keeps the dead owner's intent in
-// place, which keeps the ring from lapping what it is about to write. Cold paths only.
+// All changes of ownership are made under one kernel lock (kRegistryLock), which its holder's death
+// releases. So is every tombstone: two rescuers can't meet, and one that was stopped half-way keeps
+// the dead owner's intent in place, which keeps the ring from lapping what it is about to write.
+// Cold paths only.
 #pragma once
 
 #include <tailrace/base/file_lock.hpp>
@@ -27,8 +28,8 @@ struct SlotLease {
 // Marks an own slot free. The caller drops its lock afterwards.
 void free_slot(SlotOwner& owner) noexcept;
 
-// If the owner of the slot is dead, resolves what it left and frees the slot. True: something changed. Never waits:
-// false too when another process holds the registry.
+// If the owner of the slot is dead, resolves what it left and frees the slot. True: something
+// changed. Never waits: false too when another process holds the registry.
 [[nodiscard]] bool reclaim_if_dead_subscriber(const Region& region, std::uint32_t index) noexcept;
 [[nodiscard]] bool reclaim_if_dead_publisher(const Region& region, std::uint32_t index) noexcept;
 
