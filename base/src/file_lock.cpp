@@ -61,6 +61,12 @@ bool forget(int fd) noexcept {
     return true;
 }
 
+bool is_remembered(int fd) noexcept {
+    const std::lock_guard guard(held_descriptors().mutex);
+    const auto& fds = held_descriptors().fds;
+    return std::find(fds.begin(), fds.end(), fd) != fds.end();
+}
+
 struct flock one_byte(std::uint64_t offset) noexcept {
     struct flock range {};
     range.l_type = F_WRLCK;
@@ -135,6 +141,44 @@ Result<FileLock> FileLock::lock(const std::string& path, std::uint64_t offset) {
     auto fd = open_and_lock(path, offset, F_OFD_SETLKW);
     if (!fd) return fd.error();
     return FileLock(std::move(*fd));
+}
+
+Result<LockFile> LockFile::open(const std::string& path) {
+    LockFile file;
+    file.fd_ = UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    if (!file.fd_.is_open()) return os_error(errno, "cannot open '" + path + "' to lock it");
+    remember(file.fd_.get());
+    return file;
+}
+
+LockFile& LockFile::operator=(LockFile&& other) noexcept {
+    if (this != &other) {
+        close();
+        fd_ = std::move(other.fd_);
+    }
+    return *this;
+}
+
+LockFile::~LockFile() {
+    close();
+}
+
+void LockFile::close() noexcept {
+    if (!fd_.is_open()) return;
+    const int fd = fd_.release();
+    if (forget(fd)) ::close(fd);
+}
+
+bool LockFile::try_lock(std::uint64_t offset) noexcept {
+    if (!fd_.is_open() || !is_remembered(fd_.get())) return false;
+    struct flock range = one_byte(offset);
+    return ::fcntl(fd_.get(), F_OFD_SETLK, &range) == 0;
+}
+
+void LockFile::unlock(std::uint64_t offset) noexcept {
+    struct flock range = one_byte(offset);
+    range.l_type = F_UNLCK;
+    ::fcntl(fd_.get(), F_OFD_SETLK, &range);
 }
 
 bool is_locked(int fd, std::uint64_t offset) noexcept {

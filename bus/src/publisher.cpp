@@ -153,7 +153,12 @@ Result<Publisher> Publisher::attach(std::shared_ptr<Region> region,
     TAILRACE_CHECK(region != nullptr && region->access() == RegionAccess::publish);
     auto lease = take_publisher_slot(*region, options.name);
     if (!lease) return lease.error();
-    return Publisher(std::move(region), std::move(lease->lock), lease->index, options);
+    auto registry = LockFile::open(region->lock_path());
+    Publisher publisher(std::move(region), std::move(lease->lock), lease->index, options);
+    // Without a descriptor left, the publisher gives its slot back on the way out.
+    if (!registry) return registry.error();
+    publisher.registry_ = std::move(*registry);
+    return publisher;
 }
 
 PublishStatus Publisher::try_claim(Claim& claim,
@@ -295,9 +300,9 @@ void Publisher::check_holder() noexcept {
     last_liveness_check_ns_ = now_ns;
     // What changes is seen at the next attempt.
     if (holder_kind_ == HolderKind::subscriber) {
-        static_cast<void>(reclaim_if_dead_subscriber(*region_, holder_index_));
+        static_cast<void>(reclaim_if_dead_subscriber(*region_, holder_index_, registry_));
     } else if (holder_kind_ == HolderKind::publisher) {
-        static_cast<void>(reclaim_if_dead_publisher(*region_, holder_index_));
+        static_cast<void>(reclaim_if_dead_publisher(*region_, holder_index_, registry_));
     }
 }
 

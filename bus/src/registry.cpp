@@ -195,22 +195,28 @@ Result<SlotLease> take_subscriber_slot(const Region& region,
     return lease;
 }
 
-bool reclaim_if_dead_subscriber(const Region& region, std::uint32_t index) noexcept {
+bool reclaim_if_dead_subscriber(const Region& region,
+                                std::uint32_t index,
+                                LockFile& registry) noexcept {
     const SubscriberSlot& slot = region.subscriber_slot(index);
     if (!is_active(slot.owner) || !region.is_dead(slot.owner, kSubscriberLocks + index))
         return false;
-    const auto registry = FileLock::try_lock(region.lock_path(), kRegistryLock);
-    TAILRACE_STEP("registry.tried");
-    return registry && clear_dead_subscriber(region, index);
+    if (!registry.try_lock(kRegistryLock)) return false;
+    const bool freed = clear_dead_subscriber(region, index);
+    registry.unlock(kRegistryLock);
+    return freed;
 }
 
-bool reclaim_if_dead_publisher(const Region& region, std::uint32_t index) noexcept {
+bool reclaim_if_dead_publisher(const Region& region,
+                               std::uint32_t index,
+                               LockFile& registry) noexcept {
     const PublisherSlot& slot = region.publisher_slot(index);
     if (!is_active(slot.owner) || !region.is_dead(slot.owner, kPublisherLocks + index))
         return false;
-    const auto registry = FileLock::try_lock(region.lock_path(), kRegistryLock);
-    TAILRACE_STEP("registry.tried");
-    return registry && clear_dead_publisher(region, index);
+    if (!registry.try_lock(kRegistryLock)) return false;
+    const bool freed = clear_dead_publisher(region, index);
+    registry.unlock(kRegistryLock);
+    return freed;
 }
 
 }  // namespace tailrace::bus

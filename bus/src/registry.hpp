@@ -29,8 +29,13 @@ struct SlotLease {
 void free_slot(SlotOwner& owner) noexcept;
 
 // If the owner of the slot is dead, resolves what it left and frees the slot. True: something
-// changed. Never waits: false too when another process holds the registry.
-[[nodiscard]] bool reclaim_if_dead_subscriber(const Region& region, std::uint32_t index) noexcept;
-[[nodiscard]] bool reclaim_if_dead_publisher(const Region& region, std::uint32_t index) noexcept;
+// changed. Never waits and needs no descriptor: `registry` is the region's lock file, opened by the
+// caller at attach. False too when another process holds the registry.
+[[nodiscard]] bool reclaim_if_dead_subscriber(const Region& region,
+                                              std::uint32_t index,
+                                              LockFile& registry) noexcept;
+[[nodiscard]] bool reclaim_if_dead_publisher(const Region& region,
+                                             std::uint32_t index,
+                                             LockFile& registry) noexcept;
 
 }  // namespace tailrace::bus

@@ -41,6 +41,30 @@ private:
     int owner_pid_ = 0;
 };
 
+// LockFile: a file opened for locking ahead of time, for whoever must be able to lock when no
+// descriptor is left. One description of its own, so two LockFiles exclude each other. One thread.
+class LockFile {
+public:
+    LockFile() noexcept = default;
+    LockFile(LockFile&& other) noexcept = default;
+    LockFile& operator=(LockFile&& other) noexcept;
+    LockFile(const LockFile&) = delete;
+    LockFile& operator=(const LockFile&) = delete;
+    ~LockFile();
+
+    [[nodiscard]] static Result<LockFile> open(const std::string& path);
+
+    // False when somebody else holds the byte, or this process is a forked child of the one that
+    // opened it.
+    [[nodiscard]] bool try_lock(std::uint64_t offset) noexcept;
+    void unlock(std::uint64_t offset) noexcept;
+
+private:
+    void close() noexcept;
+
+    UniqueFd fd_;
+};
+
 // Whether anybody holds byte `offset`. `fd` may be open for reading only. A lock held through `fd`
 // itself doesn't count.
 [[nodiscard]] bool is_locked(int fd, std::uint64_t offset) noexcept;

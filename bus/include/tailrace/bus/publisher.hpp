@@ -276,6 +276,7 @@ private:
     // Set at attach.
     std::shared_ptr<Region> region_;
     FileLock slot_lock_;
+    LockFile registry_;  // opened ahead: clearing up after the dead must not need a descriptor
     std::byte* events_ = nullptr;
     StreamState* state_ = nullptr;
     PublisherSlot* slot_ = nullptr;
