@@ -3,7 +3,7 @@
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 
-#include <array>
+#include <optional>
 
 namespace tailrace::bus {
 
@@ -85,45 +85,39 @@ HoleVerdict dead_hole(const Intent& intent) noexcept {
     return {HoleVerdict::Kind::dead, intent.count, intent.size_bytes};
 }
 
-// What distinct sizes the dead noted for one place. More than a few publishers that all died within
-// the same swap don't happen in one table; if they did, the hole stays open until one of their
-// slots is rescued.
+// What the dead noted for one place, and which of them had won it.
 class Candidates {
 public:
-    void add(const Intent& intent) noexcept {
-        for (std::size_t index = 0; index < count_; ++index) {
-            if (intents_[index].size_bytes == intent.size_bytes &&
-                intents_[index].count == intent.count) {
-                intents_[index].has_won |= intent.has_won;
-                return;
-            }
+    void add(const Region& region, const Intent& intent) noexcept {
+        if (!any_) {
+            any_ = intent;
+        } else if (any_->size_bytes != intent.size_bytes || any_->count != intent.count) {
+            differ_ = true;
         }
-        if (count_ == intents_.size()) {
-            overflow_ = true;
-            return;
+        if (intent.has_won) winner_ = intent;
+        // A loser's end may be a place of the stream's history too: that of a claim further on. The
+        // winner's own end is the first place after this one, so the nearest end is the winner's.
+        if ((!nearest_ || intent.size_bytes < nearest_->size_bytes) &&
+            is_next_place(region, end_of(intent))) {
+            nearest_ = intent;
         }
-        intents_[count_++] = intent;
     }
 
-    [[nodiscard]] HoleVerdict judge(const Region& region) const noexcept {
-        if (count_ == 1 && !overflow_) return dead_hole(intents_[0]);
+    [[nodiscard]] HoleVerdict judge() const noexcept {
         // Before the look at what follows: stamps inside a batch that died in its commit are no
         // history.
-        for (std::size_t index = 0; index < count_; ++index) {
-            if (intents_[index].has_won) return dead_hole(intents_[index]);
-        }
-        for (std::size_t index = 0; index < count_; ++index) {
-            if (is_next_place(region, end_of(intents_[index]))) return dead_hole(intents_[index]);
-        }
-        return {HoleVerdict::Kind::open, 0, 0};
+        if (winner_) return dead_hole(*winner_);
+        if (!differ_) return dead_hole(*any_);
+        return nearest_ ? dead_hole(*nearest_) : HoleVerdict{HoleVerdict::Kind::open, 0, 0};
     }
 
-    [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+    [[nodiscard]] bool empty() const noexcept { return !any_; }
 
 private:
-    std::array<Intent, 16> intents_{};
-    std::size_t count_ = 0;
-    bool overflow_ = false;
+    std::optional<Intent> any_;
+    std::optional<Intent> winner_;
+    std::optional<Intent> nearest_;
+    bool differ_ = false;
 };
 
 }  // namespace
@@ -143,14 +137,14 @@ HoleVerdict examine_hole(const Region& region, Place place) noexcept {
         // Read again now that nobody writes it any more: what was seen before may have been half of
         // a change.
         const Intent intent = load_intent(slot);
-        if (intent.place == place && is_possible(region, intent)) candidates.add(intent);
+        if (intent.place == place && is_possible(region, intent)) candidates.add(region, intent);
     }
     // The look at the stamp comes after the proof of death: the owner may have committed just
     // before it died.
     if (candidates.empty() || is_committed(region, place)) return {};
     TAILRACE_STEP("hole.not_committed");
     if (was_overtaken(region, place)) return {};
-    return candidates.judge(region);
+    return candidates.judge();
 }
 
 void write_tombstones(const Region& region,

@@ -122,12 +122,14 @@ void Publisher::give_up_open_claim() noexcept {
     const Sequence sequence = slot_->intent_sequence.load(std::memory_order_relaxed);
     if (sequence == kNoSequence) return;
     const Place place{sequence, slot_->intent_position.load(std::memory_order_relaxed)};
-    if (shared_) {
-        write_tombstones(*region_,
-                         place,
-                         slot_->intent_count.load(std::memory_order_relaxed),
-                         slot_->intent_size_bytes.load(std::memory_order_relaxed) & ~kIntentWon);
-    }
+    const std::uint64_t size_bytes =
+        slot_->intent_size_bytes.load(std::memory_order_relaxed) & ~kIntentWon;
+    const std::uint32_t count = slot_->intent_count.load(std::memory_order_relaxed);
+    // The note lies in memory that others may scribble on; it counts if it is the claim that this
+    // publisher remembers.
+    const bool is_own = place == next_ && size_bytes <= max_claim_bytes(capacity_bytes()) &&
+                        count * alignment_bytes_ <= size_bytes && count != 0;
+    if (shared_ && is_own) write_tombstones(*region_, place, count, size_bytes);
     clear_intent();
     wake_sleepers(state_->subscribers_wait, fences_);
 }

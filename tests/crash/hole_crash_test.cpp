@@ -33,7 +33,7 @@ enum class Afterwards { nothing, open_claim, committed };
 
 struct TwoDead {
     Winner winner;
-    std::uint32_t loser_bytes;
+    std::vector<std::uint32_t> loser_sizes_bytes;
     bool loser_has_first_slot;
     Afterwards afterwards;
 };
@@ -42,7 +42,7 @@ void check_two_dead(const TwoDead& two) {
     CAPTURE(two.winner.step,
             two.winner.nth,
             two.winner.sizes_bytes.size(),
-            two.loser_bytes,
+            two.loser_sizes_bytes,
             two.loser_has_first_slot,
             two.afterwards == Afterwards::nothing,
             two.afterwards == Afterwards::committed);
@@ -51,7 +51,7 @@ void check_two_dead(const TwoDead& two) {
     const TestStream stream(options);
     std::optional<Claimant> loser;
     const auto make_loser = [&] {
-        loser.emplace(stream, std::vector{two.loser_bytes}, "publisher.intent_noted", 1U, false);
+        loser.emplace(stream, two.loser_sizes_bytes, "publisher.intent_noted", 1U, false);
     };
     if (two.loser_has_first_slot) make_loser();
     Claimant winner(stream, two.winner.sizes_bytes, two.winner.step, two.winner.nth, true);
@@ -111,9 +111,24 @@ TEST_CASE("hole: of two dead claimants of one place the one that history went th
             for (const bool loser_first : {true, false}) {
                 for (const Afterwards afterwards :
                      {Afterwards::nothing, Afterwards::open_claim, Afterwards::committed}) {
-                    check_two_dead({winner, loser_bytes, loser_first, afterwards});
+                    const std::vector<std::uint32_t> loser_sizes_bytes = {loser_bytes};
+                    check_two_dead({winner, loser_sizes_bytes, loser_first, afterwards});
                 }
             }
+        }
+    }
+}
+
+TEST_CASE("hole: a dead loser's batch that ends where history went through later is not believed",
+          "[crash][hole]") {
+    const Watchdog watchdog("hole: a loser's batch in history");
+    // The winner's event and the one that a third publisher commits behind it take together just
+    // what the loser noted for its batch of two.
+    const Winner winner{{5}, "publisher.swap_won", 1};
+    const std::vector<std::uint32_t> loser_sizes_bytes = {5, 5};
+    for (const bool loser_first : {true, false}) {
+        for (const Afterwards afterwards : {Afterwards::committed, Afterwards::open_claim}) {
+            check_two_dead({winner, loser_sizes_bytes, loser_first, afterwards});
         }
     }
 }
