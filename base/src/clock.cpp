@@ -24,6 +24,33 @@ std::uint64_t read_clock(clockid_t id) noexcept {
            static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+#if defined(__x86_64__)
+struct Reading {
+    std::uint64_t ticks;
+    std::uint64_t wall_ns;
+    std::uint64_t steady_ns;
+};
+
+// All three at one instant. A thread that is set aside between two of the reads would give an
+// anchor that is wrong by as long as it was away, for all of the anchor's life; so the closest of a
+// few counts.
+Reading read_all_clocks() noexcept {
+    constexpr int kAttempts = 4;
+    Reading closest{};
+    std::uint64_t closest_ticks = UINT64_MAX;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        const std::uint64_t before = __rdtsc();
+        const std::uint64_t wall_ns = wall_clock_ns();
+        const std::uint64_t steady_ns = monotonic_ns();
+        const std::uint64_t width_ticks = __rdtsc() - before;
+        if (width_ticks >= closest_ticks) continue;
+        closest_ticks = width_ticks;
+        closest = {before + width_ticks / 2, wall_ns, steady_ns};
+    }
+    return closest;
+}
+#endif
+
 }  // namespace
 
 std::uint64_t wall_clock_ns() noexcept {
@@ -50,35 +77,36 @@ bool has_invariant_tsc() noexcept {
 PublishClock::PublishClock() noexcept : invariant_(has_invariant_tsc()) {}
 
 std::uint64_t PublishClock::renew_anchor() noexcept {
-    const std::uint64_t wall_ns = wall_clock_ns();
+    std::uint64_t wall_ns = 0;
 #if defined(__x86_64__)
-    if (invariant_) {
-        const std::uint64_t ticks = __rdtsc();
-        const std::uint64_t steady_ns = monotonic_ns();
+    if (invariant_ &&
+        (calibration_ticks_ == 0 || monotonic_ns() - calibration_ns_ >= kCalibrationNs)) {
+        const Reading now = read_all_clocks();
+        wall_ns = now.wall_ns;
         if (calibration_ticks_ == 0) {
-            calibration_ticks_ = ticks;
-            calibration_ns_ = steady_ns;
-        }
-        const std::uint64_t elapsed_ns = steady_ns - calibration_ns_;
-        if (elapsed_ns >= kCalibrationNs) {
-            const std::uint64_t elapsed_ticks = ticks - calibration_ticks_;
+            calibration_ticks_ = now.ticks;
+            calibration_ns_ = now.steady_ns;
+        } else {
+            const std::uint64_t elapsed_ns = now.steady_ns - calibration_ns_;
+            const std::uint64_t elapsed_ticks = now.ticks - calibration_ticks_;
             __extension__ using Wide = unsigned __int128;
             ns_per_tick_q32_ =
                 static_cast<std::uint64_t>((Wide{elapsed_ns} << kFractionBits) / elapsed_ticks);
             ticks_per_anchor_ =
                 static_cast<std::uint64_t>(Wide{kAnchorNs} * elapsed_ticks / elapsed_ns);
-            anchor_ticks_ = ticks;
+            anchor_ticks_ = now.ticks;
             anchor_ns_ = wall_ns;
             // The next rate is measured from here when this one is a minute old: the counter's rate
             // is fixed, but the kernel's idea of a second is steered.
             constexpr std::uint64_t kRateLifetimeNs = 60 * kNsPerSecond;
             if (elapsed_ns > kRateLifetimeNs) {
-                calibration_ticks_ = ticks - ticks_per_anchor_ * 2;
-                calibration_ns_ = steady_ns - kAnchorNs * 2;
+                calibration_ticks_ = now.ticks - ticks_per_anchor_ * 2;
+                calibration_ns_ = now.steady_ns - kAnchorNs * 2;
             }
         }
     }
 #endif
+    if (wall_ns == 0) wall_ns = wall_clock_ns();
     last_ns_ = wall_ns > last_ns_ ? wall_ns : last_ns_;
     return last_ns_;
 }

@@ -3,6 +3,7 @@
 
 #include "claimant.hpp"
 #include "support/child_process.hpp"
+#include "support/lifeline.hpp"
 #include "support/received_events.hpp"
 #include "support/step_script.hpp"
 #include "support/test_stream.hpp"
@@ -29,27 +30,6 @@ using namespace tailrace::test;
 namespace {
 
 enum class Kind { fork, clone };
-
-// A pipe whose reader lives until the test's end: it outlives its parent, but not the test.
-struct Lifeline {
-    Lifeline() {
-        if (::pipe(ends.data()) != 0) std::abort();
-    }
-    Lifeline(const Lifeline&) = delete;
-    Lifeline& operator=(const Lifeline&) = delete;
-    ~Lifeline() {
-        ::close(ends[0]);
-        ::close(ends[1]);
-    }
-    void wait_for_the_end() const {
-        ::close(ends[1]);
-        char byte = 0;
-        while (::read(ends[0], &byte, 1) < 0) {
-        }
-        ::_exit(0);
-    }
-    std::array<int, 2> ends{};
-};
 
 void leave_a_child(Kind kind, const Lifeline& lifeline, std::atomic<pid_t>& child) {
     const long pid = kind == Kind::fork ? ::fork() : ::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
@@ -191,4 +171,23 @@ TEST_CASE("liveness: a process whose first thread has ended is alive while other
 
     CHECK(process.wait().exit_code == 0);
     CHECK(drain(reader).texts() == std::vector<std::string>{"late", "after"});
+}
+
+TEST_CASE("liveness: a fork in the middle of an unlock doesn't keep the lock",
+          "[crash][liveness]") {
+    const Watchdog watchdog("liveness: a fork in the middle of an unlock");
+    const TestStream stream;
+    const auto region = stream.open();
+    const Lifeline lifeline;
+    SharedObject<std::atomic<pid_t>> child;
+    auto lock = FileLock::try_lock(region->lock_path(), kRegistryLock);
+    REQUIRE(lock);
+    StepScript script;
+    script.at("file_lock.forgotten", 1, [&] { leave_a_child(Kind::fork, lifeline, *child); });
+
+    lock->unlock();
+
+    REQUIRE(child->load() > 0);
+    CHECK(FileLock::try_lock(region->lock_path(), kRegistryLock));
+    CHECK(is_alive(child->load()));
 }
