@@ -59,68 +59,59 @@ AppendResult BatchFiller::append(const Run& run, std::uint64_t now_ns) noexcept 
         taken.status = AppendStatus::out_of_order;
         return taken;
     }
-    std::uint64_t first_time_ns =
-        run.first_publish_time_ns != 0 ? run.first_publish_time_ns : now_ns;
-    std::uint64_t want_bytes = kCopyBytes;  // raised for an event that is larger
-    while (taken.event_count < run.event_count) {
-        const auto left = run.bytes.subspan(taken.size_bytes);
-        if (left.empty()) {
-            taken.status = AppendStatus::malformed;  // fewer events than promised
-            return taken;
-        }
-        if (!begin(run.record_salt)) {
-            taken.status = AppendStatus::full;
-            return taken;
-        }
-        const std::uint64_t room = body_capacity_ - filling_.body_size_bytes;
-        const std::uint64_t copied = std::min({want_bytes, room, left.size()});
-        std::byte* const to =
-            pool_.buffer(filling_.buffer).data() + sizeof(BatchHeader) + filling_.body_size_bytes;
-        std::memcpy(to, left.data(), copied);
-
-        const EventWalk walk = walk_events({to, copied},
-                                           next_sequence_,
-                                           run.record_salt,
-                                           alignment_bytes_,
-                                           run.event_count - taken.event_count);
-        if (walk.event_count > 0) {
-            const std::span<const std::byte> part(to, walk.size_bytes);
-            const bool is_rest = taken.event_count + walk.event_count == run.event_count;
-            const std::uint64_t part_max_ns =
-                is_rest ? run.max_publish_time_ns : max_publish_time_ns(part, alignment_bytes_);
-            account(part, walk.event_count, first_time_ns, part_max_ns);
-            first_time_ns =
-                0;  // of later parts nothing is known but that the running maximum holds
-            taken.event_count += walk.event_count;
-            taken.size_bytes += walk.size_bytes;
-            want_bytes = kCopyBytes;
-        }
-        if (walk.stop == WalkStop::malformed) {
-            taken.status = AppendStatus::malformed;
-            return taken;
-        }
-        if (walk.stop == WalkStop::done) {
-            if (filling_.body_size_bytes == body_capacity_) finish();
-            continue;
-        }
-        // The next event goes beyond what was copied: beyond the run, any batch, this batch, or
-        // only this copy.
-        if (walk.next_size_bytes > body_capacity_) {
-            taken.status = AppendStatus::too_large;
-            return taken;
-        }
-        if (walk.event_count > 0) continue;
-        if (copied == left.size()) {
-            taken.status = AppendStatus::malformed;
-            return taken;
-        }
-        if (copied == room) {
-            finish();
-        } else {
-            want_bytes = walk.next_size_bytes;
-        }
+    Appending rest{run.first_publish_time_ns != 0 ? run.first_publish_time_ns : now_ns, kCopyBytes};
+    while (taken.event_count < run.event_count && taken.status == AppendStatus::taken) {
+        taken.status = append_part(run, taken, rest);
     }
     return taken;
+}
+
+// Copies a part of what is left, and walks the copy.
+AppendStatus BatchFiller::append_part(const Run& run,
+                                      AppendResult& taken,
+                                      Appending& rest) noexcept {
+    const auto left = run.bytes.subspan(taken.size_bytes);
+    if (left.empty()) return AppendStatus::malformed;  // fewer events than promised
+    if (!begin(run.record_salt)) return AppendStatus::full;
+    const std::uint64_t room = body_capacity_ - filling_.body_size_bytes;
+    const std::uint64_t copied = std::min({rest.want_bytes, room, left.size()});
+    std::byte* const to =
+        pool_.buffer(filling_.buffer).data() + sizeof(BatchHeader) + filling_.body_size_bytes;
+    std::memcpy(to, left.data(), copied);
+
+    const EventWalk walk = walk_events({to, copied},
+                                       next_sequence_,
+                                       run.record_salt,
+                                       alignment_bytes_,
+                                       run.event_count - taken.event_count);
+    if (walk.event_count > 0) {
+        const std::span<const std::byte> part(to, walk.size_bytes);
+        const bool is_rest = taken.event_count + walk.event_count == run.event_count;
+        account(part,
+                walk.event_count,
+                rest.first_time_ns,
+                is_rest ? run.max_publish_time_ns : max_publish_time_ns(part, alignment_bytes_));
+        taken.event_count += walk.event_count;
+        taken.size_bytes += walk.size_bytes;
+        // Of later parts nothing is known but that the running maximum holds.
+        rest = {0, kCopyBytes};
+    }
+    if (walk.stop == WalkStop::malformed) return AppendStatus::malformed;
+    if (walk.stop == WalkStop::done) {
+        if (filling_.body_size_bytes == body_capacity_) finish();
+        return AppendStatus::taken;
+    }
+    // The next event goes beyond what was copied: beyond any batch, the run, this batch, or only
+    // this copy.
+    if (walk.next_size_bytes > body_capacity_) return AppendStatus::too_large;
+    if (walk.event_count > 0) return AppendStatus::taken;
+    if (copied == left.size()) return AppendStatus::malformed;
+    if (copied == room) {
+        finish();
+    } else {
+        rest.want_bytes = walk.next_size_bytes;
+    }
+    return AppendStatus::taken;
 }
 
 AppendStatus BatchFiller::skip(Sequence first, std::uint64_t count) noexcept {

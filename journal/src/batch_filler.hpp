@@ -59,6 +59,15 @@ public:
     [[nodiscard]] std::uint64_t max_event_size_bytes() const noexcept { return body_capacity_; }
 
 private:
+    // What is left of the run at hand.
+    struct Appending {
+        std::uint64_t first_time_ns = 0;
+        std::uint64_t want_bytes = 0;  // to copy at once; raised for an event that is larger
+    };
+
+    [[nodiscard]] AppendStatus append_part(const Run& run,
+                                           AppendResult& taken,
+                                           Appending& rest) noexcept;
     [[nodiscard]] bool begin(std::uint64_t record_salt) noexcept;
     void account(std::span<const std::byte> part,
                  std::uint64_t event_count,

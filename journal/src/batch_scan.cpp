@@ -127,7 +127,7 @@ BeyondEnd scan_beyond(FileStore& files,
             if (is_zero(block)) continue;
             const std::uint64_t offset = at + inner;
             beyond.data_end_offset = offset + block.size();
-            BatchHeader header;
+            BatchHeader header{};
             const BatchPlace place{segment.segment_number,
                                    segment.salt,
                                    offset,

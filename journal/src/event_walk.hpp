@@ -39,7 +39,7 @@ struct EventWalk {
             walk.stop = WalkStop::cut;
             return walk;
         }
-        EventHeader header;
+        EventHeader header{};
         std::memcpy(&header, bytes.data() + walk.size_bytes, sizeof(header));
         if (header.stamp != stamp_of(first_sequence + walk.event_count, record_salt)) {
             walk.stop = WalkStop::malformed;
@@ -64,7 +64,7 @@ struct EventWalk {
     std::uint64_t latest = 0;
     std::uint64_t at = 0;
     while (at < bytes.size()) {
-        EventHeader header;
+        EventHeader header{};
         std::memcpy(&header, bytes.data() + at, sizeof(header));
         if ((header.flags & kHasPublishTime) != 0 && header.extension_words > 0) {
             std::uint64_t time = 0;  // the first word: no flag stands before it but the tombstone's

@@ -44,7 +44,7 @@ Result<Block> decode_block(std::span<const std::byte> bytes,
                               " bytes where its header takes " + std::to_string(sizeof(Block)),
                           verify_hint(path));
     }
-    Block block;
+    Block block{};
     std::memcpy(&block, bytes.data(), sizeof(block));
     if (block.magic != magic) {
         return make_error(ErrorCode::not_tailrace,

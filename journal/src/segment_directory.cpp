@@ -113,7 +113,7 @@ Result<SegmentHeader> read_segment_header(FileStore& files,
                                           const StoredFile& file,
                                           const std::string& path,
                                           Access access) {
-    alignas(kBlockSizeBytes) std::array<std::byte, kBlockSizeBytes> block;
+    alignas(kBlockSizeBytes) std::array<std::byte, kBlockSizeBytes> block{};
     const IoOutcome outcome = files.read(file.id(), 0, block);
     if (!outcome.ok()) {
         return os_error(outcome.os_errno,

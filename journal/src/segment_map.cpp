@@ -26,7 +26,7 @@ Result<void> SegmentMap::refresh() {
             std::find_if(entries_.begin(), entries_.end(), [number](const Entry& entry) {
                 return entry.number == number;
             });
-        entries.push_back(known != entries_.end() ? std::move(*known) : Entry{number, {}});
+        entries.push_back(known != entries_.end() ? *known : Entry{number, {}});
     }
     entries_ = std::move(entries);
     return {};

@@ -62,7 +62,8 @@ void SpareSegment::run_thread() noexcept {
         {
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [this] { return requested_ || ending_; });
-            if (ending_) return;
+            // One that was asked for is still made, unfilled: the next writer begins with it.
+            if (!requested_) return;
             requested_ = false;
         }
         make();

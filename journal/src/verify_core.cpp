@@ -132,7 +132,7 @@ void VerifyCore::count(const FoundBatch& batch, std::uint32_t alignment_bytes) {
     }
     // The events were walked when the batch was checked, so their sizes hold.
     for (std::uint64_t at = 0; at < batch.body.size();) {
-        EventHeader event;
+        EventHeader event{};
         std::memcpy(&event, batch.body.data() + at, sizeof(event));
         if ((event.flags & kTombstone) != 0) ++report_.tombstone_count;
         at += event_size_bytes(event.payload_size_bytes, event.extension_words, alignment_bytes);
@@ -159,6 +159,16 @@ bool VerifyCore::resume_behind_damage(std::uint64_t end_offset) {
 }
 
 void VerifyCore::check_newest_end(const Candidate& segment, const FoundBatch& stopped_by) {
+    if (stopped_by.os_errno != 0) {
+        add(FindingKind::damaged_batch,
+            segment,
+            position_.sequence,
+            position_.sequence,
+            os_error(stopped_by.os_errno,
+                     "'" + segment.path + "' can't be read at " + std::to_string(position_.offset))
+                .message);
+        return;
+    }
     const BeyondEnd beyond =
         scan_beyond(files_, scan_, position_.offset, segment.header->segment_size_bytes);
     report_.read_bytes += beyond.scanned_bytes;
@@ -186,43 +196,55 @@ void VerifyCore::check_newest_end(const Candidate& segment, const FoundBatch& st
     }
 }
 
+// False when nothing sound stands behind the damage.
+bool VerifyCore::pass_damage(const Candidate& segment,
+                             const PreviousSegment& bound,
+                             const FoundBatch& damaged) {
+    const Sequence first = position_.sequence;
+    const std::uint64_t offset = position_.offset;
+    const bool resumed = resume_behind_damage(bound.end_offset);
+    const Sequence end = resumed ? position_.sequence : bound.end_sequence;
+    std::string why(batch_verdict_text(damaged.verdict));
+    if (damaged.os_errno != 0) why = os_error(damaged.os_errno, "it can't be read").message;
+    if (damaged.os_errno == 0 && damaged.verdict == BatchVerdict::valid) {
+        why = "it doesn't continue the batch before it";
+    }
+    report_.findings.push_back({kind_of(damaged.verdict),
+                                segment.number,
+                                offset,
+                                first,
+                                end,
+                                "events " + range_text(first, end) + " can't be read: '" +
+                                    segment.path + "', offset " + std::to_string(offset) + ": " +
+                                    why});
+    return resumed;
+}
+
+FoundBatch VerifyCore::next_batch(bool& fits) {
+    FoundBatch found = scan_.batch_at(position_.offset);
+    fits = found.os_errno == 0 && found.verdict == BatchVerdict::valid &&
+           continues(position_, found.header);
+    return found;
+}
+
 void VerifyCore::walk(const Candidate& segment, const PreviousSegment* bound) {
     const std::uint64_t end_offset =
         bound != nullptr ? bound->end_offset : segment.header->segment_size_bytes;
     while (position_.offset < end_offset && !(bound == nullptr && position_.sealed)) {
-        FoundBatch found = scan_.batch_at(position_.offset);
-        const bool fits = found.os_errno == 0 && found.verdict == BatchVerdict::valid &&
-                          continues(position_, found.header);
-        if (!fits && bound == nullptr && found.os_errno == 0) {
+        bool fits = false;
+        FoundBatch found = next_batch(fits);
+        if (!fits && bound != nullptr) {
+            if (!pass_damage(segment, *bound, found)) return;
+            continue;
+        }
+        if (!fits) {
             // A writer may have gone on since the window was read.
             scan_.refresh();
-            found = scan_.batch_at(position_.offset);
-            if (found.verdict != BatchVerdict::valid || !continues(position_, found.header)) {
-                check_newest_end(segment, found);
-                return;
-            }
-        } else if (!fits) {
-            const Sequence first = position_.sequence;
-            const std::uint64_t offset = position_.offset;
-            const bool resumed = resume_behind_damage(end_offset);
-            const Sequence end = resumed            ? position_.sequence
-                                 : bound != nullptr ? bound->end_sequence
-                                                    : first;
-            const std::string why = found.os_errno != 0
-                                        ? os_error(found.os_errno, "it can't be read").message
-                                    : found.verdict == BatchVerdict::valid
-                                        ? std::string("it doesn't continue the batch before it")
-                                        : std::string(batch_verdict_text(found.verdict));
-            report_.findings.push_back({kind_of(found.verdict),
-                                        segment.number,
-                                        offset,
-                                        first,
-                                        end,
-                                        "events " + range_text(first, end) + " can't be read: '" +
-                                            segment.path + "', offset " + std::to_string(offset) +
-                                            ": " + why});
-            if (!resumed) return;
-            continue;
+            found = next_batch(fits);
+        }
+        if (!fits) {
+            check_newest_end(segment, found);
+            return;
         }
         count(found, segment.header->event_alignment_bytes);
         if (!is_zero(found.padding)) {

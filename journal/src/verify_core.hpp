@@ -38,6 +38,10 @@ private:
     void check_chain(const Candidate& before, const Candidate& segment);
     void check_segment(const Candidate& segment, const Candidate* successor);
     void walk(const Candidate& segment, const PreviousSegment* bound);
+    [[nodiscard]] FoundBatch next_batch(bool& fits);
+    [[nodiscard]] bool pass_damage(const Candidate& segment,
+                                   const PreviousSegment& bound,
+                                   const FoundBatch& damaged);
     void check_newest_end(const Candidate& segment, const FoundBatch& stopped_by);
     [[nodiscard]] bool resume_behind_damage(std::uint64_t end_offset);
     void count(const FoundBatch& batch, std::uint32_t alignment_bytes);

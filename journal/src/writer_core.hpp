@@ -96,9 +96,7 @@ private:
         std::vector<IndexEntry> index;  // room for all entries is reserved when the segment begins
     };
 
-    WriterCore(const JournalOptions& options,
-               const WriterEnvironment& around,
-               const Assessment& found);
+    WriterCore(JournalOptions options, WriterEnvironment around, const Assessment& found);
 
     [[nodiscard]] Result<void> start(const Assessment& found);
     [[nodiscard]] Result<std::string> take_first_spare();
@@ -107,7 +105,7 @@ private:
                                              const LogPosition& end);
     [[nodiscard]] SegmentHeader next_header(const SegmentHeader* before, const LogPosition& end);
     [[nodiscard]] Result<void> give_segment_its_name(const std::string& from,
-                                                     const ActiveSegment& segment);
+                                                     const ActiveSegment& segment) const;
     [[nodiscard]] Result<void> note_newest(std::uint64_t flags, std::uint64_t clean_end_offset);
     [[nodiscard]] bool wait_for_spare(std::uint64_t timeout_ns);
 

@@ -106,17 +106,15 @@ Result<std::unique_ptr<WriterCore>> WriterCore::open(const JournalOptions& optio
     return core;
 }
 
-WriterCore::WriterCore(const JournalOptions& options,
-                       const WriterEnvironment& around,
-                       const Assessment& found)
-    : options_(options),
-      around_(around),
+WriterCore::WriterCore(JournalOptions options, WriterEnvironment around, const Assessment& found)
+    : options_(std::move(options)),
+      around_(std::move(around)),
       report_(found.report),
-      unbuffered_(options.direct_io == DirectIo::automatic),
-      pool_(options.queue_depth + kSpareBuffers),
+      unbuffered_(options_.direct_io == DirectIo::automatic),
+      pool_(options_.queue_depth + kSpareBuffers),
       filler_(pool_,
-              std::min(kMaxBatchSizeBytes, options.segment_size_bytes - 2 * kBlockSizeBytes),
-              options.event_alignment_bytes,
+              std::min(kMaxBatchSizeBytes, options_.segment_size_bytes - 2 * kBlockSizeBytes),
+              options_.event_alignment_bytes,
               found.end.sequence,
               found.end.max_time_ns),
       sealed_ns_(found.end.sealed_ns) {}
@@ -256,7 +254,7 @@ Result<void> WriterCore::begin_segment(const std::string& from,
 }
 
 Result<void> WriterCore::give_segment_its_name(const std::string& from,
-                                               const ActiveSegment& segment) {
+                                               const ActiveSegment& segment) const {
     IoOutcome outcome = around_.files->rename(from, segment.path);
     if (outcome.ok()) outcome = around_.files->sync_directory(options_.directory);
     if (outcome.ok()) return {};

@@ -59,6 +59,11 @@ public:
         options_.marker_idle_ns = 200'000;
         options_.event_alignment_bytes = disk_.random_below(2) == 0 ? 16 : 64;
         options_.flush_size_bytes = 64 << 10;
+        const std::uint64_t policy = disk_.random_below(4);
+        options_.sync_policy = policy == 0   ? SyncPolicy::none
+                               : policy == 1 ? SyncPolicy::interval
+                                             : SyncPolicy::group;
+        options_.sync_interval_ns = 500'000;
         options_.segment_fill =
             disk_.random_below(4) == 0 ? SegmentFill::zeroed : SegmentFill::allocated;
         disk_.faults.sector_bytes = disk_.random_below(2) == 0 ? 512 : 4096;

@@ -102,13 +102,15 @@ static_assert(offsetof(SegmentHeader, stream_name_bytes) == 176);
 static_assert(offsetof(SegmentHeader, stream_name) == 184);
 static_assert(offsetof(SegmentHeader, reserved) == 312);
 
-enum BatchFlag : std::uint16_t {
-    kBatchSeal = 1U << 0,    // the last batch of its segment; no events
-    kBatchMarker = 1U << 1,  // carries a promise, no events
-    kBatchGapBefore =
-        1U << 2,  // [end of the batch before, first_sequence) is a gap: never to be read
-    kBatchCleanClose = 1U << 3,  // with kBatchSeal: the writer closed the journal here
-};
+// BatchHeader::flags.
+inline constexpr std::uint16_t kBatchSeal = 1U << 0;    // the last batch of its segment; no events
+inline constexpr std::uint16_t kBatchMarker = 1U << 1;  // carries a promise, no events
+// [end of the batch before, first_sequence) is a gap: never to be read
+inline constexpr std::uint16_t kBatchGapBefore = 1U << 2;
+// with kBatchSeal: the writer closed the journal here
+inline constexpr std::uint16_t kBatchCleanClose = 1U << 3;
+inline constexpr std::uint16_t kKnownBatchFlags =
+    kBatchSeal | kBatchMarker | kBatchGapBefore | kBatchCleanClose;
 
 // The head of a batch; the body follows at once.
 struct BatchHeader {
@@ -127,7 +129,7 @@ struct BatchHeader {
     std::uint64_t segment_number;
     std::uint32_t event_count;
     std::uint32_t body_size_bytes;   // without the padding
-    std::uint16_t flags;             // BatchFlag; unknown bits refuse
+    std::uint16_t flags;             // kBatch...; unknown bits refuse
     std::uint8_t version;            // 1
     std::uint8_t header_size_words;  // 16: the header's size in 8-byte words
     std::uint32_t reserved0;
@@ -152,14 +154,11 @@ static_assert(offsetof(BatchHeader, flags) == 104);
 static_assert(offsetof(BatchHeader, version) == 106);
 static_assert(offsetof(BatchHeader, header_size_words) == 107);
 inline constexpr std::uint8_t kBatchVersion = 1;
-inline constexpr std::uint16_t kKnownBatchFlags =
-    kBatchSeal | kBatchMarker | kBatchGapBefore | kBatchCleanClose;
 
 inline constexpr std::uint64_t kMaxBodySizeBytes = kMaxBatchSizeBytes - sizeof(BatchHeader);
 
-enum SuperFlag : std::uint64_t {
-    kSuperCleanClose = 1U << 0,  // nobody wrote since the journal was closed
-};
+// SuperBlock::flags: nobody wrote since the journal was closed.
+inline constexpr std::uint64_t kSuperCleanClose = 1U << 0;
 
 // One slot of SUPER; the slot is generation mod 2, so a torn write leaves the other one. The newest
 // valid slot counts.
@@ -178,7 +177,7 @@ struct SuperBlock {
     std::uint64_t oldest_segment_number;  // 0: none yet
     std::uint64_t newest_segment_number;  // at least this one must exist
     Sequence durable_sequence;            // a promise, like a batch's
-    std::uint64_t flags;                  // SuperFlag
+    std::uint64_t flags;                  // kSuper...
     std::uint64_t written_ns;
     std::uint64_t clean_end_offset;        // with kSuperCleanClose: where the newest segment ends
     std::array<std::byte, 3968> reserved;  // zero

@@ -48,18 +48,20 @@ class BatchView {
 public:
     class Iterator {
     public:
+        // NOLINTBEGIN(readability-identifier-naming): the names that the standard library looks for
         using iterator_category = std::input_iterator_tag;
         using value_type = Event;
         using difference_type = std::ptrdiff_t;
         using pointer = void;
         using reference = Event;
+        // NOLINTEND(readability-identifier-naming)
 
         Iterator(const std::byte* at, Sequence sequence, std::uint32_t alignment_bytes) noexcept
             : at_(at),
               sequence_(sequence),
               alignment_bytes_(alignment_bytes) {}
 
-        [[nodiscard]] Event operator*() const noexcept { return Event(sequence_, header(), at_); }
+        [[nodiscard]] Event operator*() const noexcept { return {sequence_, header(), at_}; }
         Iterator& operator++() noexcept {
             const EventHeader head = header();
             at_ +=
@@ -74,7 +76,7 @@ public:
 
     private:
         [[nodiscard]] EventHeader header() const noexcept {
-            EventHeader head;
+            EventHeader head{};
             std::memcpy(&head, at_, sizeof(head));
             return head;
         }
@@ -93,10 +95,10 @@ public:
 
     [[nodiscard]] Sequence end_sequence() const noexcept { return first_sequence + event_count; }
     [[nodiscard]] Iterator begin() const noexcept {
-        return Iterator(bytes.data(), first_sequence, event_alignment_bytes);
+        return {bytes.data(), first_sequence, event_alignment_bytes};
     }
     [[nodiscard]] Iterator end() const noexcept {
-        return Iterator(bytes.data() + bytes.size(), end_sequence(), event_alignment_bytes);
+        return {bytes.data() + bytes.size(), end_sequence(), event_alignment_bytes};
     }
 };
 
