@@ -61,6 +61,25 @@ bool forbid_io_uring(int os_errno) {
            ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
+// A tmpfs of its own size, for as long as it lives.
+class SmallDisk {
+public:
+    SmallDisk(const std::string& path, const std::string& size) : path_(path) {
+        std::filesystem::create_directories(path);
+        mounted_ = ::mount("tmpfs", path.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+    }
+    SmallDisk(const SmallDisk&) = delete;
+    SmallDisk& operator=(const SmallDisk&) = delete;
+    ~SmallDisk() {
+        if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
+    }
+    [[nodiscard]] bool is_mounted() const { return mounted_; }
+
+private:
+    std::string path_;
+    bool mounted_ = false;
+};
+
 enum Answer : int { fine = 0, no_filter = 77, wrong = 1 };
 
 }  // namespace
@@ -171,8 +190,8 @@ TEST_CASE(
     "[journal][space]") {
     const TempDirectory temp;
     const std::string mount = temp.path() + "/small";
-    std::filesystem::create_directories(mount);
-    if (::mount("tmpfs", mount.c_str(), "tmpfs", 0, "size=6m") != 0) {
+    const SmallDisk disk(mount, "6m");
+    if (!disk.is_mounted()) {
         WARN("SKIPPED: no tmpfs can be mounted here (not root)");
         return;
     }
@@ -209,15 +228,14 @@ TEST_CASE(
     }
     CHECK(is_dense(read_all(journal), 0, taken));
     CHECK(verify(journal)->is_sound());
-    CHECK(::umount2(mount.c_str(), MNT_DETACH) == 0);
 }
 
 TEST_CASE("full disk: a journal that can't even begin says so and leaves no segment",
           "[journal][space]") {
     const TempDirectory temp;
     const std::string mount = temp.path() + "/tiny";
-    std::filesystem::create_directories(mount);
-    if (::mount("tmpfs", mount.c_str(), "tmpfs", 0, "size=256k") != 0) {
+    const SmallDisk disk(mount, "256k");
+    if (!disk.is_mounted()) {
         WARN("SKIPPED: no tmpfs can be mounted here (not root)");
         return;
     }
@@ -228,7 +246,6 @@ TEST_CASE("full disk: a journal that can't even begin says so and leaves no segm
         CHECK(newest_segment(mount + "/journal").empty());
         CHECK_FALSE(std::filesystem::exists(mount + "/journal/spare.partial"));
     }
-    CHECK(::umount2(mount.c_str(), MNT_DETACH) == 0);
 }
 
 TEST_CASE("full disk, simulated: the same without a mount", "[journal][space]") {
