@@ -28,7 +28,11 @@ Result<void> check_stream_name(std::string_view name) {
     if (name.front() == '.') return invalid("stream name '" + shown + "' begins with a dot", hint);
     for (const char c : name) {
         if (is_name_character(c)) continue;
-        const std::string what = c == '/' ? "a slash" : "the character '" + std::string(1, c) + "'";
+        // One byte of a longer character, alone, would spoil the text around it.
+        const bool is_visible = c > ' ' && c <= '~';
+        const std::string what = c == '/'     ? "a slash"
+                                 : is_visible ? "the character '" + std::string(1, c) + "'"
+                                              : "a space, a control character or one beyond ASCII";
         return invalid("stream name '" + shown + "' holds " + what,
                        hint + (c == '/' ? "; choose another place with --dir" : ""));
     }
