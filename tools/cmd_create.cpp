@@ -115,6 +115,8 @@ Result<void> fit_journal(bus::StreamOptions& options) {
 
 Result<ExitCode> run_create(CreateFlags& flags) {
     if (auto allowed = allow_only_text_and_json("create"); !allowed) return allowed.error();
+    // In `create --journal NAME` the word is meant as the stream's name: one is needed.
+    if (flags.stream.empty()) flags.stream.swap(flags.journal_directory);
     if (auto checked = bus::check_stream_name(flags.stream); !checked) return checked.error();
     bus::StreamOptions& options = flags.options;
     auto mode = parse_mode(flags.mode);
@@ -153,7 +155,7 @@ void register_create(CLI::App& app) {
     const auto flags = std::make_shared<CreateFlags>();
     CLI::App* const command =
         add_command(app, "create", "Make a stream", [flags] { return run_create(*flags); });
-    command->add_option("STREAM", flags->stream, "Name of the stream")->required();
+    command->add_option("STREAM", flags->stream, "Name of the stream");
     add_parsed(*command,
                "--capacity",
                flags->options.capacity_bytes,

@@ -297,6 +297,11 @@ Result<ExitCode> run_lag(LagFlags& flags) {
     if (auto allowed = allow_only_text_and_json("lag"); !allowed) return allowed.error();
     if (flags.watch->count() != 0) {
         auto interval_ns = parse_duration_ns(flags.watch_text.empty() ? "1s" : flags.watch_text);
+        // In `lag --watch NAME` the word is meant as a stream's name.
+        if (!interval_ns && bus::check_stream_name(flags.watch_text)) {
+            flags.streams.push_back(flags.watch_text);
+            interval_ns = parse_duration_ns("1s");
+        }
         if (!interval_ns) return interval_ns.error();
         constexpr std::uint64_t kShortestNs = 1'000'000;
         return watch(flags, std::max(*interval_ns, kShortestNs));

@@ -83,7 +83,13 @@ Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
         const Boundary from = resolve(*flags.from, reader.first_sequence(), *end, now_ns);
         auto sought =
             from.sequence ? reader.seek_sequence(*from.sequence) : reader.seek_time(*from.time_ns);
-        if (!sought) return sought.error();
+        if (!sought) {
+            Error error = sought.error();
+            if (error.code == ErrorCode::sequence_gone) {
+                error.hint += fmt::format("; tailrace replay {} --from start", flags.journal);
+            }
+            return error;
+        }
     }
     if (flags.to) {
         const Boundary to = resolve(*flags.to, reader.first_sequence(), *end, now_ns);

@@ -182,7 +182,8 @@ void check_ring_memory(std::vector<Check>& checks, const std::string& directory)
     if (free_bytes < 2 * bus::kMinCapacityBytes) {
         check.verdict = Verdict::fail;
         check.hint = fmt::format(
-            "tailrace rm --stale, mount -o remount,size=1G {}; in a container: --shm-size=1g",
+            "tailrace rm --stale, or another --dir; mount -o remount,size=1G {} (in a container: "
+            "--shm-size=1g)",
             place);
     } else if (free_bytes < kComfortableBytes) {
         check.verdict = Verdict::warn;

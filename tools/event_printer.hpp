@@ -3,7 +3,7 @@
 //
 //     text    14:00:06.000000001Z  #1041  type 7  payload
 //     json
-//     {"stream":"orders","seq":1041,"time":…,"time_ns":"…","type":7,"size_bytes":32,"data":"…"}
+//     {"stream":"orders","seq":1041,"time":…,"time_ns":"…","type":7,"size_bytes":2,"data":"…"}
 //             (data_b64 where the payload isn't text); gaps:
 //             {"stream":…,"gap_first_seq":…,"gap_events":…}
 //     raw     the payload and a newline

@@ -1,0 +1,340 @@
+"""Each bad input: its own exit code, and an error that names the object and what helps."""
+
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+
+from sandbox import Case
+
+try:
+    import xxhash
+except ImportError:
+    xxhash = None
+
+LAYOUT_MAJOR = 8  # offset in a ring's header
+BOOT_ID = 64
+CAPACITY = 32
+FORMAT_MAJOR = 16  # offset in a segment's header
+HEADER_SIZE = 688
+
+
+class Missing(Case):
+    def test_missing_stream_is_4(self):
+        for words in (("tail", "s"), ("pub", "s", "x"), ("lag", "s"), ("record", "s"),
+                      ("inspect", "s"), ("rm", "s", "--yes"), ("sample", "s", "-n", "1")):
+            self.refused(4, *words, names=["'s'"])
+        self.assertEqual(list(self.rings.iterdir()), [])
+
+    def test_missing_journal_is_4(self):
+        self.refused(4, "replay", "s", names=["'s'", self.journals])
+        self.refused(4, "verify", "s", names=["'s'"])
+        self.refused(4, "replay", "/nowhere/at/all", names=["/nowhere/at/all"])
+        self.make()
+        self.refused(4, "replay", "s", names=["'s'"])
+        empty = self.work / "empty"
+        empty.mkdir()
+        for verb in ("replay", "verify", "inspect"):
+            self.refused(4, verb, empty, names=[empty])
+
+    def test_replay_into_a_missing_stream_is_4(self):
+        self.make_journaled()
+        self.ok("pub", "s", "x")
+        self.record_all()
+        self.refused(4, "replay", "s", "--into", "nobody", names=["nobody"])
+
+
+class Names(Case):
+    def test_name_with_a_slash_is_2(self):
+        for words in (("create", "a/b"), ("pub", "a/b", "x"), ("tail", "a/b"), ("lag", "a/b"),
+                      ("record", "a/b"), ("rm", "a/b", "--yes")):
+            self.refused(2, *words, names=["a/b", "slash"])
+        self.assertEqual(list(self.rings.iterdir()), [])
+
+    def test_other_bad_names_are_2(self):
+        for name in ("", ".hidden", "a b", "x" * 64, "ö"):
+            self.refused(2, "create", name)
+
+    def test_name_that_exists_is_8(self):
+        self.make()
+        self.ok("pub", "s", "kept")
+        self.refused(8, "create", "s", names=["'s'"])
+        self.assertEqual(self.payloads("tail", "s", "-e"), ["kept"])
+
+
+class Sizes(Case):
+    def test_event_too_large_is_14_and_nothing_is_half_made(self):
+        self.make("--capacity", "64KiB", "--max-event", "100")
+        self.refused(14, "pub", "s", "small", "x" * 101, names=["101", "100", "'s'", "nothing"])
+        self.refused(14, "pub", "s", "--size", "101", "-n", "1", names=["101", "'s'"])
+        self.assertEqual(self.end_sequence(), 0)
+        ran = self.run_any("pub", "s", stdin=b"fits\n" + b"x" * 101 + b"\nnever\n")
+        self.assertEqual(ran.code, 14, ran)
+        self.assertIn("line 2 of stdin", ran.errors)
+        self.assertEqual(ran.text, "published 1 event (4 B) seq 0..0\n")
+        ran = self.run_any("pub", "s", stdin=b"x" * 1_000_000)
+        self.assertEqual(ran.code, 14, ran)
+        self.assertEqual(self.payloads("tail", "s", "-e"), ["fits"])
+        self.ok("pub", "s", "x" * 100)
+
+    def test_replayed_event_too_large_is_14(self):
+        self.make_journaled()
+        self.ok("pub", "s", "x" * 200)
+        self.record_all()
+        self.make("--capacity", "64KiB", "--max-event", "100", stream="small")
+        self.refused(14, "replay", "s", "--into", "small", names=["small", "200"])
+
+    def test_capacity_out_of_range_is_2(self):
+        for capacity in ("100", "63KiB", "100KiB", "32GiB"):
+            self.refused(2, "create", "s", "--capacity", capacity)
+        self.refused(2, "create", "s", "--capacity", "64KiB", "--max-event", "5GiB")
+        self.assertEqual(list(self.rings.iterdir()), [])
+
+
+class Rings(Case):
+    """Every command that opens the ring gives the same answer."""
+
+    def opened_by_all(self, code, names):
+        for words in (("tail", "s"), ("pub", "s", "x"), ("lag", "s"), ("inspect", "s"),
+                      ("record", "s")):
+            self.refused(code, *words, names=names)
+
+    def control(self):
+        return self.rings / "s" / "control"
+
+    def reseal(self):
+        """Makes the header's checksum fit again."""
+        if xxhash is None:
+            self.skipTest("python3-xxhash is not installed")
+        header = self.control().read_bytes()[24:HEADER_SIZE]
+        self.patch(self.control(), 16, struct.pack("<Q", xxhash.xxh3_64_intdigest(header)))
+
+    def test_foreign_ring_is_15(self):
+        self.make()
+        self.control().write_bytes(b"#!/bin/sh\n" * 2000)
+        self.opened_by_all(15, [self.control()])
+        self.ok("rm", "s", "--yes")
+
+    def test_truncated_ring_is_16(self):
+        self.make()
+        size = self.control().stat().st_size
+        for length in (0, 20, 500, 4096, size - 1):
+            os.truncate(self.control(), length)
+            self.opened_by_all(16, [self.control()])
+            os.truncate(self.control(), size)
+            self.ok("rm", "s", "--yes", "--force")
+            self.make()
+        os.truncate(self.rings / "s" / "events", 4096)
+        self.opened_by_all(16, [self.rings / "s" / "events"])
+
+    def test_newer_and_older_ring_is_7(self):
+        self.make()
+        for major, word in ((2, "newer"), (0, "older")):
+            self.patch(self.control(), LAYOUT_MAJOR, struct.pack("<H", major))
+            self.opened_by_all(7, [self.control(), word])
+
+    def test_ring_of_an_earlier_boot_is_17_until_it_is_removed(self):
+        self.make()
+        self.patch(self.control(), BOOT_ID, b"\x01" * 16)
+        self.reseal()
+        self.opened_by_all(17, [self.control(), "earlier boot"])
+        self.assertIn("1 of an earlier boot", self.ok("doctor").text)
+        self.assertEqual(self.ok("rm", "--stale", "--yes", "--json").json["removed"], ["s"])
+        self.refused(4, "inspect", "s")
+
+    def test_damaged_ring_is_3(self):
+        self.make()
+        self.patch(self.control(), CAPACITY, struct.pack("<Q", 3 << 20))
+        self.opened_by_all(3, [self.control()])
+        self.reseal()
+        self.opened_by_all(3, [self.control()])
+
+    def test_hostile_event_bytes_are_refused(self):
+        self.make("--capacity", "64KiB", "--single")
+        self.ok("pub", "s", "x", "y")
+        # The size of the second event runs far beyond the ring.
+        self.patch(self.rings / "s" / "events", 32 + 8, b"\xff\xff\xff\x7f")
+        for policy in ("observe", "skip", "gate"):
+            ran = self.run_any("tail", "s", "-e", "--policy", policy, "--format", "raw")
+            self.assertEqual(ran.code, 3, ran)
+            self.assertIn("'s'", ran.errors)
+            self.assertEqual(ran.text, "x\n")
+
+
+class Segments(Case):
+    def setUp(self):
+        super().setUp()
+        self.make_journaled()
+        self.ok("pub", "s", "--size", "100", "-n", "50")
+        self.record_all()
+        self.segment = self.segments_of()[0]
+
+    def read_by_all(self, code, names):
+        for words in (("replay", "s"), ("inspect", self.segment)):
+            self.refused(code, *words, names=names)
+        ran = self.run_any("inspect", self.journal_of())
+        self.assertEqual(ran.code, code, ran)
+        ran = self.run_any("verify", "s")
+        self.assertEqual(ran.code, 3, ran)
+        self.assertIn("DAMAGE", ran.text)
+
+    def test_foreign_segment_is_15(self):
+        self.patch(self.segment, 0, b"#!/bin/sh\n")
+        self.read_by_all(15, [self.segment])
+
+    def test_truncated_segment_is_16(self):
+        os.truncate(self.segment, 100)
+        self.read_by_all(16, [self.segment])
+
+    def test_newer_and_older_segment_is_7(self):
+        for major, word in ((2, "newer"), (0, "older")):
+            self.patch(self.segment, FORMAT_MAJOR, struct.pack("<H", major))
+            self.read_by_all(7, [self.segment, word])
+
+    def test_damaged_segment_header_is_3(self):
+        self.patch(self.segment, 80, b"\x07")
+        self.read_by_all(3, [self.segment])
+
+    def test_file_that_is_no_segment_is_15(self):
+        other = self.work / "letter"
+        other.write_text("Dear reader", encoding="utf-8")
+        self.refused(15, "inspect", other, names=[other])
+
+
+class Sequences(Case):
+    def test_sequence_gone_is_11(self):
+        self.make("--capacity", "64KiB", "--max-event", "4KiB")
+        self.ok("pub", "s", "--size", "1KiB", "-n", "500")
+        oldest = self.ok("inspect", "s", "--json").json["oldest_seq"]
+        self.assertGreater(oldest, 0)
+        for policy in ("observe", "skip", "gate"):
+            self.refused(11, "tail", "s", "--from", "0", "--policy", policy, names=["'s'"])
+        self.refused(11, "inspect", "s", "--record", "0", names=["'s'"])
+
+    def test_sequence_gone_from_the_journal_is_11(self):
+        self.make("--capacity", "64KiB", "--max-event", "4KiB", "--journal")
+        self.ok("pub", "s", "--size", "1KiB", "-n", "500")
+        self.record_all()
+        first = self.ok("inspect", self.journal_of(), "--json").json["first_seq"]
+        self.assertGreater(first, 0)
+        self.refused(11, "inspect", self.journal_of(), "--record", "0", names=["sequence 0"])
+        ran = self.refused(11, "replay", "s", "--from", "0", names=["sequence 0"])
+        self.assertIn(str(first), ran.errors)
+        self.assertIn("tailrace replay s --from start", ran.errors)
+
+    def test_sequence_ahead_is_12(self):
+        self.make_journaled()
+        self.ok("pub", "s", "x", "y")
+        self.refused(12, "tail", "s", "--from", "3", names=["'s'", "3"])
+        self.refused(12, "inspect", "s", "--record", "2", names=["'s'", "2"])
+        self.record_all()
+        self.refused(12, "replay", "s", "--from", "3", names=["3"])
+        self.assertEqual(self.payloads("replay", "s", "--from", "2"), [])
+
+
+class Busy(Case):
+    def test_second_publisher_of_a_single_publisher_stream_is_13(self):
+        self.make("--capacity", "64KiB", "--single")
+        first = self.start("pub", "s", "x", "--repeat", "--rate", "10/s", "--name", "first")
+        self.wait_for_end(1)
+        self.refused(13, "pub", "s", "y", names=["'s'", "first", first.pid])
+        self.kill(first)
+        self.ok("pub", "s", "y")
+
+    def test_one_reader_too_many_is_13(self):
+        self.make("--capacity", "64KiB", "--readers", "1")
+        reader = self.start("tail", "s", "--policy", "gate", "--name", "one")
+        self.wait_for_reader("one")
+        self.refused(13, "tail", "s", "--policy", "skip", names=["'s'"])
+        self.ok("tail", "s", "-e")  # an observer needs no slot
+        self.kill(reader)
+        self.ok("tail", "s", "-e", "--policy", "gate")
+
+    def test_second_journal_writer_is_13(self):
+        self.make_journaled()
+        first = self.start_recorder()
+        self.refused(13, "record", "s", names=["'s'", first.pid])
+        self.end(first)
+
+    def test_durability_without_a_journal_writer_is_18(self):
+        self.make_journaled()
+        ran = self.refused(18, "pub", "s", "x", "--durable", names=["'s'"])
+        self.assertIn("tailrace record s", ran.errors)
+        self.assertEqual(self.end_sequence(), 0)
+
+
+class Places(Case):
+    def as_nobody(self, *words):
+        """Runs the command without root's rights."""
+        if os.geteuid() == 0:
+            reachable = subprocess.run([self.program, "version"], user="nobody", group="nogroup",
+                                       extra_groups=[], capture_output=True, check=False)
+            if reachable.returncode != 0:
+                self.skipTest("an ordinary user can't run the command from this directory")
+            for path in (self.work, self.rings):
+                path.chmod(0o755)
+            return {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        return {}
+
+    def test_stream_of_somebody_else_is_10(self):
+        self.make("--capacity", "64KiB", "--mode", "0600")
+        options = self.as_nobody()
+        if not options:
+            for name in ("control", "events"):
+                (self.rings / "s" / name).chmod(0)
+        for words in (("tail", "s"), ("pub", "s", "x"), ("lag", "s"), ("record", "s")):
+            self.refused(10, *words, names=["'s'", self.rings / "s" / "control"], **options)
+
+    def test_readers_need_no_write_permission(self):
+        self.make("--capacity", "64KiB", "--mode", "0644")
+        self.ok("pub", "s", "x")
+        options = self.as_nobody()
+        if not options:
+            self.skipTest("not root: every file here is our own")
+        self.assertEqual(self.ok("tail", "s", "-e", "--format", "raw", **options).lines, ["x"])
+        self.ok("lag", "s", **options)
+        self.ok("inspect", "s", **options)
+        self.refused(10, "pub", "s", "y", names=["'s'"], **options)
+
+    def test_place_that_may_not_be_written_is_10(self):
+        options = self.as_nobody()
+        if not options:
+            self.rings.chmod(0o555)
+        self.refused(10, "create", "s", "--capacity", "64KiB", names=["'s'", self.rings], **options)
+        self.rings.chmod(0o755)
+        self.assertEqual(list(self.rings.iterdir()), [])
+        self.make("--capacity", "64KiB", "--journal=/proc/journal", "--mode", "0666")
+        ran = self.run_any("record", "s", **options)
+        self.assertIn(ran.code, (4, 10), ran)  # /proc itself says ENOENT
+        self.assertIn("/proc/journal", ran.errors)
+
+    def small_disk(self, size):
+        if os.geteuid() != 0 or shutil.which("mount") is None:
+            self.skipTest("only root can mount a small file system")
+        path = self.work / "small"
+        path.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", path],
+                                 capture_output=True, check=False)
+        if mounted.returncode != 0:
+            self.skipTest(f"mount is not permitted: {mounted.stderr.decode().strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", path], check=False)
+        return path
+
+    def test_full_shared_memory_is_9_and_leaves_nothing(self):
+        path = self.small_disk("1m")
+        ran = self.refused(9, "create", "s", "--capacity", "4MiB", "--dir", path,
+                           names=["'s'", "4 MiB", path])
+        self.assertIn("--capacity", ran.errors)
+        self.assertEqual(list(path.iterdir()), [])
+        self.ok("create", "s", "--capacity", "64KiB", "--dir", path)
+        doctor = self.run_any("doctor", "--dir", path)
+        self.assertRegex(doctor.text, r"(?m)^warn .*ring memory .*--shm-size")
+
+    def test_full_journal_disk_is_9(self):
+        path = self.small_disk("1m")
+        self.make("--capacity", "64KiB", f"--journal={path}/journal")
+        self.ok("pub", "s", "kept")
+        self.refused(9, "record", "s", "--segment", "4MiB", names=[path])
+        self.assertEqual(self.payloads("tail", "s", "-e"), ["kept"])
+        self.assertFalse(list(pathlib.Path(path).rglob("*.seg")))

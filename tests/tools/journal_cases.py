@@ -1,0 +1,274 @@
+"""record, replay, verify, and inspect of what they leave."""
+
+import json
+import signal
+import time
+
+from sandbox import Case
+
+
+class Record(Case):
+    def test_record_then_replay_gives_the_same_events(self):
+        self.make_journaled()
+        self.ok("pub", "s", "--size", "100", "-n", "1000", "--type", "5")
+        live = self.ok("tail", "s", "-e", "--format", "digest").text
+        ran = self.record_all()
+        self.assertEqual(ran.text, "")
+        self.assertIn("backend ", ran.errors)
+        self.assertIn("recorded 1,000 events, durable below sequence 1000", ran.errors)
+        self.assertEqual(self.ok("replay", "s", "--speed", "max", "--format", "digest").text, live)
+        summary = self.ok("inspect", self.journal_of(), "--json").json
+        self.assertEqual((summary["kind"], summary["stream"]), ("journal", "s"))
+        self.assertEqual((summary["first_seq"], summary["end_seq"]), (0, 1000))
+        self.assertTrue(summary["clean_close"])
+        self.assertIsNone(summary["writer_pid"])
+        self.assertTrue(self.ok("verify", "s", "--json").json["sound"])
+
+    def test_record_prints_json_lines(self):
+        self.make_journaled()
+        self.ok("pub", "s", "x")
+        process = self.start_recorder("--json")
+        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 1)
+        lines = self.end(process).json_lines
+        self.assertEqual((lines[0]["event"], lines[0]["first_seq"]), ("started", 0))
+        self.assertIn(lines[0]["backend"], ("io_uring", "pwrite"))
+        self.assertTrue(lines[0]["backend_reason"])
+        self.assertEqual((lines[-1]["event"], lines[-1]["durable_seq"], lines[-1]["clean"]),
+                         ("ended", 1, True))
+
+    def test_record_works_without_io_uring(self):
+        self.make_journaled()
+        self.ok("pub", "s", "x", "-n", "100")
+        process = self.start_recorder("--backend", "pwrite", "--buffered", "--sync", "interval=1ms")
+        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 100)
+        self.assertIn("backend pwrite", self.end(process).errors)
+        self.assertEqual(len(self.payloads("replay", "s", "--speed", "max")), 100)
+
+    def test_record_killed_goes_on_in_its_successor(self):
+        self.make_journaled()
+        for part in range(3):
+            self.ok("pub", "s", "--size", "64", "-n", "200", "--type", part)
+            process = self.start_recorder()
+            self.wait_until("some durability", lambda: self.reader("journal")["seq"] > part * 200)
+            self.kill(process)
+            self.assertEqual(self.reader("journal")["state"], "STOPPED")
+        live = self.ok("tail", "s", "-e", "--format", "digest").text
+        self.record_all()
+        self.assertEqual(self.ok("replay", "s", "--speed", "max", "--format", "digest").text, live)
+        self.ok("verify", "s")
+
+    def test_record_shows_its_status_on_a_terminal(self):
+        self.make_journaled()
+        self.ok("pub", "s", "x")
+        publisher = self.start("pub", "s", "y", "--repeat", "--rate", "100/s")
+        self.wait_for_end(3)
+
+        def remove_later():
+            self.wait_until("durability", lambda: self.reader("journal")["seq"] > 150)
+            self.run_any("rm", "s", "--yes", "--force")
+
+        import threading
+        remover = threading.Thread(target=remove_later)
+        remover.start()
+        code, shown = self.on_terminal("record", "s", "--segment", "1MiB")
+        remover.join()
+        self.assertEqual(code, 0, shown)
+        self.assertRegex(shown, r"\r[^\n]*durable below #\d+")
+        self.assertIn("stream 's' was removed", shown)
+        self.assertIn("the journal is closed", shown)
+        publisher.wait(timeout=60)
+        self.assertEqual(publisher.returncode, 4)
+
+    def test_record_into_a_named_directory(self):
+        self.make()
+        self.ok("pub", "s", "x")
+        process = self.start("record", "s", "--segment", "1MiB", "--to", self.work / "elsewhere")
+        self.wait_until("the journal", lambda: (self.reader("journal") or {}).get("seq") == 1)
+        self.end(process)
+        self.assertEqual(self.payloads("replay", self.work / "elsewhere"), ["x"])
+
+    def test_pub_durable_waits_for_the_journal(self):
+        self.make_journaled()
+        process = self.start_recorder()
+        report = self.ok("pub", "s", "x", "y", "--durable", "--json").json
+        self.assertTrue(report["durable"])
+        self.assertGreaterEqual(self.reader("journal")["seq"], 2)
+        self.assertIn("durable", self.ok("pub", "s", "z", "--durable", "--timeout", "50s").text)
+        self.end(process)
+
+
+class Restart(Case):
+    def test_restart_continues_the_sequence_after_the_ring_is_gone(self):
+        self.make_journaled()
+        self.ok("pub", "s", "before", "before too")
+        self.record_all()
+        self.ok("rm", "s", "--yes")
+        again = self.ok("create", "s", "--capacity", "1MiB", "--journal", "--json").json
+        self.assertEqual(again["first_seq"], 2)
+        self.ok("pub", "s", "after")
+        self.record_all()
+        lines = self.ok("replay", "s", "--json").json_lines
+        self.assertEqual([(line["seq"], line["data"]) for line in lines],
+                         [(0, "before"), (1, "before too"), (2, "after")])
+
+
+class Replay(Case):
+    def setUp(self):
+        super().setUp()
+        self.make_journaled()
+
+    def fill(self, *words):
+        self.ok("pub", "s", *words)
+        self.record_all()
+
+    def test_replay_positions(self):
+        self.fill("a", "b", "c", "d", "e")
+        times = [line["time_ns"] for line in self.ok("replay", "s", "--json").json_lines]
+        for words, expected in (((), "abcde"), (("--from", "2"), "cde"), (("--from", "5"), ""),
+                                (("--from", "-2"), "de"), (("--from", "+1", "--to", "-1"), "bcd"),
+                                (("--to", "2"), "ab"), (("--from", "@" + times[3]), "de"),
+                                (("--to", "@" + times[3]), "abc"), (("--from", "@-1h"), "abcde"),
+                                (("--from", "end"), ""), (("-n", "2"), "ab")):
+            shown = "".join(self.payloads("replay", "s", "--speed", "max", *words))
+            self.assertEqual(shown, expected, words)
+
+    def test_replay_takes_a_directory_and_a_type(self):
+        self.ok("pub", "s", "one", "--type", "1")
+        self.fill("two", "--type", "2")
+        self.assertEqual(self.payloads("replay", self.journal_of(), "--type", "2"), ["two"])
+
+    def test_replay_keeps_its_pace(self):
+        self.fill("x", "-n", "5", "--rate", "20/s")
+        times = [int(line["time_ns"])
+                 for line in self.ok("replay", "s", "--speed", "max", "--json").json_lines]
+        span_s = (times[-1] - times[0]) / 1e9
+        for speed, words in ((1, ()), (2, ("--speed", "2x")), (0.5, ("--speed", "0.5x"))):
+            begin = time.monotonic()
+            self.ok("replay", "s", *words)
+            self.assertGreaterEqual(time.monotonic() - begin, 0.99 * span_s / speed)
+
+    def test_replay_cuts_idle_times(self):
+        self.fill("x", "y", "--rate", "1/s")
+        report = self.ok("replay", "s", "--gap-cap", "10ms")
+        self.assertRegex(report.errors, r"replayed 2 events in [\d.]+ [mu]s")
+
+    def test_replay_into_a_stream(self):
+        self.ok("pub", "s", "with a key", "--key", "77")
+        self.fill("--size", "50", "-n", "500", "--type", "3")
+        self.make(stream="copy")
+        report = self.ok("replay", "s", "--into", "copy", "--speed", "max", "--json").json
+        self.assertEqual((report["events"], report["lost_events"]), (501, 0))
+        self.assertEqual((report["first_seq"], report["next_seq"]), (0, 501))
+        self.assertEqual(self.ok("tail", "copy", "-e", "--format", "digest").text,
+                         self.ok("replay", "s", "--speed", "max", "--format", "digest").text)
+        original = self.ok("replay", "s", "-n", "1", "--json").json
+        copy = self.ok("tail", "copy", "-n", "1", "--from", "start", "--json").json
+        self.assertEqual(copy["key"], "77")
+        self.assertEqual(copy["event_time_ns"], original["time_ns"])
+
+    def test_replay_follows_a_running_journal(self):
+        recorder = self.start_recorder()
+        self.ok("pub", "s", "first", "--durable")
+        follower = self.start("replay", "s", "--follow", "--format", "raw")
+        self.assertEqual(self.read_line(follower), "first")
+        self.ok("pub", "s", "second")
+        self.assertEqual(self.read_line(follower), "second")
+        self.end(follower)
+        self.end(recorder)
+
+    def test_replay_ends_at_what_was_there(self):
+        recorder = self.start_recorder()
+        self.ok("pub", "s", "first", "--durable")
+        self.make(stream="copy")
+        # Into its own stream: a replay that chased the end would never be done.
+        self.ok("replay", "s", "--into", "s", "--speed", "max")
+        self.assertEqual(self.end_sequence(), 2)
+        self.end(recorder)
+
+    def test_replay_interrupted_is_130(self):
+        self.fill("x", "y", "--rate", "1/s")
+        replay = self.start("replay", "s", "--speed", "0.001x", "--format", "raw")
+        self.assertEqual(self.read_line(replay), "x")
+        self.end(replay, by=signal.SIGINT, code=130)
+
+    def test_replay_ends_well_when_the_pipe_is_closed(self):
+        self.fill("--size", "1KiB", "-n", "900")
+        replay = self.start("replay", "s", "--speed", "max", "--format", "raw")
+        self.read_line(replay)
+        replay.stdout.close()
+        self.assertEqual(replay.wait(timeout=60), 0)
+
+    def test_replay_reports_a_gap_of_the_journal_with_3(self):
+        self.ok("rm", "s", "--yes")
+        self.make("--capacity", "64KiB", "--max-event", "4KiB", "--journal")
+        self.ok("pub", "s", "kept")
+        self.record_all()
+        # Nobody records while the ring is lapped.
+        self.ok("pub", "s", "--size", "1KiB", "-n", "500")
+        ran = self.end(self.start_recorder(), code=3)
+        self.assertIn("lost before they were journaled", ran.errors)
+        shown = self.run_any("replay", "s", "--speed", "max", "--json")
+        self.assertEqual(shown.code, 3, shown)
+        sequence = 0
+        for line in shown.json_lines:
+            self.assertEqual(line.get("gap_first_seq", line.get("seq")), sequence)
+            sequence += line.get("gap_events", 1)
+        self.assertEqual(sequence, 501)
+        report = self.ok("verify", "s", "--json").json
+        self.assertEqual(report["gaps"], 1)
+
+
+class Look(Case):
+    def setUp(self):
+        super().setUp()
+        self.make_journaled()
+        self.ok("pub", "s", "zero", "one", "two", "--type", "4")
+        self.record_all()
+
+    def test_inspect_prints_one_event_of_ring_or_journal(self):
+        from_ring = self.ok("inspect", "s", "--record", "1", "--json").json
+        self.assertEqual((from_ring["seq"], from_ring["data"]), (1, "one"))
+        self.assertIn("6f 6e 65", self.ok("inspect", "s", "--record", "1", "--hex").text)
+        self.ok("rm", "s", "--yes")
+        self.assertEqual(self.ok("inspect", "s", "--record", "1", "--json").json, from_ring)
+        self.assertEqual(self.ok("inspect", self.journal_of(), "--record", "1", "--json").json,
+                         from_ring)
+
+    def test_inspect_describes_segments(self):
+        segments = self.ok("inspect", self.journal_of(), "--segments", "--json").json["segments"]
+        self.assertEqual(segments[0]["path"], str(self.segments_of()[0]))
+        self.assertEqual((segments[0]["first_seq"], segments[0]["end_seq"]), (0, 3))
+        one = self.ok("inspect", self.segments_of()[0], "--json").json
+        self.assertEqual((one["kind"], one["state"]), ("segment", segments[0]["state"]))
+        self.assertRegex(self.ok("inspect", self.journal_of(), "--segments").text,
+                         r"(?m)^ *1  \w+ +0 +3 ")
+
+    def test_inspect_describes_a_stream(self):
+        publisher = self.start("pub", "s", "x", "--repeat", "--rate", "1/s", "--name", "ticker")
+        self.wait_for_end(4)
+        stream = self.ok("inspect", "s", "--json").json
+        self.assertEqual((stream["kind"], stream["end_seq"] >= 4), ("stream", True))
+        self.assertEqual([(one["name"], one["pid"], one["alive"]) for one in stream["publishers"]],
+                         [("ticker", publisher.pid, True)])
+        self.assertEqual((stream["journal"]["state"], stream["journal"]["durable_seq"]),
+                         ("stopped", 3))
+        self.assertIn("ticker", self.ok("inspect", "s").text)
+        by_path = self.ok("inspect", self.rings / "s", "--json").json
+        self.assertEqual(by_path["id"], stream["id"])
+        self.end(publisher)
+
+    def test_verify_finds_a_damaged_byte(self):
+        self.assertIn("sound", self.ok("verify", self.journal_of()).text)
+        segment = self.segments_of()[0]
+        data = segment.read_bytes()
+        self.patch(segment, data.index(b"one"), b"0ne")
+        ran = self.run_any("verify", "s")
+        self.assertEqual(ran.code, 3, ran)
+        self.assertRegex(ran.text, r"(?m)^DAMAGE .*damaged_batch")
+        report = self.run_any("verify", "s", "--json").json
+        self.assertFalse(report["sound"])
+        finding = next(one for one in report["findings"] if one["damage"])
+        self.assertEqual((finding["segment"], finding["first_seq"]), (1, 0))
+        self.refused(3, "replay", "s", "--speed", "max", names=[str(self.journal_of())])
+        error = json.loads(self.run_any("replay", "s", "--json").errors)["error"]
+        self.assertEqual(error["code"], "corrupt")

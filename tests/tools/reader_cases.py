@@ -1,0 +1,249 @@
+"""tail and lag."""
+
+import base64
+import json
+import re
+import signal
+
+from sandbox import Case
+
+SMALL = ("--capacity", "64KiB", "--max-event", "4KiB")
+
+
+class Tail(Case):
+    def publish_letters(self):
+        self.make()
+        self.ok("pub", "s", stdin=b"a\nb\nc\nd\ne\n")
+
+    def letters(self, *words):
+        return "".join(self.payloads("tail", "s", "-e", *words))
+
+    def test_tail_positions_by_sequence(self):
+        self.publish_letters()
+        for words, expected in (((), "abcde"), (("--from", "start"), "abcde"),
+                                (("--from", "end"), ""), (("--from", "2"), "cde"),
+                                (("--from", "5"), ""), (("--from", "+1"), "bcde"),
+                                (("--from", "-2"), "de"), (("--from", "-99"), "abcde"),
+                                (("--from", "#3"), "de"), (("--to", "2"), "ab"),
+                                (("--to", "-1"), "abcd"), (("--from", "1", "--to", "3"), "bc"),
+                                (("--from", "3", "--to", "3"), ""),
+                                (("--from", "+1", "-n", "2"), "bc"), (("--to", "end"), "abcde")):
+            self.assertEqual(self.letters(*words), expected, words)
+
+    def test_tail_positions_by_time(self):
+        self.make()
+        for letter in "abc":
+            self.ok("pub", "s", letter)
+        events = self.ok("tail", "s", "-e", "--json").json_lines
+        second = events[1]
+        self.assertEqual(self.letters("--from", "@" + second["time_ns"]), "bc")
+        self.assertEqual(self.letters("--from", "@" + second["time"]), "bc")
+        self.assertEqual(self.letters("--to", "@" + second["time_ns"]), "a")
+        self.assertEqual(self.letters("--from", "@-1h"), "abc")
+        self.assertEqual(self.letters("--from", "@-1ns"), "")
+        self.assertEqual(self.letters("--to", "@-1h"), "")
+        # Without -e it ends too: the time has passed.
+        self.assertEqual(self.payloads("tail", "s", "--from", "start", "--to", "@-1ns"),
+                         ["a", "b", "c"])
+
+    def test_tail_by_time_needs_times(self):
+        self.make("--capacity", "64KiB", "--publish-time", "off")
+        self.refused(2, "tail", "s", "--from", "@-1h", names=["s"])
+
+    def test_tail_follows_live_until_it_is_told_to_stop(self):
+        self.make()
+        self.ok("pub", "s", "old")
+        for policy in ("gate", "skip"):
+            reader = self.start("tail", "s", "--policy", policy, "--name", policy,
+                                "--format", "raw")
+            self.wait_for_reader(policy)
+            self.ok("pub", "s", f"new to {policy}")
+            self.assertEqual(self.read_line(reader), f"new to {policy}")
+            self.end(reader, by=signal.SIGINT)
+
+    def test_tail_observer_leaves_no_trace(self):
+        self.make()
+        reader = self.start("tail", "s", "--from", "start", "--format", "raw")
+        self.ok("pub", "s", "seen")
+        self.assertEqual(self.read_line(reader), "seen")
+        self.assertEqual(self.ok("lag", "s", "--json").json["readers"], [])
+        self.end(reader)
+
+    def test_tail_json_is_one_object_per_event(self):
+        self.make()
+        self.ok("pub", "s", 'say "hi"\t\\', "--type", "9")
+        self.ok("pub", "s", stdin=b"\xff\x00\n")
+        text, binary = self.ok("tail", "s", "-e", "--json").json_lines
+        self.assertEqual(list(text),
+                         ["stream", "seq", "time", "time_ns", "type", "size_bytes", "data"])
+        self.assertEqual(text["data"], 'say "hi"\t\\')
+        self.assertIsInstance(text["time_ns"], str)
+        self.assertRegex(text["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
+        self.assertEqual(base64.b64decode(binary["data_b64"]), b"\xff\x00")
+        self.assertNotIn("data", binary)
+
+    def test_tail_text_is_safe_on_a_terminal(self):
+        self.make()
+        self.ok("pub", "s", stdin=b"\033[31mred\r\n")
+        self.ok("pub", "s", "two\nlines")
+        ran = self.ok("tail", "s", "-e")
+        self.assertNotIn("\033", ran.text)
+        self.assertEqual(len(ran.lines), 2, ran)
+        self.assertIn("0x1b5b33316d7265640d", ran.lines[0])
+        self.assertIn("two\\nlines", ran.lines[1])
+        self.assertRegex(ran.lines[1], r"^\d\d:\d\d:\d\d\.\d{9}Z  #1  ")
+
+    def test_tail_hex_and_digest(self):
+        self.make()
+        self.ok("pub", "s", "hello", "hello", "world", "--type", "3")
+        self.assertIn("0000  68 65 6c 6c 6f ", self.ok("tail", "s", "-e", "--format", "hex").text)
+        digests = [line.split() for line in self.ok("tail", "s", "-e", "--format", "digest").lines]
+        self.assertEqual([digest[:3] for digest in digests],
+                         [["0", "3", "5"], ["1", "3", "5"], ["2", "3", "5"]])
+        self.assertEqual(digests[0][3], digests[1][3])
+        self.assertNotEqual(digests[0][3], digests[2][3])
+
+    def test_tail_chooses_by_type(self):
+        self.make()
+        for number in (1, 2, 1):
+            self.ok("pub", "s", f"of {number}", "--type", number)
+        self.assertEqual(self.payloads("tail", "s", "-e", "--type", "1"), ["of 1", "of 1"])
+
+    def test_tail_ends_well_when_the_pipe_is_closed(self):
+        self.make()
+        self.ok("pub", "s", "first")
+        busy = self.start("tail", "s", "--from", "start", "--format", "raw")
+        self.assertEqual(self.read_line(busy), "first")
+        busy.stdout.close()
+        self.ok("pub", "s", "second")
+        self.assertEqual(busy.wait(timeout=60), 0, "closed while events come")
+        idle = self.start("tail", "s", "--from", "start", "--format", "raw")
+        self.assertEqual(self.read_line(idle), "first")
+        idle.stdout.close()
+        self.assertEqual(idle.wait(timeout=60), 0, "closed while nothing comes")
+
+    def test_tail_that_is_too_slow_is_told_the_exact_gap(self):
+        self.make(*SMALL)
+        reader = self.start("tail", "s", "--policy", "skip", "--name", "late", "--json")
+        self.wait_for_reader("late")
+        reader.send_signal(signal.SIGSTOP)
+        self.ok("pub", "s", "--size", "1KiB", "-n", "1000")
+        reader.send_signal(signal.SIGCONT)
+        self.wait_until("its end", lambda: self.reader("late")["seq"] == 1000)
+        self.wait_until("its lines", lambda: self.reader("late")["lost_events"] > 0)
+        ran = self.end(reader, code=3)
+        next_sequence = 0
+        for line in ran.json_lines:
+            if "gap_first_seq" in line:
+                self.assertEqual(line["gap_first_seq"], next_sequence)
+                next_sequence += line["gap_events"]
+            else:
+                self.assertEqual(line["seq"], next_sequence)
+                next_sequence += 1
+        self.assertEqual(next_sequence, 1000)
+
+    def test_tail_that_gates_misses_nothing(self):
+        self.make(*SMALL)
+        reader = self.start("tail", "s", "--policy", "gate", "--name", "slow", "--rate", "2000/s",
+                            "-n", "500", "--format", "digest")
+        self.wait_for_reader("slow")
+        self.ok("pub", "s", "--size", "1KiB", "-n", "500")
+        ran = self.end(reader, by=None)
+        self.assertEqual([int(line.split()[0]) for line in ran.lines], list(range(500)))
+
+    def test_tail_timeout_is_5(self):
+        self.make()
+        self.refused(5, "tail", "s", "--timeout", "50ms", names=["s", "50.0 ms"])
+
+    def test_tail_interrupted_before_its_end_is_130(self):
+        self.make()
+        reader = self.start("tail", "s", "-n", "5", "--policy", "gate", "--name", "r")
+        self.wait_for_reader("r")
+        self.end(reader, code=130)
+
+
+class Lag(Case):
+    def test_lag_of_each_reader_in_events_bytes_and_time(self):
+        self.make()
+        reader = self.start("tail", "s", "--policy", "gate", "--name", "stuck", "--delay", "1h")
+        self.wait_for_reader("stuck")
+        self.ok("pub", "s", "x", "-n", "10")
+        # It pauses after the first one.
+        self.wait_until("the first event to be read", lambda: self.reader("stuck")["seq"] == 1)
+        row = self.reader("stuck")
+        self.assertEqual(
+            list(row),
+            ["stream", "reader", "pid", "policy", "seq", "end_seq", "lag_events", "lag_bytes",
+             "lag_ns", "lost_events", "room_ratio", "state"])
+        self.assertEqual((row["pid"], row["policy"]), (reader.pid, "gate"))
+        self.assertEqual((row["end_seq"], row["lag_events"]), (10, 9))
+        self.assertEqual(row["lag_bytes"], 9 * 32)
+        self.assertIsInstance(row["lag_ns"], str)
+        self.assertGreater(int(row["lag_ns"]), 0)
+        old = self.wait_until("100 ms to pass", lambda: int(self.reader("stuck")["lag_ns"]) > 10**8)
+        self.assertTrue(old)
+        self.assertEqual(self.reader("stuck")["state"], "LAGGING")
+        self.assertRegex(self.ok("lag", "s").text,
+                         r"(?m)^s +stuck +\d+ +gate +1 +10 +9 +288 B +[\d.]+ \w+ .* LAGGING$")
+        self.assertEqual(len(self.ok("lag", "--reader", "stuck").lines), 2)
+
+    def test_lag_fail_above_is_6(self):
+        self.make()
+        reader = self.start("tail", "s", "--policy", "gate", "--name", "stuck", "--delay", "1h")
+        self.wait_for_reader("stuck")
+        self.ok("lag", "s", "--fail-above", "0ev")
+        self.ok("pub", "s", "x", "-n", "10")
+        self.wait_until("the first event to be read", lambda: self.reader("stuck")["seq"] == 1)
+        self.ok("lag", "s", "--fail-above", "9ev")
+        self.ok("lag", "s", "--fail-above", "10h")
+        for limit in ("8ev", "1ns"):
+            ran = self.run_any("lag", "s", "--fail-above", limit)
+            self.assertEqual(ran.code, 6, ran)
+            self.assertIn("s/stuck is ", ran.errors)
+        watching = self.run_any("lag", "s", "--watch", "10ms", "--fail-above", "8ev")
+        self.assertEqual(watching.code, 6, watching)
+        self.kill(reader)
+
+    def test_lag_shows_who_was_killed(self):
+        self.make()
+        reader = self.start("tail", "s", "--policy", "gate", "--name", "victim")
+        self.wait_for_reader("victim")
+        self.kill(reader)
+        self.assertEqual(self.reader("victim")["state"], "STOPPED")
+
+    def test_lag_watch_tells_a_stalled_reader(self):
+        self.make()
+        reader = self.start("tail", "s", "--policy", "gate", "--name", "r", "--delay", "1h")
+        self.wait_for_reader("r")
+        self.ok("pub", "s", "x", "-n", "5")
+        watch = self.start("lag", "s", "--watch", "20ms", "--json")
+
+        def is_stalled():
+            row = json.loads(self.read_line(watch))["readers"][0]
+            return row["state"] == "STALLED" and row["trend_events_per_s"] == 0
+
+        self.wait_until("STALLED", is_stalled)
+        self.end(watch, by=signal.SIGINT)
+        self.kill(reader)
+
+    def test_lag_watch_as_text_has_a_trend(self):
+        self.make_journaled()
+        watch = self.start("lag", "--watch", "s")
+        self.assertRegex(self.read_line(watch), r"^STREAM .* TREND +STATE$")
+        self.end(watch)
+        watch = self.start("lag", "s", "--watch", "10ms")
+        self.assertRegex(self.read_line(watch), r"^STREAM .* TREND +STATE$")
+        watch.stdout.close()
+        self.assertEqual(watch.wait(timeout=60), 0)
+
+    def test_lag_of_an_unknown_reader_is_4(self):
+        self.make()
+        self.refused(4, "lag", "s", "--reader", "nobody", names=["nobody"])
+
+    def test_lag_without_names_shows_all_streams(self):
+        self.make_journaled(stream="a")
+        self.make_journaled(stream="b")
+        rows = self.ok("lag", "--json").json["readers"]
+        self.assertEqual([(row["stream"], row["reader"]) for row in rows],
+                         [("a", "journal"), ("b", "journal")])
+        self.assertTrue(all(re.fullmatch(r"\d+", row["lag_ns"]) for row in rows))

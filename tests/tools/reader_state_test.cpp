@@ -1,0 +1,48 @@
+#include "reader_state.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace tailrace::tool;
+
+namespace {
+
+ReaderPicture picture(tailrace::Sequence sequence, std::uint64_t lag_events, std::uint64_t age_ns) {
+    ReaderPicture reader;
+    reader.is_alive = true;
+    reader.sequence = sequence;
+    reader.lag.events = lag_events;
+    reader.lag.age_ns = age_ns;
+    return reader;
+}
+
+}  // namespace
+
+TEST_CASE("reader_state: what is on its way is no lag, what is old or large is.") {
+    CHECK(reader_state(picture(10, 0, 0), {}) == ReaderState::ok);
+    CHECK(reader_state(picture(10, 5, 2'000), {}) == ReaderState::ok);
+    CHECK(reader_state(picture(10, 5, 200'000'000), {}) == ReaderState::lagging);
+    ReaderPicture half_full = picture(10, 5, 2'000);
+    half_full.room_ratio = 0.4;
+    CHECK(reader_state(half_full, {}) == ReaderState::lagging);
+}
+
+TEST_CASE("reader_state: a reader that doesn't move while events wait is stalled.") {
+    const ReaderPicture before = picture(10, 5, 2'000);
+    CHECK(reader_state(picture(10, 9, 3'000), before) == ReaderState::stalled);
+    CHECK(reader_state(picture(11, 9, 3'000), before) == ReaderState::ok);
+    // Nothing was unread at the first look: it had nothing to move for.
+    CHECK(reader_state(picture(10, 9, 3'000), picture(10, 0, 0)) == ReaderState::ok);
+}
+
+TEST_CASE("reader_state: a dead reader is stopped, one that loses events is overrun.") {
+    ReaderPicture dead = picture(10, 5, 2'000);
+    dead.is_alive = false;
+    CHECK(reader_state(dead, {}) == ReaderState::stopped);
+    ReaderPicture losing = picture(20, 5, 2'000);
+    losing.lost_events = 7;
+    CHECK(reader_state(losing, picture(10, 5, 2'000)) == ReaderState::overrun);
+    CHECK(reader_state(losing, {}) == ReaderState::ok);  // it may have been long ago
+    ReaderPicture outside = picture(20, 5, 2'000);
+    outside.room_ratio = 0.0;
+    CHECK(reader_state(outside, {}) == ReaderState::overrun);
+}
