@@ -5,6 +5,7 @@
 #include <set>
 
 using tailrace::ErrorCode;
+using tailrace::tool::exit_code_of;
 using tailrace::tool::ExitCode;
 
 TEST_CASE("exit_code: every exit code that an error can have is in the table.") {
@@ -19,8 +20,8 @@ TEST_CASE("exit_code: every exit code that an error can have is in the table.") 
     for (int code = 0; code <= static_cast<int>(ErrorCode::unsupported); ++code) {
         const auto error = static_cast<ErrorCode>(code);
         INFO(tailrace::error_code_name(error));
-        CHECK(listed.contains(static_cast<int>(tailrace::tool::exit_code_of(error))));
-        CHECK(tailrace::tool::exit_code_of(error) != ExitCode::done);
+        CHECK(listed.contains(static_cast<int>(exit_code_of(error))));
+        CHECK(exit_code_of(error) != ExitCode::done);
     }
 }
 

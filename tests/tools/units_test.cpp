@@ -64,7 +64,7 @@ TEST_CASE("units: what is printed is short and has its unit.") {
     CHECK(size_text(64) == "64 B");
     CHECK(size_text(65536) == "64 KiB");
     CHECK(size_text(2621440) == "2.5 MiB");
-    CHECK(size_text(1048575) == "1 MiB");
+    CHECK(size_text(1048575) == "1.0 MiB");
     CHECK(duration_text(812) == "812 ns");
     CHECK(duration_text(3'100) == "3.1 us");
     CHECK(duration_text(98'400'000) == "98.4 ms");
