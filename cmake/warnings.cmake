@@ -22,6 +22,12 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
     list(APPEND tailrace_warning_flags -Wno-restrict)
 endif()
 
+# Its manual says that it takes the code a sanitizer adds for reads of uninitialised variables. The
+# release build, with more optimisation and no sanitizer, keeps the warning.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND TAILRACE_SANITIZE)
+    list(APPEND tailrace_warning_flags -Wno-maybe-uninitialized)
+endif()
+
 set(tailrace_known_compiler FALSE)
 if((CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION MATCHES "^12\\.")
    OR (CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION MATCHES "^14\\."))
