@@ -153,7 +153,8 @@ bool WritePipeline::should_flush() noexcept {
         case SyncPolicy::group:
             break;
     }
-    if (slot_count_ == 0 || unflushed_bytes_ >= policy_.flush_size_bytes) return true;
+    if (slot_count_ == 0 && !expects_more_) return true;
+    if (unflushed_bytes_ >= policy_.flush_size_bytes) return true;
     return time_.elapsed_ns() - last_flush_ns_ >= kMaxFlushDelayNs;
 }
 

@@ -66,6 +66,10 @@ public:
     // The next pump flushes all that is written, whatever the policy.
     void request_flush() noexcept { flush_requested_ = true; }
 
+    // Full batches keep coming: a flush may wait for more of them to cover, though not for long.
+    // Matters where a write has completed when it was submitted, so that nothing in flight tells.
+    void expect_more(bool more) noexcept { expects_more_ = more; }
+
     [[nodiscard]] bool is_writing() const noexcept { return slot_count_ > 0; }
     [[nodiscard]] bool is_busy() const noexcept { return slot_count_ > 0 || flush_in_flight_; }
     // Nothing in flight, and all that was submitted is durable. Never after a failure: what a
@@ -126,6 +130,7 @@ private:
     std::uint64_t last_flush_ns_ = 0;
     bool flush_in_flight_ = false;
     bool flush_requested_ = false;
+    bool expects_more_ = false;
     std::uint32_t flush_attempts_ = 0;
     Sequence flush_sequence_ = 0;  // what the flush in flight makes durable
     std::uint64_t flush_bytes_ = 0;

@@ -115,6 +115,8 @@ bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
     bool moved = pipeline_->pump(0);
     if (!is_running()) return moved;
     if (place_batches()) moved = true;
+    pipeline_->expect_more(placed_full_);
+    if (!placed_full_ && pipeline_->pump(0)) moved = true;
     if (advance_roll()) moved = true;
     if (mark_if_idle()) moved = true;
     pipeline_->kick();
@@ -143,8 +145,11 @@ bool WriterCore::fits(std::uint64_t slot_bytes) const noexcept {
 
 bool WriterCore::place_batches() noexcept {
     bool moved = false;
+    bool is_forced = false;
+    placed_full_ = false;
     while (phase_ == Phase::writing && pipeline_->has_room()) {
         if (!filler_.has_ready()) {
+            is_forced = true;
             // Not full: it goes when nothing else is under way, so that the next one gathers
             // meanwhile.
             const bool under_way = options_.sync_policy == SyncPolicy::group
@@ -167,6 +172,7 @@ bool WriterCore::place_batches() noexcept {
         } else {
             place(filler_.front());
             filler_.pop_front();
+            if (!is_forced) placed_full_ = true;
         }
     }
     return moved;

@@ -145,6 +145,7 @@ private:
 
     Phase phase_ = Phase::writing;
     bool closing_ = false;
+    bool placed_full_ = false;      // in the last round: more will likely follow
     std::optional<Error> refusal_;  // what made the writer fail, if not the pipeline
     int no_space_errno_ = 0;        // the next segment has no room; tried again
     std::uint64_t next_spare_try_ns_ = 0;

@@ -262,6 +262,26 @@ TEST_CASE("write pipeline: policies decide when a flush begins, never what it co
         fixture.pipeline.pump(0);
         CHECK(fixture.queue.flushes == 2);
     }
+    SECTION("group: not before more has come, while more is expected") {
+        Pipeline fixture(SyncPolicy::group, 2 * 8192);
+        fixture.pipeline.expect_more(true);
+        fixture.submit(1);
+        fixture.queue.complete(0);
+        fixture.pipeline.pump(0);
+        CHECK(fixture.queue.flushes == 0);
+        SECTION("enough has come") {
+            fixture.submit(2);
+            fixture.queue.complete(0);
+        }
+        SECTION("no more is expected") {
+            fixture.pipeline.expect_more(false);
+        }
+        SECTION("it takes too long") {
+            fixture.time.pass_ns(2'000'000);
+        }
+        fixture.pipeline.pump(0);
+        CHECK(fixture.queue.flushes == 1);
+    }
     SECTION("group: while writes are under way, when enough has gathered") {
         Pipeline fixture(SyncPolicy::group, 2 * 8192);
         for (Sequence end = 1; end <= 4; ++end)
