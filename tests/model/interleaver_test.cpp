@@ -1,0 +1,112 @@
+// The explorer itself: it finds what it must find, and counts what there is.
+
+#include "model/interleaver.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <string>
+
+using namespace tailrace::test;
+
+TEST_CASE("interleaver: two actors of three pieces have twenty schedules", "[model][interleaver]") {
+    std::map<std::string, int> orders;
+    const Exploration seen = explore({.preemptions = 99}, [&](Interleaver& run) {
+        std::string order;
+        for (const char* const name : {"a", "b"}) {
+            run.actor(name, [&run, &order, name] {
+                for (int piece = 0; piece < 3; ++piece) {
+                    order += name;
+                    if (piece < 2) run.step("piece");
+                }
+            });
+        }
+        CHECK(run.play());
+        ++orders[order];
+    });
+
+    CHECK(seen.is_complete);
+    CHECK(seen.schedules == 20);
+    CHECK(orders.size() == 20);
+}
+
+TEST_CASE("interleaver: without preemptions actors run one after the other",
+          "[model][interleaver]") {
+    const Exploration seen = explore({.preemptions = 0}, [&](Interleaver& run) {
+        std::string order;
+        for (const char* const name : {"a", "b"}) {
+            run.actor(name, [&run, &order, name] {
+                order += name;
+                run.step("piece");
+                order += name;
+            });
+        }
+        CHECK(run.play());
+        run.outcome(order);
+    });
+
+    CHECK(seen.is_complete);
+    CHECK(seen.count("aabb") == 1);
+    CHECK(seen.count("bbaa") == 1);
+    CHECK(seen.schedules == 2);
+}
+
+TEST_CASE("interleaver: an update that isn't atomic is lost in some schedules",
+          "[model][interleaver]") {
+    const Exploration seen = explore({.preemptions = 1}, [&](Interleaver& run) {
+        int counter = 0;
+        for (const char* const name : {"a", "b"}) {
+            run.actor(name, [&] {
+                const int read = counter;
+                run.step("read");
+                counter = read + 1;
+            });
+        }
+        run.play();
+        run.outcome(counter == 2 ? "both" : "one lost");
+    });
+
+    CHECK(seen.count("both") > 0);
+    CHECK(seen.count("one lost") > 0);
+    CHECK(seen.example({"one lost"}).find("read") != std::string::npos);
+}
+
+TEST_CASE("interleaver: actors that wait for each other are found out", "[model][interleaver]") {
+    const Exploration seen = explore({.preemptions = 1}, [&](Interleaver& run) {
+        bool a = false;
+        bool b = false;
+        run.actor("a", [&] {
+            run.block_until([&] { return b; });
+            a = true;
+        });
+        run.actor("b", [&] {
+            run.block_until([&] { return a; });
+            b = true;
+        });
+        run.outcome(run.play() ? "ended" : "stuck");
+    });
+
+    CHECK(seen.count("stuck") == seen.schedules);
+}
+
+TEST_CASE("interleaver: a mortal actor dies at each of its steps", "[model][interleaver]") {
+    const Exploration seen = explore({.preemptions = 0}, [&](Interleaver& run) {
+        int done = 0;
+        int deaths = 0;
+        run.actor(
+            "mortal",
+            [&] {
+                for (; done < 3; ++done)
+                    run.step("piece");
+            },
+            [&] { ++deaths; });
+        CHECK(run.play());
+        CHECK(run.has_died("mortal") == (deaths == 1));
+        run.outcome(deaths == 0 ? "lived" : "died after " + std::to_string(done));
+    });
+
+    CHECK(seen.is_complete);
+    CHECK(seen.schedules == 4);
+    CHECK(seen.count("lived") == 1);
+    CHECK(seen.count("died after 0") == 1);
+    CHECK(seen.count("died after 2") == 1);
+}
