@@ -3,12 +3,10 @@
 include(CMakePackageConfigHelpers)
 
 set(tailrace_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tailrace")
-if(TARGET tailrace_base)
-    install(
-        EXPORT tailraceTargets
-        NAMESPACE tailrace::
-        DESTINATION "${tailrace_package_dir}")
-endif()
+install(
+    EXPORT tailraceTargets
+    NAMESPACE tailrace::
+    DESTINATION "${tailrace_package_dir}")
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/tailraceConfig.cmake.in"
                               "${PROJECT_BINARY_DIR}/tailraceConfig.cmake"
                               INSTALL_DESTINATION "${tailrace_package_dir}")
