@@ -431,7 +431,7 @@ WORDS = [
     ("iostream", LIBRARIES, CODE, r"#\s*include\s*<iostream>", False,
      "a library returns an Error and prints nothing; tools/ prints", "#include <iostream>"),
     ("sleep_in_test", ("tests/",), CODE,
-     r"\b(sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep)\b|::sleep\s*\(|\bsleep\s*\(\d", True,
+     r"\b(sleep_for|sleep_until|usleep|(clock_)?nanosleep)\b|::sleep\s*\(|\bsleep\s*\(\d", True,
      "wait for the condition itself, with a watchdog", "std::this_thread::sleep_for(1ms);"),
     ("using_namespace", (), (".hpp",), r"\busing\s+namespace\b", True,
      "spell the names: a header's using reaches everybody", "using namespace std;"),
