@@ -43,12 +43,16 @@ std::string remove_hint(const std::string& stream) {
     return "tailrace rm " + stream + " --yes";
 }
 
-Result<void> check_identity(const StreamHeader& header, const std::string& path) {
+Result<void> check_magic(const StreamHeader& header, const std::string& path) {
     if (header.magic != kControlMagic) {
         return make_error(ErrorCode::not_tailrace,
                           "'" + path + "' is not a Tailrace ring: it begins with other bytes",
                           "choose another --dir, or move that file away");
     }
+    return {};
+}
+
+Result<void> check_version(const StreamHeader& header, const std::string& path) {
     if (header.layout_major != kLayoutMajor || header.features != 0) {
         const bool newer = header.layout_major > kLayoutMajor || header.features != 0;
         return make_error(ErrorCode::incompatible,
@@ -86,7 +90,7 @@ Result<StreamHeader> read_header(int fd, const std::string& path, const std::str
     const ssize_t count = ::pread(fd, &header, sizeof(header), 0);
     if (count < 0) return os_error(errno, "cannot read '" + path + "'");
     if (static_cast<std::size_t>(count) >= sizeof(header.magic)) {
-        if (auto checked = check_identity(header, path); !checked) return checked.error();
+        if (auto checked = check_magic(header, path); !checked) return checked.error();
     }
     if (static_cast<std::size_t>(count) < sizeof(header)) {
         return make_error(ErrorCode::truncated,
@@ -94,6 +98,7 @@ Result<StreamHeader> read_header(int fd, const std::string& path, const std::str
                               " bytes are left of its header",
                           remove_hint(stream));
     }
+    if (auto checked = check_version(header, path); !checked) return checked.error();
     if (header.header_size_bytes != sizeof(header) ||
         header.header_checksum != header_checksum(header) || !has_sound_fields(header)) {
         return make_error(ErrorCode::corrupt,

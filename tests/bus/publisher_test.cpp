@@ -233,7 +233,8 @@ TEST_CASE("publisher: an event beyond the largest is refused, now and for ever",
     CHECK(publisher.region().tail() == Place{0, 0});
 }
 
-TEST_CASE("publisher: a size beyond 32 bits isn't taken for the small one in its lower half", "[bus][publisher]") {
+TEST_CASE("publisher: a size beyond 32 bits isn't taken for the small one in its lower half",
+          "[bus][publisher]") {
     const TestStream stream(small_stream(either()));
     Publisher publisher = stream.publisher();
     // Never read: refused by its size alone.
