@@ -343,7 +343,8 @@ void register_lag(CLI::App& app) {
                "--fail-above",
                flags->limit,
                parse_limit,
-               "Exit code 6 when a reader is further behind: 10000ev, 250ms");
+               "Exit code 6 when a reader is further behind: 10000ev, 250ms")
+        ->type_name("LIMIT");
 }
 
 }  // namespace tailrace::tool

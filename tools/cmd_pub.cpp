@@ -312,9 +312,8 @@ void Publishing::report() const {
         out().write("published 0 events\n");
         return;
     }
-    out().write(fmt::format("published {} event{} ({}) seq {}..{}{}\n",
-                            count_text(events_),
-                            events_ == 1 ? "" : "s",
+    out().write(fmt::format("published {} ({}) seq {}..{}{}\n",
+                            counted(events_, "event"),
                             size_text(bytes_),
                             first_sequence_,
                             last,
@@ -384,8 +383,10 @@ void register_pub(CLI::App& app) {
         *command, "--rate", flags->rate_per_s, parse_rate_per_s, "At most so many: 1000/s, 100k/s");
     command->add_option("--type", flags->fields.type, "The events' type, 0 to 65535")
         ->capture_default_str();
-    command->add_option("--key", flags->key, "The events' key: a number, or a text to be hashed");
+    command->add_option("--key", flags->key, "The events' key: a number, or a text to be hashed")
+        ->type_name("KEY");
     command->add_option("--name", flags->name, "What other tools call this publisher")
+        ->type_name("NAME")
         ->capture_default_str();
     command->add_flag("--durable", flags->durable, "Wait until the journal has made them durable");
     add_parsed(*command,

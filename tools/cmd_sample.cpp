@@ -195,6 +195,7 @@ void register_sample(CLI::App& app) {
     add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many");
     add_parsed(*command, "--for", flags->duration_ns, parse_duration_ns, "Stop after this long");
     command->add_option("--name", flags->name, "What other tools call this publisher")
+        ->type_name("NAME")
         ->capture_default_str();
 }
 

@@ -229,12 +229,13 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
         .add_option(
             "--policy",
             flags.policy,
-            "When this reader is slow: observe (unseen, told what it missed), skip (the same, "
-            "registered), gate (publishers wait for it: lossless)")
+            "When it is slow: it is told what it missed (observe: unseen, skip: registered), "
+            "or publishers wait (gate)")
         ->check(CLI::IsMember({"observe", "skip", "gate"}))
         ->capture_default_str();
     flags.name =
         command.add_option("--name", flags.name_text, "What tailrace lag calls this reader")
+            ->type_name("NAME")
             ->capture_default_str();
     add_parsed(
         command, "--rate", flags.rate_per_s, parse_rate_per_s, "Read at most so many: 1000/s");
@@ -265,7 +266,7 @@ void register_tail(CLI::App& app) {
         "--from",
         flags->from,
         parse_position,
-        "First event: start, end, N, +N, -N, @TIME, @-10m (default: end; start with -e or --to)");
+        "First event: start, end, N, +N, -N, @TIME, @-10m (default end; start with -e, --to)");
     add_parsed(*command, "--to", flags->to, parse_position, "Stop before this event");
     add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
     command->add_flag("-e,--exit-at-end", flags->exit_at_end, "Stop at what is the end now");

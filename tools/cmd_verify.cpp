@@ -54,15 +54,15 @@ void print_json(const std::string& directory, const journal::VerifyReport& repor
 
 void print_text(const std::string& directory, const journal::VerifyReport& report) {
     out().write(fmt::format("journal   {}\n", directory));
-    out().write(fmt::format("read      {} segments, {} batches, {} events, {}\n",
-                            count_text(report.segment_count),
+    out().write(fmt::format("read      {}, {} batches, {}, {}\n",
+                            counted(report.segment_count, "segment"),
                             count_text(report.batch_count),
-                            count_text(report.event_count),
+                            counted(report.event_count, "event"),
                             size_text(report.read_bytes)));
     out().write(fmt::format("sequence  {}..{}", report.first_sequence, report.end_sequence));
     if (report.tombstone_count != 0) {
-        out().write(
-            fmt::format("   {} tombstones of publishers that died", report.tombstone_count));
+        out().write(fmt::format("   {} of publishers that died",
+                                counted(report.tombstone_count, "tombstone")));
     }
     if (report.gap_count != 0) {
         out().write(fmt::format(

@@ -1,5 +1,8 @@
 #include "command.hpp"
 
+#include "position.hpp"
+#include "units.hpp"
+
 #include <fmt/format.h>
 
 namespace tailrace::tool {
@@ -36,6 +39,19 @@ CLI::App* add_command(CLI::App& parent,
 
 const CommandBody& chosen_command() noexcept {
     return chosen();
+}
+
+std::string value_name(ParseWhole parse) {
+    if (parse == &parse_duration_ns) return "DURATION";
+    return parse == &parse_size_bytes ? "SIZE" : "N";
+}
+
+std::string value_name(ParseReal parse) {
+    return parse == &parse_rate_per_s ? "RATE" : "SPEED";
+}
+
+std::string value_name(ParsePosition /*parse*/) {
+    return "POSITION";
 }
 
 Result<void> allow_only_text_and_json(const char* command) {

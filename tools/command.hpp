@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace tailrace::tool {
 
@@ -46,6 +47,19 @@ CLI::App* add_command(CLI::App& parent,
 // The body that the command line chose; empty before parsing.
 [[nodiscard]] const CommandBody& chosen_command() noexcept;
 
+// What --help calls the values of a parser: DURATION, SIZE, RATE, ...
+struct Position;
+using ParseWhole = Result<std::uint64_t> (*)(std::string_view);
+using ParseReal = Result<double> (*)(std::string_view);
+using ParsePosition = Result<Position> (*)(std::string_view);
+[[nodiscard]] std::string value_name(ParseWhole parse);
+[[nodiscard]] std::string value_name(ParseReal parse);
+[[nodiscard]] std::string value_name(ParsePosition parse);
+template <typename Value>
+[[nodiscard]] std::string value_name(Result<Value> (*)(std::string_view)) {
+    return "VALUE";
+}
+
 // An option whose text `parse` turns into a value: parse errors are usage errors that name the
 // option.
 template <typename Target, typename Value>
@@ -54,7 +68,7 @@ CLI::Option* add_parsed(CLI::App& command,
                         Target& target,
                         Result<Value> (*parse)(std::string_view),
                         const std::string& help) {
-    return command.add_option_function<std::string>(
+    CLI::Option* const option = command.add_option_function<std::string>(
         name,
         [&target, parse, name](const std::string& text) {
             auto value = parse(text);
@@ -66,6 +80,7 @@ CLI::Option* add_parsed(CLI::App& command,
             target = static_cast<Target>(*value);
         },
         help);
+    return option->type_name(value_name(parse));
 }
 
 // The error for a format that a command has no use for.

@@ -140,9 +140,9 @@ void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
                      status.first_sequence));
     if (status.rescued_events != 0 || status.reclaimed_subscribers != 0) {
         line("deaths",
-             fmt::format("{} tombstones for claims of dead publishers, {} dead readers released",
-                         status.rescued_events,
-                         status.reclaimed_subscribers));
+             fmt::format("{} for claims of dead publishers, {} released",
+                         counted(status.rescued_events, "tombstone"),
+                         counted(status.reclaimed_subscribers, "dead reader")));
     }
     if (status.journal) {
         line("journal",
@@ -242,10 +242,10 @@ void journal_text(const journal::JournalSummary& summary, bool with_segments) {
                      summary.end_sequence));
     if (summary.max_time_ns != 0) line("newest", time_text(summary.max_time_ns));
     line("bytes",
-         fmt::format("{} used, {} on disk, {} segments",
+         fmt::format("{} used, {} on disk, {}",
                      size_text(summary.used_bytes),
                      size_text(summary.allocated_bytes),
-                     summary.segments.size()));
+                     counted(summary.segments.size(), "segment")));
     if (with_segments) print_segments(summary.segments);
 }
 

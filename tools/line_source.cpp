@@ -54,7 +54,8 @@ Result<std::optional<std::string_view>> LineSource::next() {
         } else if (count == 0) {
             at_end_ = true;
         } else if (errno != EINTR) {
-            return os_error(errno, fmt::format("cannot read '{}'", path_));
+            return os_error(
+                errno, fmt::format("cannot read '{}'", path_), fmt::format("ls -ld {}", path_));
         }
     }
 }

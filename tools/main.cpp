@@ -144,15 +144,19 @@ int run(int argc, char** argv) {
     CLI::App app("Tailrace: a shared-memory event bus with a replay log", "tailrace");
     app.fallthrough();
     app.require_subcommand(0, 1);
-    app.footer(
-        "Positions (--from, --to): start, end, N, +N after the start, -N before the end, @-10m, "
-        "@2026-11-22T14:00:06Z.\n\n" +
-        exit_code_text());
+    app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+    app.get_formatter()->label("Subcommands", "Commands");
+    app.get_formatter()->label("TEXT", "");
     app.set_version_flag("-V,--version", "tailrace " TAILRACE_VERSION);
     add_global_options(app);
     for (const RegisterFunction register_command : kCommands)
         register_command(app);
     add_help_command(app);
+    // Last, or every command would inherit it.
+    app.footer(
+        "Positions (--from, --to): start, end, N, +N after the start, -N before the end, @-10m, "
+        "@2026-11-22T14:00:06Z.\n\n" +
+        exit_code_text());
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& help) {

@@ -153,8 +153,14 @@ Table::Table(std::vector<std::string> headings) : headings_(std::move(headings))
 
 void Table::add(std::vector<std::string> cells) {
     std::vector<Cell> row;
-    for (std::string& cell : cells)
+    for (std::string& cell : cells) {
+        // Names come from shared memory, which anybody may have written: a terminal must not obey.
+        const auto is_control = [](char c) {
+            return (c >= 0 && c < ' ') || c == '\x7F';
+        };
+        std::replace_if(cell.begin(), cell.end(), is_control, '?');
         row.push_back({std::move(cell), Colour::none});
+    }
     row.resize(headings_.size());
     rows_.push_back(std::move(row));
 }

@@ -189,6 +189,10 @@ std::string count_text(std::uint64_t count) {
     return text;
 }
 
+std::string counted(std::uint64_t count, std::string_view noun) {
+    return fmt::format("{} {}{}", count_text(count), noun, count == 1 ? "" : "s");
+}
+
 std::string size_text(std::uint64_t size_bytes) {
     constexpr std::array<std::string_view, 5> kNames = {"B", "KiB", "MiB", "GiB", "TiB"};
     auto value = static_cast<double>(size_bytes);

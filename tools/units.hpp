@@ -29,6 +29,8 @@ namespace tailrace::tool {
 
 // "1,482,990"
 [[nodiscard]] std::string count_text(std::uint64_t count);
+// "1 segment", "1,024 segments"
+[[nodiscard]] std::string counted(std::uint64_t count, std::string_view noun);
 // "64 B", "2.5 MiB"
 [[nodiscard]] std::string size_text(std::uint64_t size_bytes);
 // "812 ns", "3.1 us", "98.4 ms", "12.5 s", "7m41s", "3h05m"

@@ -204,6 +204,16 @@ class Lag(Case):
         self.assertEqual(watching.code, 6, watching)
         self.kill(reader)
 
+    def test_lag_shows_no_control_characters_of_names(self):
+        self.make()
+        name = "red\033[31m"
+        reader = self.start("tail", "s", "--policy", "gate", "--name", name)
+        self.wait_for_reader(name)
+        self.assertIn("red?[31m", self.ok("lag", "s").text)
+        self.assertNotIn("\033", self.ok("lag", "s").text)
+        self.assertNotIn("\033", self.ok("inspect", "s").text)
+        self.end(reader)
+
     def test_lag_shows_who_was_killed(self):
         self.make()
         reader = self.start("tail", "s", "--policy", "gate", "--name", "victim")

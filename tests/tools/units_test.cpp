@@ -61,6 +61,8 @@ TEST_CASE("units: what is printed is short and has its unit.") {
     CHECK(count_text(0) == "0");
     CHECK(count_text(999) == "999");
     CHECK(count_text(1482990) == "1,482,990");
+    CHECK(counted(1, "segment") == "1 segment");
+    CHECK(counted(1024, "segment") == "1,024 segments");
     CHECK(size_text(64) == "64 B");
     CHECK(size_text(65536) == "64 KiB");
     CHECK(size_text(2621440) == "2.5 MiB");

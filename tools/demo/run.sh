@@ -208,7 +208,7 @@ arrived=$(awk '$2 == 101' "$work/fast" | wc -l)
 printf '\n  published  %s   (sequences 0..%s, %s tombstones of killed publishers)\n' \
     "$published" "$((end - 1))" "$rescued"
 printf '  received   %s\n  replayed   %s\n' "$received" "$replayed"
-printf '  lost: %s\n' $((published - received))
+printf '  lost: %s\n' $((published - (received < replayed ? received : replayed)))
 printf '  took %s s\n' $((SECONDS - started))
 if ((problems != 0)); then
     printf '\nNOT PASSED: %s problems, see above\n' "$problems"
