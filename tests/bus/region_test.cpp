@@ -325,7 +325,8 @@ TEST_CASE("region: after a forced unlink the name is free while the old stream i
     const TestStream stream;
     Publisher publisher = stream.publisher();
     Subscriber subscriber = stream.subscriber();
-    REQUIRE(publisher.try_publish(bytes_of("older")) == PublishStatus::ok);  // and has room for more
+    // It has room for more from now on, and need not ask.
+    REQUIRE(publisher.try_publish(bytes_of("older")) == PublishStatus::ok);
 
     REQUIRE(Region::unlink(stream.name(), true, stream.directory()));
     REQUIRE(Region::create(stream.name(), small_stream(), stream.directory()));

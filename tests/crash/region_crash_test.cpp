@@ -162,3 +162,35 @@ TEST_CASE("crash: an open that meets a removal never mixes two streams", "[crash
     REQUIRE(anew);
     CHECK((*anew)->capacity_bytes() == options.capacity_bytes);
 }
+
+TEST_CASE("crash: a thread that slept while the stream went on by 40 GiB decodes the tail",
+          "[crash][region]") {
+    const TestStream stream;
+    const auto region = stream.open();
+    Publisher publisher = stream.publisher();
+    REQUIRE(publisher.try_publish(bytes_of("before")) == PublishStatus::ok);
+    // What publishers would have done meanwhile.
+    const Place far{1'000'000, std::uint64_t{40} << 30U};
+    const std::uint64_t far_limit = far.position + grant_step_bytes(kMinCapacityBytes);
+    const auto go_on = [&] {
+        region->state().reference_sequence.store(far.sequence);
+        region->state().write_limit.store(far_limit);
+        region->state().tail.store(pack_tail(far));
+    };
+    StepScript script;
+    bool has_gone_on = false;
+    script.at("tail.word_read", 1, [&] {
+        go_on();
+        has_gone_on = true;
+    });
+
+    SECTION("a reader of the tail") {
+        CHECK(region->tail() == far);
+    }
+    SECTION("a publisher, which announces nothing beyond") {
+        REQUIRE(publisher.try_publish(bytes_of("after")) == PublishStatus::ok);
+        CHECK(publisher.next_own_sequence() == far.sequence + 1);
+        CHECK(region->state().write_limit.load() <= far_limit + max_claim_bytes(kMinCapacityBytes));
+    }
+    CHECK(has_gone_on);
+}
