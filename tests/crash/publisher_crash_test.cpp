@@ -148,6 +148,7 @@ TEST_CASE("crash: a publisher of a shared stream dies at any step of a batch",
     const std::vector<Death> deaths = {
         {"publisher.intent_noted", 20, Fate::unborn},
         {"publisher.swap_won", 20, Fate::tombstone},
+        {"batch.marked_won", 20, Fate::tombstone},
         {"batch.sizes_written", 61, Fate::tombstone},
         {"batch.sizes_written", 63, Fate::tombstone},
         {"batch.event_prepared", 61, Fate::tombstone},
@@ -223,4 +224,79 @@ TEST_CASE(
     CHECK(drain(oldest).sequences() == std::vector<Sequence>{3});
     CHECK(drain(next).sequences() == std::vector<Sequence>{3});
     CHECK(drain(newest).sequences() == std::vector<Sequence>{3});
+}
+
+TEST_CASE("crash: a publisher dies while it gives a claim up", "[crash][publisher]") {
+    const Watchdog watchdog("crash: a publisher dies while it gives a claim up");
+    struct AbortDeath {
+        const char* step;
+        unsigned nth;
+    };
+    const std::vector<AbortDeath> deaths = {
+        {"publisher.aborting", 1},
+        {"event.sizes_written", 1},
+        {"tombstone.written", 1},
+        {"tombstone.written", 2},
+        {"tombstone.written", 3},
+        {"publisher.intent_cleared", 1},
+    };
+    for (const std::uint32_t count : {1U, 3U}) {
+        for (const AbortDeath& death : deaths) {
+            if (count == 1 && death.nth > 1) continue;
+            if (count == 3 && std::string(death.step) == "publisher.aborting") continue;
+            CAPTURE(death.step, death.nth, count);
+            const TestStream stream;
+            Publisher other = stream.publisher();
+            Subscriber reader = stream.subscriber();
+            REQUIRE(other.try_publish(bytes_of("before")) == PublishStatus::ok);
+            ChildProcess victim([&] {
+                Publisher publisher = stream.publisher("victim");
+                Claim claim;
+                BatchClaim batch;
+                const PublishStatus status = count == 1
+                                                 ? publisher.try_claim(claim, 200)
+                                                 : publisher.try_claim_batch(batch, count, 200);
+                StepScript script;
+                script.die_at(death.step, death.nth);
+                if (count == 1) publisher.abort(claim);
+                if (count != 1) publisher.abort(batch);
+                return status == PublishStatus::ok ? 0 : 1;
+            });
+            REQUIRE(victim.wait().was_killed());
+            REQUIRE(other.try_publish(bytes_of("after")) == PublishStatus::ok);
+
+            const Drained drained = drain(reader);
+            REQUIRE(drained.texts() == std::vector<std::string>{"before", "after"});
+            CHECK(drained.events[1].sequence == 1 + count);
+            const Publisher rescuer = stream.publisher("rescuer");
+            Subscriber late = stream.subscriber();
+            CHECK(drain(late).sequences() == std::vector<Sequence>{0, 1 + count});
+        }
+    }
+}
+
+TEST_CASE("crash: a publisher dies while it waits for room, and the others don't wait for it",
+          "[crash][publisher]") {
+    const Watchdog watchdog("crash: a publisher dies while it waits for room");
+    for (const Publishing publishing : {Publishing::multi, Publishing::single}) {
+        for (const char* const step : {"sleep.wakes_read", "sleep.announced", "sleep.not_ready"}) {
+            CAPTURE(step, publishing == Publishing::multi);
+            const TestStream stream(small_stream(publishing));
+            SharedObject<CrashStory> story;
+            Subscriber reader = stream.subscriber();
+            ChildProcess victim([&] {
+                StepScript script;
+                script.die_at(step);
+                return run_publisher(stream, *story, kVictim);
+            });
+            REQUIRE(victim.wait().was_killed());
+            const std::uint64_t published = story->lives[kVictim].committed.load();
+            REQUIRE(published > 100);
+
+            Publisher successor = stream.publisher();
+            CHECK(drain(reader).events.size() == published);
+            CHECK(successor.try_publish(bytes_of("after")) == PublishStatus::ok);
+            CHECK(drain(reader).sequences() == std::vector<Sequence>{published});
+        }
+    }
 }

@@ -68,6 +68,9 @@ void look_hard(Subscriber& subscriber, Seen& seen) {
     }
 }
 
+// How often a reader looks before it is taken to be stuck.
+constexpr int kMostLooks = 20;
+
 void judge_order(Interleaver& run, const Seen& seen) {
     if (seen.is_torn) run.outcome("an event is torn");
     if (!seen.grows()) run.outcome("a sequence is missing or comes twice");
@@ -215,11 +218,11 @@ TEST_CASE("model: a reader goes by proof while a rescuer writes tombstones",
         std::optional<Publisher> rescuer;
         run.actor("rescuer", [&] { rescuer.emplace(ring.publisher()); });
         run.actor("reader", [&] {
-            while (!got.has(20))
+            for (int look = 0; look < kMostLooks && !got.has(20); ++look)
                 look_hard(reader, got);
         });
         run.actor("observer", [&] {
-            while (!observed.has(20))
+            for (int look = 0; look < kMostLooks && !observed.has(20); ++look)
                 look_hard(observer, observed);
         });
         if (!run.play()) run.outcome("the reader is stuck");
