@@ -75,28 +75,9 @@ Source generator_source(std::uint64_t size_bytes) {
 }
 
 Source file_source(std::vector<LineSource> files, bool repeat) {
-    const auto lines = std::make_shared<std::vector<LineSource>>(std::move(files));
-    return [lines,
-            repeat,
-            file = std::size_t{0},
-            any = false]() mutable -> Result<std::optional<std::string_view>> {
-        for (;;) {
-            auto line = (*lines)[file].next();
-            if (!line) return line.error();
-            if (*line) any = true;
-            if (*line || stop_requested()) return line;
-            if (++file < lines->size()) continue;
-            // Files without a single line must not turn into an endless search for one.
-            if (!repeat || !any) return std::optional<std::string_view>();
-            file = 0;
-            for (LineSource& source : *lines) {
-                if (source.rewind()) continue;
-                return make_error(
-                    ErrorCode::invalid_argument,
-                    fmt::format("'{}' can't be read twice, so not repeated", source.path()),
-                    "--repeat with files, not with a pipe");
-            }
-        }
+    const auto lines = std::make_shared<FileLines>(std::move(files), repeat);
+    return [lines] {
+        return lines->next();
     };
 }
 

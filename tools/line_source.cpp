@@ -80,4 +80,29 @@ bool LineSource::rewind() noexcept {
     return true;
 }
 
+Result<std::optional<std::string_view>> FileLines::next() {
+    for (;;) {
+        auto line = files_[current_].next();
+        if (!line) return line.error();
+        if (*line) any_ = true;
+        if (*line || stop_requested()) return line;
+        auto more = advance();
+        if (!more) return more.error();
+        if (!*more) return std::optional<std::string_view>();
+    }
+}
+
+Result<bool> FileLines::advance() {
+    if (++current_ < files_.size()) return true;
+    current_ = 0;
+    if (!repeat_ || !any_) return false;
+    for (LineSource& file : files_) {
+        if (file.rewind()) continue;
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("'{}' can't be read twice, so not repeated", file.path()),
+                          "--repeat with files, not with a pipe");
+    }
+    return true;
+}
+
 }  // namespace tailrace::tool

@@ -13,6 +13,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace tailrace::tool {
 
@@ -44,6 +46,27 @@ private:
     std::size_t searched_ = 0;  // no newline between begin_ and here
     bool at_end_ = false;
     std::uint64_t line_number_ = 0;
+};
+
+// The lines of several files, one file after the other; with `repeat` over and over. One thread.
+class FileLines {
+public:
+    // Requires: at least one file.
+    FileLines(std::vector<LineSource> files, bool repeat) noexcept
+        : files_(std::move(files)),
+          repeat_(repeat) {}
+
+    // As LineSource::next(). Error `invalid_argument` when a pipe would have to be repeated.
+    [[nodiscard]] Result<std::optional<std::string_view>> next();
+
+private:
+    // Goes on to the next file. False: there is none.
+    [[nodiscard]] Result<bool> advance();
+
+    std::vector<LineSource> files_;
+    bool repeat_;
+    std::size_t current_ = 0;
+    bool any_ = false;  // files without a line must not turn into an endless search for one
 };
 
 }  // namespace tailrace::tool

@@ -34,7 +34,7 @@ public:
     [[nodiscard]] int failure_errno() const noexcept { return failure_errno_; }
 
 private:
-    static constexpr std::size_t kFlushBytes = 64 * 1024;
+    static constexpr std::size_t kFlushBytes = std::size_t{64} * 1024;
 
     std::string buffer_;
     bool closed_ = false;
