@@ -152,13 +152,13 @@ TEST_CASE("model: a gating reader that joins late and a publisher that goes roun
     fill(publisher, kSixteenth, 0, 20);
     ring.remember();
 
-    const Exploration seen = explore({.preemptions = preemptions(2)}, [&](Interleaver& run) {
+    const Exploration seen = explore({.preemptions = preemptions(3)}, [&](Interleaver& run) {
         ring.reset();
         run.switch_at(is_about_room);
         std::optional<Subscriber> joiner;
         bool has_read = false;
         run.actor("publisher", [&] {
-            for (std::uint64_t number = 20; number < 24; ++number) {
+            for (std::uint64_t number = 20; number < 22; ++number) {
                 publish_waiting(run, ring, publisher, kSixteenth, number);
             }
         });
@@ -166,7 +166,7 @@ TEST_CASE("model: a gating reader that joins late and a publisher that goes roun
             joiner.emplace(ring.subscriber());
             Reading reading(run, *joiner);
             if (reading.next <= 5) run.outcome("joined at the very end");
-            while (reading.next < 24) {
+            while (reading.next < 22) {
                 run.block_until([&] { return joiner->has_event(); });
                 reading.poll(2);
             }
