@@ -75,6 +75,8 @@ std::string_view policy_name(bus::SlowPolicy policy) {
             return "observe";
         case bus::SlowPolicy::spill:
             return "spill";
+        case bus::SlowPolicy::evict:
+            return "evict";
     }
     return "unknown";
 }

@@ -186,7 +186,7 @@ bool rescue_publisher(const Region& region, std::uint32_t index) noexcept {
     write_tombstones(region, intent.place, hole.count, hole.size_bytes);
     TAILRACE_STEP("rescue.tombstones_written");
     // Relaxed: a statistic; only holders of the registry lock write it.
-    region.state().rescued_events.fetch_add(hole.count, std::memory_order_relaxed);
+    region.state().registry.rescued_events.fetch_add(hole.count, std::memory_order_relaxed);
     clear(slot);
     TAILRACE_STEP("rescue.intent_cleared");
     return true;

@@ -79,7 +79,8 @@ bool has_sound_fields(const StreamHeader& header) {
         header.publishing == Publishing::multi ||
         (header.publishing == Publishing::single && header.publisher_slots == 1);
     return check_stream_options(options) && publishing_known && header.max_payload_bytes != 0 &&
-           static_cast<std::uint8_t>(header.publish_time) <= 2 &&
+           static_cast<std::uint8_t>(header.publish_time) <= 2 && header.pages >= PageKind::small &&
+           header.pages <= PageKind::huge_1g &&
            header.control_size_bytes ==
                control_size_bytes(header.publisher_slots, header.subscriber_slots) &&
            header.name.back() == '\0' && header.journal_directory.back() == '\0';
@@ -182,6 +183,8 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     region->publisher_table_ = reinterpret_cast<PublisherSlot*>(base + kPublisherTableOffset);
     region->subscriber_table_ =
         reinterpret_cast<SubscriberSlot*>(base + subscriber_table_offset(header->publisher_slots));
+    region->latency_table_ = reinterpret_cast<LatencyHistogram*>(
+        base + latency_table_offset(header->publisher_slots, header->subscriber_slots));
     return region;
 }
 

@@ -125,6 +125,9 @@ StreamHeader make_header(const std::string& name, const StreamOptions& options) 
             : static_cast<std::uint32_t>(default_max_payload_bytes(options.capacity_bytes));
     header.alignment_bytes = static_cast<std::uint8_t>(options.alignment_bytes);
     header.publish_time = options.publish_time;
+    header.pages = PageKind::small;
+    header.mode = options.mode;
+    header.group_id = kNoGroup;
     std::copy(name.begin(), name.end(), header.name.begin());
     std::copy(options.journal_directory.begin(),
               options.journal_directory.end(),
@@ -154,6 +157,11 @@ void write_control(std::byte* base, const StreamHeader& header) noexcept {
     for (std::uint32_t index = 0; index < header.subscriber_slots; ++index) {
         auto* const slot = new (subscribers + index * sizeof(SubscriberSlot)) SubscriberSlot{};
         slot->gate_position.store(kNoPosition, std::memory_order_relaxed);
+    }
+    auto* const latencies =
+        base + latency_table_offset(header.publisher_slots, header.subscriber_slots);
+    for (std::uint32_t index = 0; index < header.subscriber_slots; ++index) {
+        new (latencies + index * sizeof(LatencyHistogram)) LatencyHistogram{};
     }
 }
 

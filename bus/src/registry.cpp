@@ -54,7 +54,7 @@ bool clear_dead_subscriber(const Region& region, std::uint32_t index) noexcept {
     TAILRACE_STEP("registry.dead_gate_dropped");
     free_slot(slot.owner);
     // Relaxed: a statistic; only holders of the registry lock write it.
-    region.state().reclaimed_subscribers.fetch_add(1, std::memory_order_relaxed);
+    region.state().registry.reclaimed_subscribers.fetch_add(1, std::memory_order_relaxed);
     return true;
 }
 
@@ -180,8 +180,8 @@ Result<SlotLease> take_subscriber_slot(const Region& region,
             SubscriberSlot& slot = region.subscriber_slot(index);
             if (!is_active(slot.owner)) {
                 // Relaxed: made visible by the owner's state, and by the start that follows.
-                slot.policy.store(policy, std::memory_order_relaxed);
-                slot.lost_events.store(0, std::memory_order_relaxed);
+                slot.declared.policy.store(policy, std::memory_order_relaxed);
+                slot.statistics.lost_events.store(0, std::memory_order_relaxed);
             }
             return slot.owner;
         });

@@ -64,9 +64,9 @@ SubscriberStatus subscriber_status(const Region& region,
     status.attached_ns = slot.owner.attached_ns;
     // Relaxed, all: written by the subscriber; the picture is of slightly different instants
     // anyway.
-    status.policy = slot.policy.load(std::memory_order_relaxed);
+    status.policy = slot.declared.policy.load(std::memory_order_relaxed);
     status.sequence = slot.sequence.load(std::memory_order_relaxed);
-    status.lost_events = slot.lost_events.load(std::memory_order_relaxed);
+    status.lost_events = slot.statistics.lost_events.load(std::memory_order_relaxed);
     const Place place{status.sequence, slot.position.load(std::memory_order_relaxed)};
     status.lag = lag_of(region, tail, place, now_ns);
     const auto capacity = static_cast<double>(region.capacity_bytes());
@@ -112,9 +112,9 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
     status.first_sequence = region.header().first_sequence;
     status.oldest_sequence = oldest_checkpoint(region).sequence;
     // Relaxed, both: statistics written under the registry lock.
-    status.rescued_events = region.state().rescued_events.load(std::memory_order_relaxed);
+    status.rescued_events = region.state().registry.rescued_events.load(std::memory_order_relaxed);
     status.reclaimed_subscribers =
-        region.state().reclaimed_subscribers.load(std::memory_order_relaxed);
+        region.state().registry.reclaimed_subscribers.load(std::memory_order_relaxed);
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
         const PublisherSlot& slot = region.publisher_slot(index);
         if (!is_active(slot.owner)) continue;

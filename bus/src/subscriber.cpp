@@ -100,9 +100,10 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
                                       const SubscriberOptions& options) {
     const bool observes = options.policy == SlowPolicy::observe;
     TAILRACE_CHECK(region != nullptr && (observes || region->access() != RegionAccess::observe));
-    if (options.policy == SlowPolicy::spill) {
+    if (options.policy == SlowPolicy::spill || options.policy == SlowPolicy::evict) {
+        const std::string name = options.policy == SlowPolicy::spill ? "spill" : "evict";
         return make_error(ErrorCode::invalid_argument,
-                          "the policy spill is not available in this version",
+                          "the policy " + name + " is not available in this version",
                           "use gate (lossless) or skip");
     }
     Subscriber subscriber(std::move(region), options);

@@ -70,7 +70,7 @@ PollState Subscriber::jump_forward() noexcept {
     next_ = place;
     if (slot_ != nullptr) {
         // Relaxed: for tools; only this subscriber writes it.
-        slot_->lost_events.store(lost_events_, std::memory_order_relaxed);
+        slot_->statistics.lost_events.store(lost_events_, std::memory_order_relaxed);
     }
     move_cursor(place);
     return PollState::gap;

@@ -189,7 +189,7 @@ TEST_CASE("region: foreign bytes are named as such", "[bus][region]") {
 }
 
 TEST_CASE("region: truncated files are refused, at every length", "[bus][region]") {
-    for (const std::uint64_t size_bytes : {7U, 8U, 100U, 687U, 688U, 4096U, 8192U}) {
+    for (const std::uint64_t size_bytes : {7U, 8U, 100U, 703U, 704U, 4096U, 8192U}) {
         CAPTURE(size_bytes);
         const TestStream stream;
         std::filesystem::resize_file(control_of(stream), size_bytes);
@@ -215,6 +215,19 @@ TEST_CASE("region: older and newer layouts are told apart", "[bus][region]") {
         CHECK(refusal(stream).code == ErrorCode::incompatible);
         CHECK(mentions(refusal(stream).message, "older"));
     }
+    SECTION("one of layout 1, whose header was shorter") {
+        forge(stream, [](StreamHeader& header) {
+            header.layout_major = 1;
+            header.header_size_bytes = 688;
+            header.mode = 0;
+            header.group_id = 0;
+        });
+        const Error error = refusal(stream, RegionAccess::observe);
+        CHECK(error.code == ErrorCode::incompatible);
+        CHECK(mentions(error.message, "layout 1.0, older than this program's 2.0"));
+        CHECK(mentions(error.hint, "tailrace rm, then create"));
+        CHECK(Region::unlink(stream.name(), false, stream.directory()));
+    }
     SECTION("a newer one") {
         forge(stream, [](StreamHeader& header) { header.layout_major = kLayoutMajor + 1; });
         CHECK(refusal(stream).code == ErrorCode::incompatible);
@@ -227,6 +240,40 @@ TEST_CASE("region: older and newer layouts are told apart", "[bus][region]") {
     SECTION("a newer minor version") {
         forge(stream, [](StreamHeader& header) { header.layout_minor = 99; });
         CHECK(Region::open(stream.name(), RegionAccess::publish, stream.directory()));
+    }
+}
+
+TEST_CASE("region: a kind of page that doesn't exist is refused", "[bus][region]") {
+    for (const unsigned kind : {0U, 5U, 255U}) {
+        const TestStream stream;
+        forge(stream, [&](StreamHeader& header) { header.pages = static_cast<PageKind>(kind); });
+        CHECK(refusal(stream).code == ErrorCode::corrupt);
+    }
+}
+
+TEST_CASE("region: the tables don't overlap, and fit control", "[bus][region]") {
+    StreamOptions options = small_stream();
+    options.publisher_slots = 1024;
+    options.subscriber_slots = 1024;
+    for (const StreamOptions& chosen : {small_stream(), options}) {
+        const TestStream stream(chosen);
+        const auto region = stream.open();
+        const StreamHeader& header = region->header();
+        const auto end_of = [](auto& last) {
+            return static_cast<const void*>(&last + 1);
+        };
+        CHECK(end_of(region->publisher_slot(header.publisher_slots - 1U)) ==
+              static_cast<const void*>(&region->subscriber_slot(0)));
+        CHECK(end_of(region->subscriber_slot(header.subscriber_slots - 1U)) ==
+              static_cast<const void*>(&region->latency_histogram(0)));
+        const auto* const state_page =
+            static_cast<const std::byte*>(static_cast<const void*>(&region->state()));
+        const auto* const end = static_cast<const std::byte*>(
+            end_of(region->latency_histogram(header.subscriber_slots - 1U)));
+        const auto used = static_cast<std::uint64_t>(end - state_page) + kStateOffset;
+        CHECK(used <= header.control_size_bytes);
+        CHECK(header.control_size_bytes < used + kHeaderPageBytes);
+        CHECK(header.control_size_bytes < (std::uint64_t{4} << 20U));
     }
 }
 
@@ -424,7 +471,7 @@ TEST_CASE("region: what isn't asked for can't be written", "[bus][region]") {
         *region.event_at(0) = std::byte{1};
     };
     const auto write_state = [](Region& region) {
-        region.state().rescued_events.store(1);
+        region.state().registry.rescued_events.store(1);
     };
 
     CHECK(dies(RegionAccess::observe, write_event));

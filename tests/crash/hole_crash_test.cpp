@@ -161,7 +161,7 @@ TEST_CASE("hole: an intent that a whole lap overtook before it was noted is not 
     const Drained drained = drain(reader);
     CHECK(drained.last == PollState::idle);
     CHECK(drained.events.size() == 1200 - first);
-    CHECK(stream.open()->state().rescued_events.load() == 0);
+    CHECK(stream.open()->state().registry.rescued_events.load() == 0);
     CHECK(publish_laps(publisher, 5) == 5);
 }
 
@@ -214,7 +214,7 @@ TEST_CASE("hole: readers pass it by proof when no publisher is left to fill it",
     CHECK(drain(observing).texts() == expected);
     CHECK(gating.next_sequence() == 3);
     CHECK(skipping.lost_events() == 0);
-    CHECK(stream.open(RegionAccess::observe)->state().rescued_events.load() == 0);
+    CHECK(stream.open(RegionAccess::observe)->state().registry.rescued_events.load() == 0);
 
     // A run of a dead claim has sequences and no bytes.
     Subscriber runs = stream.subscriber();
@@ -243,7 +243,7 @@ TEST_CASE("hole: a stopped publisher isn't taken for dead", "[crash][hole]") {
     CHECK(drain(reader).events.empty());
     CHECK(other.publish(bytes_of(std::string(100, 'x')), 0, Deadline::in_ms(20)) ==
           PublishStatus::timed_out);
-    CHECK(stream.open()->state().rescued_events.load() == 0);
+    CHECK(stream.open()->state().registry.rescued_events.load() == 0);
 
     stopped.go_on();
     stopped.resume();

@@ -73,7 +73,7 @@ TEST_CASE("liveness: a child that outlives its publisher doesn't keep the claim 
                 static_cast<void>(publish_laps(other, 10'000));
                 static_cast<void>(drain(reader));
             }
-            CHECK(stream.open()->state().rescued_events.load() == 1);
+            CHECK(stream.open()->state().registry.rescued_events.load() == 1);
             CHECK(is_alive(grandchild->load()));
             if (!reaped) REQUIRE(victim.wait().was_killed());
         }

@@ -82,7 +82,7 @@ TEST_CASE("rescuer: killed at any step, the next one finishes its work", "[crash
         CHECK(drain(wreck.reader).texts() == kExpected);
         CHECK(drain(observer).texts() == kExpected);
         { const Publisher second = wreck.stream.publisher("second rescuer"); }
-        CHECK(wreck.state().rescued_events.load() <= 4);  // it is counted last
+        CHECK(wreck.state().registry.rescued_events.load() <= 4);  // it is counted last
         Subscriber late = wreck.stream.subscriber();
         CHECK(drain(late).texts() == kExpected);
         CHECK(late.next_sequence() == 6);
@@ -136,14 +136,14 @@ TEST_CASE("rescuer: stopped, then killed, it is replaced by a publisher that wai
     static_cast<void>(drain(wreck.reader));
     const std::uint64_t published = publish_laps(wreck.publisher, 10'000);
     CHECK(drain(wreck.reader).events.size() == published);
-    CHECK(wreck.state().rescued_events.load() == 0);
+    CHECK(wreck.state().registry.rescued_events.load() == 0);
 
     REQUIRE(rescuer.kill().was_killed());
 
     const std::string payload(100, 'l');
     CHECK(wreck.publisher.publish(bytes_of(payload), 0, Deadline::in_ms(30'000)) ==
           PublishStatus::ok);
-    CHECK(wreck.state().rescued_events.load() == 4);
+    CHECK(wreck.state().registry.rescued_events.load() == 4);
     CHECK(drain(wreck.reader).texts() == std::vector<std::string>{payload});
 }
 

@@ -122,7 +122,7 @@ TEST_CASE("crash: a dead gate is dropped once, and its slot is free again", "[cr
     CHECK(publisher.publish(bytes_of(std::string(100, 'x')), 0, Deadline::in_ms(30'000)) ==
           PublishStatus::ok);
     CHECK(publish_laps(publisher, 3000) == 3000);
-    CHECK(stream.open()->state().reclaimed_subscribers.load() == 1);
+    CHECK(stream.open()->state().registry.reclaimed_subscribers.load() == 1);
     Subscriber next = stream.subscriber();
     CHECK(drain(next).events.size() > 100);
 }
@@ -141,7 +141,7 @@ TEST_CASE("crash: a stopped gating subscriber isn't taken for dead", "[crash][su
     while (status == PublishStatus::ok)
         status = publish_next(publisher, life, 0, Deadline::in_ms(20));
     CHECK(status == PublishStatus::timed_out);
-    CHECK(stream.open()->state().reclaimed_subscribers.load() == 0);
+    CHECK(stream.open()->state().registry.reclaimed_subscribers.load() == 0);
 
     reader.resume();
     const std::uint64_t target = life.committed.load() + 2000;

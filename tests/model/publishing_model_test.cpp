@@ -231,7 +231,8 @@ TEST_CASE("model: a reader goes by proof while a rescuer writes tombstones",
             if (one.sequences != std::vector<Sequence>{3})
                 run.outcome("an event that was never committed");
         }
-        run.outcome(ring.region().state().rescued_events.load() == 3 ? "rescued" : "not rescued");
+        run.outcome(ring.region().state().registry.rescued_events.load() == 3 ? "rescued"
+                                                                              : "not rescued");
     });
 
     check_forbidden(seen);

@@ -17,7 +17,7 @@ LAYOUT_MAJOR = 8  # offset in a ring's header
 BOOT_ID = 64
 CAPACITY = 32
 FORMAT_MAJOR = 16  # offset in a segment's header
-HEADER_SIZE = 688
+HEADER_SIZE = 704
 
 
 class Missing(Case):
@@ -130,7 +130,7 @@ class Rings(Case):
 
     def test_newer_and_older_ring_is_7(self):
         self.make()
-        for major, word in ((2, "newer"), (0, "older")):
+        for major, word in ((3, "newer"), (1, "older"), (0, "older")):
             self.patch(self.control(), LAYOUT_MAJOR, struct.pack("<H", major))
             self.opened_by_all(7, [self.control(), word])
 

@@ -1,7 +1,8 @@
 // What lies in a stream's two shared files. Bytes and offsets only, no behaviour.
 //
 // Law: docs/ring_layout.md. `control` holds a page that never changes after create (StreamHeader),
-// a page that everybody watches (StreamState), then the publisher and the subscriber tables.
+// a page that everybody watches (StreamState), then the tables of publishers, of subscribers and of
+// the subscribers' delivery latencies.
 // `events` holds nothing but event bytes, so that subscribers can map it read-only. Words are
 // grouped by who writes them, and different writers stand kWriterDistanceBytes apart.
 #pragma once
@@ -9,6 +10,8 @@
 #include <tailrace/base/cache_line.hpp>
 #include <tailrace/base/event_header.hpp>
 #include <tailrace/base/process_identity.hpp>
+#include <tailrace/bus/latency_histogram.hpp>
+#include <tailrace/bus/statistics.hpp>
 
 #include <array>
 #include <atomic>
@@ -19,7 +22,7 @@ namespace tailrace::bus {
 
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
-inline constexpr std::uint16_t kLayoutMajor = 1;  // another major: attach refuses
+inline constexpr std::uint16_t kLayoutMajor = 2;  // another major: attach refuses
 inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
@@ -34,6 +37,12 @@ static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 
 enum class Publishing : std::uint8_t { single = 1, multi = 2 };
 enum class PublishTime : std::uint8_t { off = 0, per_event = 1, per_batch = 2 };
+
+// What `events` is made of. `transparent`: the kernel joins small pages into huge ones where it
+// can.
+enum class PageKind : std::uint8_t { small = 1, transparent = 2, huge_2m = 3, huge_1g = 4 };
+
+inline constexpr std::uint32_t kNoGroup = ~std::uint32_t{0};
 
 // Bytes [0, 4096) of `control`. Written once, before the stream gets its name.
 struct StreamHeader {
@@ -58,16 +67,20 @@ struct StreamHeader {
     Publishing publishing;
     std::uint8_t alignment_bytes;
     PublishTime publish_time;
-    std::uint8_t reserved;
+    PageKind pages;  // in use, whatever was asked for
     std::array<char, kNameCapacity> name;
     std::array<char, 512> journal_directory;  // empty: not journaled
+    std::uint32_t mode;                       // permissions of the files
+    std::uint32_t group_id;                   // kNoGroup: the creator's
+    std::uint64_t reserved;
 };
-static_assert(sizeof(StreamHeader) == 688 && sizeof(StreamHeader) <= kHeaderPageBytes);
+static_assert(sizeof(StreamHeader) == 704 && sizeof(StreamHeader) <= kHeaderPageBytes);
 static_assert(offsetof(StreamHeader, header_checksum) == 16);
 static_assert(offsetof(StreamHeader, control_size_bytes) == 24);
 static_assert(offsetof(StreamHeader, max_payload_bytes) == 96);
 static_assert(offsetof(StreamHeader, name) == 112);
 static_assert(offsetof(StreamHeader, journal_directory) == 176);
+static_assert(offsetof(StreamHeader, mode) == 688);
 
 // One side sleeps on `wakes`, the other looks at `sleeping` after each step (wait.hpp).
 struct WaitCell {
@@ -92,6 +105,23 @@ struct JournalBoard {
     ProcessIdentity writer;
 };
 
+// What holders of the registry lock did, one after the other. The totals hold what the slots of
+// owners that have left counted, as of each slot's next owner.
+struct RegistryStatistics {
+    std::atomic<std::uint64_t> rescued_events;         // tombstones written for dead publishers
+    std::atomic<std::uint64_t> rescued_publishers;     // dead publishers whose slots were freed
+    std::atomic<std::uint64_t> reclaimed_subscribers;  // dead subscribers whose slots were freed
+    std::atomic<std::uint64_t> evicted_subscribers;    // silent ones whose gates were dropped
+    std::atomic<std::uint64_t> publisher_attaches;
+    std::atomic<std::uint64_t> subscriber_attaches;
+
+    alignas(kWriterDistanceBytes) PublisherStatistics earlier_publishers;
+    alignas(kWriterDistanceBytes) SubscriberStatistics earlier_subscribers;
+};
+static_assert(sizeof(RegistryStatistics) == 384);
+static_assert(offsetof(RegistryStatistics, earlier_publishers) == 128);
+static_assert(offsetof(RegistryStatistics, earlier_subscribers) == 256);
+
 // Bytes [4096, 8192) of `control`.
 struct StreamState {
     // The next claim: sequence and position in one word (tail_word.hpp). Single-publisher streams
@@ -107,9 +137,7 @@ struct StreamState {
     alignas(kWriterDistanceBytes) WaitCell subscribers_wait;
     alignas(kWriterDistanceBytes) WaitCell publishers_wait;
     alignas(kWriterDistanceBytes) std::atomic<StreamLife> life;
-    std::atomic<std::uint64_t> rescued_events;         // tombstones written for dead publishers
-    std::atomic<std::uint64_t> reclaimed_subscribers;  // dead gates that were released
-
+    alignas(kWriterDistanceBytes) RegistryStatistics registry;
     alignas(kWriterDistanceBytes) JournalBoard journal;
 
     // Tail words of places where a claim began, one for each sixteenth of the ring: where a reader
@@ -123,8 +151,9 @@ static_assert(offsetof(StreamState, write_limit) == 128);
 static_assert(offsetof(StreamState, subscribers_wait) == 256);
 static_assert(offsetof(StreamState, publishers_wait) == 384);
 static_assert(offsetof(StreamState, life) == 512);
-static_assert(offsetof(StreamState, journal) == 640);
-static_assert(offsetof(StreamState, checkpoints) == 768);
+static_assert(offsetof(StreamState, registry) == 640);
+static_assert(offsetof(StreamState, journal) == 1024);
+static_assert(offsetof(StreamState, checkpoints) == 1152);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a
@@ -156,29 +185,66 @@ struct PublisherSlot {
     std::atomic<std::uint32_t> intent_count;
 
     alignas(kWriterDistanceBytes) SlotOwner owner;
+    alignas(kWriterDistanceBytes) PublisherStatistics statistics;
 };
-static_assert(sizeof(PublisherSlot) == 256);
+static_assert(sizeof(PublisherSlot) == 384);
+static_assert(offsetof(PublisherSlot, owner) == 128);
+static_assert(offsetof(PublisherSlot, statistics) == 256);
 
 enum class SlowPolicy : std::uint32_t {
     gate = 1,     // publishers wait for it: lossless, zero copy
     skip = 2,     // never gates; jumps forward and is told the exact gap
     observe = 3,  // as skip, but read-only and unregistered
     spill = 4,    // reserved: never gates; reads the journal when the ring has left it behind
+    evict = 5,    // gates, but loses its gate when it stays silent for too long
 };
 
+inline constexpr std::size_t kShownTypes = 16;
+inline constexpr std::size_t kShownKeys = 4;
+
+// What a subscriber says of itself when it attaches; publishers and tools read it. A filter is
+// shown as far as it fits.
+struct SubscriberDeclaration {
+    std::atomic<SlowPolicy> policy;
+    std::atomic<std::uint32_t> reserved;
+    std::atomic<std::uint64_t> evict_after_ns;  // policy evict: how long its gate may stand still
+    std::atomic<std::uint32_t> type_count;      // it reads these types alone; 0: all
+    std::atomic<std::uint32_t> key_count;       // it reads these keys alone; 0: all
+    std::atomic<std::uint64_t> key_modulus;     // it reads keys with key % modulus == remainder;
+    std::atomic<std::uint64_t> key_remainder;   // modulus 0: all
+    std::array<std::atomic<std::uint16_t>, kShownTypes> types;
+    std::array<std::atomic<std::uint64_t>, kShownKeys> keys;
+};
+static_assert(sizeof(SubscriberDeclaration) == 104);
+
+// Words of a subscriber's slot that others write.
+struct SubscriberNotice {
+    std::atomic<std::uint32_t> poll_armed;  // not 0: whoever wakes writes to its poll descriptor
+    std::atomic<std::uint32_t> evicted_by;  // publisher slot that dropped its gate last
+    std::atomic<std::uint64_t> evictions;   // times that its gate was dropped
+    std::atomic<std::uint64_t> evicted_position;
+    std::atomic<std::uint64_t> evicted_silence_ns;  // how long it had stood there, at least
+};
+static_assert(sizeof(SubscriberNotice) == 32);
+
 // Written by its subscriber alone; by whoever reclaims it under the registry lock once it is dead.
+// `notice` is written by others.
 struct SubscriberSlot {
     alignas(kWriterDistanceBytes)
         std::atomic<std::uint64_t> gate_position;  // kNoPosition: doesn't gate
     std::atomic<std::uint64_t> position;           // where it stands, whatever its policy
     std::atomic<Sequence> sequence;
-    std::atomic<std::uint64_t> lost_events;
 
     alignas(kWriterDistanceBytes) SlotOwner owner;
-    std::atomic<SlowPolicy> policy;
-    std::uint32_t reserved;
+    alignas(kWriterDistanceBytes) SubscriberDeclaration declared;
+    alignas(kWriterDistanceBytes) SubscriberNotice notice;
+    alignas(kWriterDistanceBytes) SubscriberStatistics statistics;
 };
-static_assert(sizeof(SubscriberSlot) == 256);
+static_assert(sizeof(SubscriberSlot) == 640);
+static_assert(offsetof(SubscriberSlot, owner) == 128);
+static_assert(offsetof(SubscriberSlot, declared) == 256);
+static_assert(offsetof(SubscriberSlot, notice) == 384);
+static_assert(offsetof(SubscriberSlot, statistics) == 512);
 
 // Bytes of `control` beyond its end are locked, never written: a held lock is a living owner.
 inline constexpr std::uint64_t kLockBase = std::uint64_t{1} << 40U;
@@ -195,12 +261,18 @@ inline constexpr std::uint64_t kPublisherTableOffset = 2 * kHeaderPageBytes;
     return kPublisherTableOffset + publisher_slots * sizeof(PublisherSlot);
 }
 
+[[nodiscard]] constexpr std::uint64_t latency_table_offset(
+    std::uint64_t publisher_slots, std::uint64_t subscriber_slots) noexcept {
+    return subscriber_table_offset(publisher_slots) + subscriber_slots * sizeof(SubscriberSlot);
+}
+
 [[nodiscard]] constexpr std::uint64_t control_size_bytes(std::uint64_t publisher_slots,
                                                          std::uint64_t subscriber_slots) noexcept {
-    return align_up(
-        subscriber_table_offset(publisher_slots) + subscriber_slots * sizeof(SubscriberSlot),
-        kHeaderPageBytes);
+    return align_up(latency_table_offset(publisher_slots, subscriber_slots) +
+                        subscriber_slots * sizeof(LatencyHistogram),
+                    kHeaderPageBytes);
 }
+static_assert(control_size_bytes(16, 32) == 110592);
 
 // How far ahead of the tail publishers may write without looking at the readers again.
 [[nodiscard]] constexpr std::uint64_t grant_step_bytes(std::uint64_t capacity_bytes) noexcept {

@@ -75,6 +75,10 @@ public:
     [[nodiscard]] SubscriberSlot& subscriber_slot(std::uint32_t index) const noexcept {
         return subscriber_table_[index];
     }
+    // The delivery latencies of that slot's subscriber.
+    [[nodiscard]] LatencyHistogram& latency_histogram(std::uint32_t index) const noexcept {
+        return latency_table_[index];
+    }
 
     // The event at `position` and capacity_bytes() of contiguous memory from there on.
     [[nodiscard]] std::byte* event_at(std::uint64_t position) const noexcept {
@@ -107,6 +111,7 @@ private:
     StreamState* state_ = nullptr;
     PublisherSlot* publisher_table_ = nullptr;
     SubscriberSlot* subscriber_table_ = nullptr;
+    LatencyHistogram* latency_table_ = nullptr;
 };
 
 }  // namespace tailrace::bus
