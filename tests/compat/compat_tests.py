@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""An independent reader against what the library wrote, read and verified.
+
+    compat_tests.py --list                            the names of all cases
+    compat_tests.py TAILRACE JOURNAL_SAMPLE [CASE...]
+"""
+
+import base64
+import contextlib
+import faulthandler
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+try:
+    import xxhash
+    import journal_reader
+except ImportError as problem:
+    if "--list" in sys.argv:
+        print("without_xxhash")
+        sys.exit(0)
+    print(f"SKIPPED: {problem}; ./dev deps installs python3-xxhash")
+    sys.exit(77)
+
+HERE = pathlib.Path(__file__).resolve().parent
+DOCUMENT = HERE.parent.parent / "docs" / "journal_format.md"
+DEADLINE_S = 100
+MIB = 1 << 20
+
+
+def hex_dump_of(document):
+    """The annotated dump in the document, as the bytes of that segment."""
+    data = bytearray()
+    is_repeating = False
+    for line in document.splitlines():
+        if line == "*":
+            is_repeating = True
+            continue
+        match = re.match(r"([0-9a-f]{8})(?:  ((?:[0-9a-f]{2} ){7}[0-9a-f]{2})"
+                         r"  ((?:[0-9a-f]{2} ){7}[0-9a-f]{2})  \|(.{16})\||$)", line)
+        if not match:
+            continue
+        offset = int(match.group(1), 16)
+        assert is_repeating or offset == len(data), f"{line}: {len(data):#x} bytes stand before it"
+        data += bytes(offset - len(data))
+        is_repeating = False
+        if match.group(2):
+            row = bytes.fromhex(match.group(2) + match.group(3))
+            shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+            assert shown == match.group(4), f"{line}: the text is {shown}"
+            data += row
+    return bytes(data)
+
+
+class Case(unittest.TestCase):
+    tailrace = sample = None
+    longMessage = True
+
+    def setUp(self):
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="tailrace-compat-", dir="/var/tmp"))
+        self.addCleanup(shutil.rmtree, self.work, ignore_errors=True)
+        self.journal = self.work / "journal"
+
+    def run_any(self, *words):
+        return subprocess.run([str(word) for word in words], capture_output=True, check=False,
+                              timeout=DEADLINE_S)
+
+    def write_sample(self, seed=7, alignment=16):
+        """Makes the journal; returns what must be read: ("event", ...), ("gap", ...)."""
+        ran = self.run_any(self.sample, self.journal, seed, alignment)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        expected = []
+        for line in ran.stdout.decode().splitlines():
+            kind, *fields = line.split()
+            expected.append((kind, *fields))
+        self.assertGreater(len(expected), 1000)
+        for kind in ("tombstone", "gap"):
+            self.assertTrue(any(one[0] == kind for one in expected), kind)
+        self.assertGreaterEqual(len(self.segments()), 8)
+        return expected
+
+    def segments(self):
+        return sorted(self.journal.glob("*.seg"))
+
+    def read(self, start=None):
+        return list(journal_reader.Journal(str(self.journal)).items(start))
+
+    def as_lines(self, items):
+        lines = []
+        for item in items:
+            if isinstance(item, tuple):
+                lines.append(("gap", str(item[0]), str(item[1])))
+            elif item.tombstone:
+                lines.append(("tombstone", str(item.sequence)))
+            else:
+                words = [item.time_ns, item.event_time_ns, *(item.publisher or ()), item.key]
+                lines.append(("event", str(item.sequence), str(item.type), str(item.flags),
+                              str(len(item.payload)), xxhash.xxh3_64_hexdigest(item.payload),
+                              *(str(one) for one in words if one is not None)))
+        return lines
+
+    def verify(self):
+        ran = self.run_any(self.tailrace, "verify", self.journal, "--json")
+        self.assertIn(ran.returncode, (0, 3), ran.stderr)
+        return json.loads(ran.stdout)
+
+    def patch(self, path, offset, data):
+        with open(path, "r+b") as file:
+            file.seek(offset)
+            file.write(data)
+
+    def flip(self, path, offset):
+        data = path.read_bytes()
+        self.patch(path, offset, bytes([data[offset] ^ 1]))
+
+
+class Written(Case):
+    def test_every_event_gap_and_tombstone_is_read_as_written(self):
+        for seed, alignment in ((1, 16), (2, 64)):
+            expected = self.write_sample(seed, alignment)
+            self.assertEqual(self.as_lines(self.read()), expected)
+            shutil.rmtree(self.journal)
+
+    def test_replay_gives_the_same(self):
+        self.write_sample(3)
+        ran = self.run_any(self.tailrace, "replay", self.journal, "--speed", "max", "--json")
+        self.assertEqual(ran.returncode, 3, ran.stderr)  # the gaps are a loss
+        ours = [item for item in self.read() if isinstance(item, tuple) or not item.tombstone]
+        lines = [json.loads(line) for line in ran.stdout.splitlines()]
+        self.assertEqual(len(lines), len(ours))
+        for line, item in zip(lines, ours):
+            if isinstance(item, tuple):
+                self.assertEqual((line["gap_first_seq"], line["gap_events"]), item)
+                continue
+            data = (base64.b64decode(line["data_b64"]) if "data_b64" in line
+                    else line["data"].encode())
+            self.assertEqual((line["seq"], line["type"], data),
+                             (item.sequence, item.type, item.payload))
+            self.assertEqual(line["time_ns"], str(item.time_ns) if item.time_ns else None)
+
+    def test_verify_counts_the_same(self):
+        expected = self.write_sample(4)
+        report = self.verify()
+        self.assertTrue(report["sound"])
+        kinds = [one[0] for one in expected]
+        self.assertEqual(report["events"], kinds.count("event") + kinds.count("tombstone"))
+        self.assertEqual(report["tombstones"], kinds.count("tombstone"))
+        self.assertEqual(report["gaps"], kinds.count("gap"))
+
+    def test_every_start_is_found_through_the_index(self):
+        self.write_sample(5)
+        journal = journal_reader.Journal(str(self.journal))
+        self.assertTrue(any(segment.index() for segment in journal.segments))
+        whole = self.as_lines(self.read())
+        numbers = [int(one[1]) for one in whole if one[0] != "gap"]
+        for start in numbers[::len(numbers) // 40]:
+            behind = [one for one in whole if int(one[1]) >= start]
+            self.assertEqual(self.as_lines(self.read(start)), behind, start)
+
+    def test_super_names_the_newest_segment(self):
+        self.write_sample(6)
+        found = journal_reader.Super.read(str(self.journal))
+        journal = journal_reader.Journal(str(self.journal))
+        self.assertEqual(found.newest, journal.segments[-1].number)
+        self.assertEqual(found.journal_id, journal.segments[0].journal_id)
+        self.assertEqual(found.oldest, 1)
+
+
+class Damaged(Case):
+    def damage_of(self, call):
+        with self.assertRaises(journal_reader.Damage) as caught:
+            call()
+        return caught.exception
+
+    def test_damage_has_the_same_place_as_in_verify(self):
+        self.write_sample(8)
+        journal = journal_reader.Journal(str(self.journal))
+        batches = list(journal.batches(journal.segments[2]))
+        victim = batches[len(batches) // 2]
+        segment = self.segments()[2]
+        self.flip(segment, victim.offset + 128 + victim.body_size // 2)
+        damage = self.damage_of(self.read)
+        finding = next(one for one in self.verify()["findings"] if one["damage"])
+        self.assertEqual((damage.offset, damage.first),
+                         (finding["offset_bytes"], finding["first_seq"]))
+        self.assertEqual(finding["offset_bytes"], victim.offset)
+
+    def test_a_torn_tail_is_the_end_and_damage_below_a_promise_is_not(self):
+        self.write_sample(9)
+        segment = self.segments()[-1]
+        journal = journal_reader.Journal(str(self.journal))
+        newest = journal.segments[-1]
+        last = list(journal.batches(newest))
+        whole = self.read()
+        torn, below = last[-1], last[0]
+        kept = segment.read_bytes()
+        self.flip(segment, torn.offset + 130)
+        self.assertEqual(self.as_lines(self.read()),
+                         self.as_lines([one for one in whole if torn.first_sequence > (
+                             sum(one) if isinstance(one, tuple) else one.sequence)]))
+        self.assertTrue(self.verify()["sound"])
+        segment.write_bytes(kept)
+        self.flip(segment, below.offset + 130)
+        self.assertEqual(self.damage_of(self.read).first, newest.first_sequence)
+        self.assertFalse(self.verify()["sound"])
+
+    def test_another_header_byte_anywhere_is_noticed(self):
+        self.write_sample(10)
+        segment = self.segments()[1]
+        for offset in (3, 12, 17, 25, 50, 70, 90, 110, 140, 200, 4000):
+            self.flip(segment, offset)
+            with self.assertRaises(journal_reader.Refused, msg=str(offset)):
+                self.read()
+            self.flip(segment, offset)
+        self.read()
+
+
+class Document(Case):
+    def setUp(self):
+        super().setUp()
+        self.text = DOCUMENT.read_text()
+        self.journal.mkdir()
+        self.segment = self.journal / "0000000000000001.seg"
+        self.segment.write_bytes(hex_dump_of(self.text))
+
+    def test_its_hex_dump_is_a_journal(self):
+        self.assertEqual(self.segment.stat().st_size, MIB)
+        self.assertEqual([(one.sequence, one.type, one.payload) for one in self.read()],
+                         [(0, 1, b"hello, log"), (1, 2, b"bye")])
+        report = self.verify()
+        self.assertEqual((report["events"], report["batches"], report["end_seq"]), (2, 3, 2))
+        self.assertTrue(report["sound"])
+        ran = self.run_any(self.tailrace, "replay", self.journal, "--speed", "max",
+                           "--format", "raw")
+        self.assertEqual(ran.stdout, b"hello, log\nbye\n", ran.stderr)
+
+    def test_its_program_checks_the_dump(self):
+        program = re.search(r"```python\n(.*?)```", self.text, re.DOTALL).group(1)
+        for is_damaged in (False, True):
+            if is_damaged:
+                self.flip(self.segment, 4096 + 140)
+            ran = subprocess.run([sys.executable, "-c", program], cwd=self.journal, check=False,
+                                 capture_output=True, timeout=DEADLINE_S)
+            self.assertEqual(ran.returncode == 0, not is_damaged, ran.stderr)
+
+    def test_its_tables_leave_no_hole(self):
+        """Each field begins where the one before it ends."""
+        for heading, size in (("### Segment header", 4096), ("### The batch", 128),
+                              ("## SUPER", 4096)):
+            part = self.text.split(heading, 1)[1].split("\n#", 1)[0]
+            end = 0
+            for offset, length in re.findall(r"(?m)^\| (\d+) \| (\d+) \|", part):
+                self.assertEqual(int(offset), end, f"{heading}: offset {offset}")
+                end += int(length)
+            self.assertEqual(end, size, heading)
+
+    def test_its_program_prints_json_lines(self):
+        shown = io.StringIO()
+        sys.argv[1:] = [str(self.journal)]
+        with contextlib.redirect_stdout(shown):
+            self.assertEqual(journal_reader.main(), 0)
+        lines = [json.loads(line) for line in shown.getvalue().splitlines()]
+        self.assertEqual([line["seq"] for line in lines], [0, 1])
+        self.assertEqual(base64.b64decode(lines[1]["data_b64"]), b"bye")
+
+
+def all_cases():
+    cases = {}
+    for suite in unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__]):
+        for case in suite:
+            cases[case.id().split(".")[-1].removeprefix("test_")] = case
+    return cases
+
+
+def main():
+    cases = all_cases()
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(cases))
+        return 0
+    if len(sys.argv) < 3:
+        print(__doc__)
+        return 2
+    Case.tailrace, Case.sample = map(os.path.abspath, sys.argv[1:3])
+    names = sys.argv[3:] or list(cases)
+    faulthandler.dump_traceback_later(DEADLINE_S + 10, exit=True)
+    suite = unittest.TestSuite(cases[name] for name in names)
+    return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,400 @@
+#!/usr/bin/env python3
+"""Reads a journal, knowing nothing but docs/journal_format.md; prints its events as JSON lines.
+
+    journal_reader.py DIRECTORY             events and gaps; damage ends it with exit code 3
+    journal_reader.py DIRECTORY --segments  the segments, from their headers and ends
+    journal_reader.py DIRECTORY --from N    from sequence N, found through the index where one is
+
+It shares no code with the library, and takes the page at its word: where the two disagree, one of
+them is wrong.
+"""
+
+import argparse
+import base64
+import json
+import os
+import re
+import struct
+import sys
+
+import xxhash
+
+BLOCK = 4096
+SEGMENT_MAGIC = b"TRSEG\0\0\1"
+BATCH_MAGIC = b"TRBCH\0\0\1"
+SUPER_MAGIC = b"TRSUP\0\0\1"
+INDEX_MAGIC = b"TRIDX\0\0\1"
+MAX_BATCH = 1 << 20
+SEAL, MARKER, GAP_BEFORE, CLEAN_CLOSE = 1, 2, 4, 8
+KNOWN_FLAGS = SEAL | MARKER | GAP_BEFORE | CLEAN_CLOSE
+TOMBSTONE, PUBLISH_TIME, EVENT_TIME, PUBLISHER_ID, KEY = 1, 2, 4, 8, 16
+MASK = (1 << 64) - 1
+
+
+class Damage(Exception):
+    """Events [first, end) were journaled and can't be read."""
+
+    def __init__(self, path, offset, first, end, why):
+        super().__init__(f"events [{first}, {end}) can't be read: '{path}', offset {offset}: {why}")
+        self.path, self.offset, self.first, self.end, self.why = path, offset, first, end, why
+
+
+class Refused(Exception):
+    """Not a journal that this reader may read."""
+
+
+def words(data, offset, count=1):
+    return struct.unpack_from(f"<{count}Q", data, offset)
+
+
+def word(data, offset):
+    return words(data, offset)[0]
+
+
+def checksum(data, seed):
+    return xxhash.xxh3_64_intdigest(data, seed=seed & MASK)
+
+
+def align_up(value, alignment):
+    return (value + alignment - 1) // alignment * alignment
+
+
+def check_block(block, magic, path):
+    """What SUPER slots and segment headers have in common."""
+    if len(block) < BLOCK:
+        raise Refused(f"'{path}' is cut within its header")
+    if block[:8] != magic:
+        raise Refused(f"'{path}' doesn't begin with {magic!r}")
+    if struct.unpack_from("<H", block, 16)[0] != 1:
+        raise Refused(f"'{path}' has another major format")
+    if checksum(block[16:BLOCK], word(magic, 0)) != word(block, 8):
+        raise Refused(f"the header of '{path}' is damaged: its checksum differs")
+    if word(block, 24) != 0:
+        raise Refused(f"'{path}' uses features that are not known here: {word(block, 24):#x}")
+
+
+class Super:
+    """The valid slot of the larger generation."""
+
+    def __init__(self, block):
+        self.journal_id = block[48:64]
+        (self.generation, self.writer_epoch, self.oldest, self.newest, self.durable, self.flags,
+         self.written_ns, self.clean_end_offset) = words(block, 64, 8)
+
+    @staticmethod
+    def read(directory):
+        try:
+            with open(os.path.join(directory, "SUPER"), "rb") as file:
+                data = file.read(2 * BLOCK)
+        except FileNotFoundError:
+            return None
+        best = None
+        for slot in range(2):
+            block = data[slot * BLOCK:(slot + 1) * BLOCK]
+            try:
+                check_block(block, SUPER_MAGIC, "SUPER")
+            except Refused:
+                continue
+            found = Super(block)
+            if found.generation % 2 == slot and (not best or found.generation > best.generation):
+                best = found
+        return best
+
+
+class Batch:
+    """A batch that is sound by itself, at an offset of a segment."""
+
+    def __init__(self, data, offset):
+        (self.checksum, self.body_checksum, self.salt, self.first_sequence, self.durable,
+         self.record_salt, self.first_time_ns, self.max_time_ns, self.sealed_ns,
+         self.previous_checksum, self.segment_number) = words(data, 8, 11)
+        self.count, self.body_size, self.flags, self.version, self.header_words = (
+            struct.unpack_from("<IIHBB", data, 96))
+        self.offset = offset
+        self.body = b""
+
+    @property
+    def slot_size(self):
+        return align_up(128 + self.body_size, BLOCK)
+
+    @property
+    def end_sequence(self):
+        return self.first_sequence + self.count
+
+
+class Event:
+    """One event of a body: its header's fields, extension words by name, payload."""
+
+    def __init__(self, sequence, header, extension, payload):
+        self.sequence = sequence
+        _, _, self.type, self.flags, _ = header
+        self.payload = payload
+        self.tombstone = bool(self.flags & TOMBSTONE)
+        self.time_ns = self.event_time_ns = self.publisher = self.key = None
+        rest = list(extension)
+
+        def take(bit, count=1):
+            if not self.flags & bit or len(rest) < count:
+                return None
+            taken, rest[:count] = rest[:count], []
+            return taken if count > 1 else taken[0]
+
+        self.time_ns = take(PUBLISH_TIME)
+        self.event_time_ns = take(EVENT_TIME)
+        self.publisher = take(PUBLISHER_ID, 2)
+        self.key = take(KEY)
+
+    def document(self):
+        line = {"seq": self.sequence, "type": self.type, "size_bytes": len(self.payload)}
+        for name in ("time_ns", "event_time_ns", "key"):
+            value = getattr(self, name)
+            if value is not None:
+                line[name] = str(value)
+        if self.tombstone:
+            line["tombstone"] = True
+        line["data_b64"] = base64.b64encode(self.payload).decode()
+        return line
+
+
+class Segment:
+    """One segment file; `end` is where its successor says that it ends, if there is one."""
+
+    def __init__(self, path):
+        self.path = path
+        self.file = open(path, "rb")  # pylint: disable=consider-using-with
+        block = self.file.read(BLOCK)
+        check_block(block, SEGMENT_MAGIC, path)
+        self.journal_id = block[48:64]
+        (self.number, self.salt, self.first_sequence, self.durable, self.epoch,
+         self.size) = words(block, 64, 6)
+        block_size, self.alignment = struct.unpack_from("<II", block, 112)
+        self.created_ns, self.floor_time_ns = words(block, 120, 2)
+        (self.previous_number, self.previous_salt, self.previous_end_offset,
+         self.previous_end_sequence, self.previous_checksum) = words(block, 136, 5)
+        name_size = struct.unpack_from("<I", block, 176)[0]
+        self.stream = block[184:184 + min(name_size, 128)].decode()
+        self.checksum = word(block, 8)
+        if block_size != BLOCK or self.alignment not in (16, 64) or self.size % BLOCK != 0:
+            raise Refused(f"the header of '{path}' contradicts itself")
+        if os.fstat(self.file.fileno()).st_size < self.size:
+            raise Refused(f"'{path}' is shorter than its header says")
+        self.end = None
+
+    def read(self, offset, size):
+        self.file.seek(offset)
+        return self.file.read(size)
+
+    def header_at(self, offset):
+        """(batch, why not): the batch header that stands there, its body not looked at."""
+        block = self.read(offset, 128)
+        if len(block) < 128 or block[:8] != BATCH_MAGIC:
+            return None, "no batch begins here"
+        batch = Batch(block, offset)
+        if batch.salt != self.salt or batch.segment_number != self.number:
+            return None, "a batch of another segment"
+        if checksum(block[16:128], self.salt ^ offset) != batch.checksum:
+            return None, "the header's checksum differs"
+        if batch.version != 1 or batch.header_words != 16 or batch.flags & ~KNOWN_FLAGS:
+            raise Refused(f"'{self.path}' holds a batch of a newer format at {offset}")
+        if batch.slot_size > MAX_BATCH or offset + batch.slot_size > self.size:
+            return None, "it runs over the end"
+        if (batch.count == 0) != (batch.body_size == 0) or batch.body_size % self.alignment != 0:
+            return None, "the header contradicts itself"
+        if bool(batch.flags & (SEAL | MARKER)) != (batch.count == 0):
+            return None, "the header contradicts itself"
+        if batch.durable > batch.first_sequence:
+            return None, "it promises what comes later"
+        return batch, None
+
+    def batch_at(self, offset):
+        """The same, wholly checked, with its body."""
+        batch, why = self.header_at(offset)
+        if batch is None:
+            return None, why
+        batch.body = self.read(offset + 128, batch.body_size)
+        if checksum(batch.body, self.salt ^ offset) != batch.body_checksum:
+            return None, "the body's checksum differs"
+        try:
+            batch.events = list(self.events_of(batch))
+        except ValueError as problem:
+            return None, str(problem)
+        return batch, None
+
+    def events_of(self, batch):
+        at = 0
+        for sequence in range(batch.first_sequence, batch.end_sequence):
+            if at + 16 > len(batch.body):
+                raise ValueError("the events are more than the body")
+            header = struct.unpack_from("<QIHBB", batch.body, at)
+            stamp, payload_size, _, _, extension_words = header
+            payload_at = at + 16 + 8 * extension_words
+            end = at + align_up(16 + 8 * extension_words + payload_size, self.alignment)
+            if stamp != sequence ^ batch.record_salt or end > len(batch.body):
+                raise ValueError(f"event {sequence} has a wrong stamp or size")
+            yield Event(sequence, header, words(batch.body, at + 16, extension_words),
+                        batch.body[payload_at:payload_at + payload_size])
+            at = end
+        if at != len(batch.body):
+            raise ValueError("the body is more than the events")
+
+    def promise_behind(self, offset):
+        """The largest durable sequence that a sound header in any block from `offset` promises."""
+        promise = 0
+        for at in range(offset, self.size, BLOCK):
+            batch, _ = self.header_at(at)
+            if batch:
+                promise = max(promise, batch.durable)
+        return promise
+
+    def index(self):
+        """The entries of its index, if there is one that counts: (first, floor time, offset)."""
+        path = self.path.removesuffix(".seg") + ".idx"
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return None
+        if len(data) < 64 or data[:8] != INDEX_MAGIC:
+            return None
+        number, salt, count = words(data, 16, 3)
+        if (number, salt, len(data)) != (self.number, self.salt, 64 + 24 * count):
+            return None
+        if checksum(data[16:], self.salt) != word(data, 8):
+            return None
+        return [words(data, 64 + 24 * nth, 3) for nth in range(count)]
+
+
+class Position:
+    """Where a walk stands, and what may follow there."""
+
+    def __init__(self, segment):
+        self.offset = BLOCK
+        self.sequence = segment.first_sequence
+        self.checksum = segment.checksum
+        self.max_time_ns = segment.floor_time_ns
+        self.sealed = False
+
+    def fits(self, batch):
+        if self.sealed or batch.previous_checksum != self.checksum:
+            return False
+        if batch.first_sequence < self.sequence or batch.first_time_ns < self.max_time_ns:
+            return False
+        return (batch.first_sequence > self.sequence) == bool(batch.flags & GAP_BEFORE)
+
+    def advance(self, batch):
+        self.offset += batch.slot_size
+        self.sequence = batch.end_sequence
+        self.checksum = batch.checksum
+        self.max_time_ns = batch.max_time_ns
+        self.sealed = bool(batch.flags & SEAL)
+
+
+class Journal:
+    """The segments of a directory, joined as their headers say."""
+
+    def __init__(self, directory):
+        names = sorted(name for name in os.listdir(directory)
+                       if re.fullmatch(r"[0-9a-f]{16}\.seg", name))
+        self.super = Super.read(directory)
+        self.segments = [Segment(os.path.join(directory, name)) for name in names]
+        if not self.segments:
+            raise Refused(f"there is no journal in '{directory}'")
+        for name, segment in zip(names, self.segments):
+            if int(name[:16], 16) != segment.number:
+                raise Refused(f"'{segment.path}' says that it is number {segment.number}")
+        for before, segment in zip(self.segments, self.segments[1:]):
+            if (segment.previous_number, segment.previous_salt, segment.journal_id) != (
+                    before.number, before.salt, before.journal_id):
+                raise Refused(f"'{segment.path}' doesn't follow '{before.path}'")
+            before.end = segment.previous_end_offset
+        if self.super and self.super.newest > self.segments[-1].number:
+            raise Refused(f"segment {self.super.newest} is missing: SUPER names it as the newest")
+
+    def batches(self, segment, position=None):
+        """The batches of one segment up to its end. Raises Damage."""
+        position = position or Position(segment)
+        follower = next((one for one in self.segments if one.number == segment.number + 1), None)
+        while segment.end is None or position.offset < segment.end:
+            batch, why = (None, "a seal stands before") if position.sealed else (
+                segment.batch_at(position.offset))
+            if batch is None or not position.fits(batch):
+                self.judge(segment, follower, position, why or "it doesn't continue the one before")
+                return
+            position.advance(batch)
+            yield batch
+        if follower and position.sequence != follower.first_sequence:
+            raise Damage(segment.path, position.offset, position.sequence, follower.first_sequence,
+                         "its successor says that it ends elsewhere")
+
+    def judge(self, segment, follower, position, why):
+        """Nothing valid stands where a batch could: damage, or the end."""
+        if follower:
+            raise Damage(segment.path, position.offset, position.sequence,
+                         follower.first_sequence, why)
+        promise = max(segment.promise_behind(position.offset), segment.durable,
+                      self.super.durable if self.super else 0)
+        if promise > position.sequence:
+            raise Damage(segment.path, position.offset, position.sequence, promise, why)
+
+    def items(self, start=None):
+        """Events, and gaps as (first, count), in order."""
+        expected = self.segments[0].first_sequence if start is None else start
+        begin = 0
+        if start is not None:
+            begin = max(nth for nth, segment in enumerate(self.segments)
+                        if nth == 0 or segment.first_sequence <= start)
+        for segment in self.segments[begin:]:
+            position = None
+            if start is not None and segment is self.segments[begin]:
+                position = self.position_near(segment, start)
+            for batch in self.batches(segment, position):
+                if batch.first_sequence > expected:
+                    yield expected, batch.first_sequence - expected
+                    expected = batch.first_sequence
+                for event in batch.events:
+                    if event.sequence >= expected:
+                        yield event
+                        expected = event.sequence + 1
+
+    @staticmethod
+    def position_near(segment, sequence):
+        """A position from the index: its last entry that isn't above the sequence."""
+        position = Position(segment)
+        entries = [entry for entry in segment.index() or [] if entry[0] <= sequence]
+        if not entries:
+            return position
+        first, floor_time_ns, offset = entries[-1]
+        batch, _ = segment.header_at(offset)
+        if batch and batch.first_sequence == first:
+            position.offset = offset
+            position.sequence = first - (1 if batch.flags & GAP_BEFORE else 0)
+            position.checksum = batch.previous_checksum
+            position.max_time_ns = min(floor_time_ns, batch.first_time_ns)
+        return position
+
+
+def main():
+    parser = argparse.ArgumentParser(description="An independent reader of journals")
+    parser.add_argument("directory")
+    parser.add_argument("--segments", action="store_true")
+    parser.add_argument("--from", dest="start", type=int)
+    arguments = parser.parse_args()
+    try:
+        journal = Journal(arguments.directory)
+        if arguments.segments:
+            for segment in journal.segments:
+                print(json.dumps({"segment": segment.number, "first_seq": segment.first_sequence,
+                                  "end_offset": segment.end, "stream": segment.stream}))
+            return 0
+        for item in journal.items(arguments.start):
+            line = item.document() if isinstance(item, Event) else {
+                "gap_first_seq": item[0], "gap_events": item[1]}
+            print(json.dumps(line))
+    except (Damage, Refused) as problem:
+        print(f"journal_reader.py: {problem}", file=sys.stderr)
+        return 3 if isinstance(problem, Damage) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
