@@ -16,8 +16,11 @@ namespace tailrace::tool {
 
 namespace {
 
+constexpr std::uint32_t kMostJobs = 256;
+
 struct VerifyFlags {
     std::string journal;
+    std::uint32_t jobs = 0;
 };
 
 Json json_of(const journal::Finding& finding) {
@@ -103,11 +106,13 @@ Result<ExitCode> run_verify(VerifyFlags& flags) {
     auto directory = find_journal(flags.journal);
     if (!directory) return directory.error();
     Progress progress(fmt::format("verifying {}", *directory), "bytes", 0);
-    auto report =
-        journal::verify(*directory, [&](std::uint64_t done_bytes, std::uint64_t total_bytes) {
+    auto report = journal::verify(
+        *directory,
+        [&](std::uint64_t done_bytes, std::uint64_t total_bytes) {
             progress.set_total(total_bytes);
             progress.update(done_bytes);
-        });
+        },
+        flags.jobs);
     if (!report) return report.error();
     clear_status_line();
     if (settings().json()) {
@@ -126,6 +131,9 @@ void register_verify(CLI::App& app) {
         app, "verify", "Check every byte of a journal", [flags] { return run_verify(*flags); });
     command->add_option("JOURNAL", flags->journal, "A stream's name, or a journal's directory")
         ->required();
+    command->add_option("-j,--jobs", flags->jobs, "Segments read at once (default: one per core)")
+        ->type_name("N")
+        ->check(CLI::Range(1U, kMostJobs));
 }
 
 }  // namespace tailrace::tool

@@ -112,6 +112,11 @@ void PosixFiles::forget_cache(FileId file) noexcept {
     (void)::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+void PosixFiles::will_read(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept {
+    (void)::posix_fadvise(
+        file, static_cast<off_t>(offset), static_cast<off_t>(size_bytes), POSIX_FADV_WILLNEED);
+}
+
 IoOutcome PosixFiles::rename(const std::string& from, const std::string& to) noexcept {
     return outcome_of(::rename(from.c_str(), to.c_str()));
 }

@@ -20,6 +20,7 @@ public:
     void deallocate(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept override;
     [[nodiscard]] IoOutcome sync(FileId file) noexcept override;
     void forget_cache(FileId file) noexcept override;
+    void will_read(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept override;
     [[nodiscard]] IoOutcome rename(const std::string& from,
                                    const std::string& to) noexcept override;
     [[nodiscard]] IoOutcome remove(const std::string& path) noexcept override;

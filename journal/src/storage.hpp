@@ -68,6 +68,10 @@ public:
     [[nodiscard]] virtual IoOutcome sync(FileId file) noexcept = 0;
     // Drops clean cached pages, so that the next read comes from the device. Best effort.
     virtual void forget_cache(FileId file) noexcept = 0;
+    // The range will be read soon: a store that can fetches it meanwhile. Best effort.
+    virtual void will_read(FileId /*file*/,
+                           std::uint64_t /*offset*/,
+                           std::uint64_t /*size_bytes*/) noexcept {}
 
     [[nodiscard]] virtual IoOutcome rename(const std::string& from,
                                            const std::string& to) noexcept = 0;

@@ -60,8 +60,10 @@ bool VerifyReport::is_sound() const noexcept {
     });
 }
 
-Result<VerifyReport> verify(const std::string& directory, const VerifyProgress& progress) noexcept {
-    return VerifyCore(posix_files(), directory, progress).run();
+Result<VerifyReport> verify(const std::string& directory,
+                            const VerifyProgress& progress,
+                            std::uint32_t jobs) noexcept {
+    return VerifyCore(posix_files(), directory, progress, jobs).run();
 }
 
 }  // namespace tailrace::journal

@@ -1,36 +1,25 @@
 #include "verify_core.hpp"
 
+#include <system_error>
+
 #include <algorithm>
-#include <cstring>
+#include <chrono>
+#include <thread>
 
 namespace tailrace::journal {
 
 namespace {
 
-constexpr std::uint64_t kProgressStepBytes = 8U << 20;
-
-std::string range_text(Sequence first, Sequence end) {
-    return "[" + std::to_string(first) + ", " + std::to_string(end) + ")";
-}
-
-FindingKind kind_of(BatchVerdict verdict) noexcept {
-    return verdict == BatchVerdict::damaged_event ? FindingKind::damaged_event
-                                                  : FindingKind::damaged_batch;
-}
+constexpr auto kProgressEvery = std::chrono::milliseconds(100);
 
 }  // namespace
 
-void VerifyCore::add(
-    FindingKind kind, const Candidate& segment, Sequence first, Sequence end, std::string text) {
-    report_.findings.push_back(
-        {kind, segment.number, position_.offset, first, end, std::move(text)});
-}
-
-void VerifyCore::show_progress(std::uint64_t more_bytes) {
-    done_bytes_ += more_bytes;
-    if (!progress_ || done_bytes_ - shown_bytes_ < kProgressStepBytes) return;
-    shown_bytes_ = done_bytes_;
-    progress_(std::min(done_bytes_, total_bytes_), total_bytes_);
+void VerifyCore::add(FindingKind kind,
+                     const SegmentCandidate& segment,
+                     Sequence first,
+                     Sequence end,
+                     std::string text) {
+    report_.findings.push_back({kind, segment.number, 0, first, end, std::move(text)});
 }
 
 Result<void> VerifyCore::look_at_names() {
@@ -67,7 +56,7 @@ Result<void> VerifyCore::look_at_names() {
                                     "'" + directory_ + "/" + name + "' is not part of a journal"});
     }
     for (const std::uint64_t number : listing->segment_numbers) {
-        Candidate segment;
+        SegmentCandidate segment;
         segment.number = number;
         segment.path = segment_path(directory_, number);
         segments_.push_back(std::move(segment));
@@ -76,7 +65,7 @@ Result<void> VerifyCore::look_at_names() {
 }
 
 void VerifyCore::check_headers() {
-    for (Candidate& segment : segments_) {
+    for (SegmentCandidate& segment : segments_) {
         auto file = open_file(files_, segment.path, {});
         if (!file) {
             segment.refusal = file.error();
@@ -98,8 +87,7 @@ void VerifyCore::check_headers() {
     }
 }
 
-void VerifyCore::check_chain(const Candidate& before, const Candidate& segment) {
-    position_.offset = 0;
+void VerifyCore::check_chain(const SegmentCandidate& before, const SegmentCandidate& segment) {
     if (segment.number != before.number + 1) {
         const Sequence first = report_.end_sequence;
         const Sequence end = segment.header ? segment.header->first_sequence : first;
@@ -122,163 +110,77 @@ void VerifyCore::check_chain(const Candidate& before, const Candidate& segment) 
     }
 }
 
-void VerifyCore::count(const FoundBatch& batch, std::uint32_t alignment_bytes) {
-    const BatchHeader& header = batch.header;
-    ++report_.batch_count;
-    report_.event_count += header.event_count;
-    if ((header.flags & kBatchGapBefore) != 0) {
-        ++report_.gap_count;
-        report_.gap_events += header.first_sequence - position_.sequence;
-    }
-    // The events were walked when the batch was checked, so their sizes hold.
-    for (std::uint64_t at = 0; at < batch.body.size();) {
-        EventHeader event{};
-        std::memcpy(&event, batch.body.data() + at, sizeof(event));
-        if ((event.flags & kTombstone) != 0) ++report_.tombstone_count;
-        at += event_size_bytes(event.payload_size_bytes, event.extension_words, alignment_bytes);
+const SegmentCandidate* VerifyCore::successor_of(std::size_t nth) const noexcept {
+    const bool is_followed =
+        nth + 1 < segments_.size() && segments_[nth + 1].number == segments_[nth].number + 1;
+    return is_followed ? &segments_[nth + 1] : nullptr;
+}
+
+void VerifyCore::check_some() {
+    SegmentCheck check(files_, super_ ? super_->durable_sequence : 0, done_bytes_);
+    while (true) {  // ends: each round takes another segment
+        // relaxed: only who gets which; the segments themselves don't change any more.
+        const std::size_t nth = next_segment_.fetch_add(1, std::memory_order_relaxed);
+        if (nth >= segments_.size()) return;
+        const SegmentCandidate& segment = segments_[nth];
+        if (!segment.header) continue;
+        const SegmentCandidate* const successor = successor_of(nth);
+        const PreviousSegment* const bound =
+            successor != nullptr && successor->header ? &successor->header->previous : nullptr;
+        parts_[nth] = check.run(segment, bound, index_path(directory_, segment.number));
     }
 }
 
-// Finds the next sound batch of this segment behind damage and stands on it. False when there is
-// none.
-bool VerifyCore::resume_behind_damage(std::uint64_t end_offset) {
-    for (std::uint64_t at = position_.offset + kBlockSizeBytes; at < end_offset;
-         at += kBlockSizeBytes) {
-        const FoundBatch found = scan_.header_at(at);
-        if (found.os_errno != 0) return false;
-        if (found.verdict != BatchVerdict::valid) continue;
-        if (found.header.first_sequence < position_.sequence) continue;
-        const bool states_gap = (found.header.flags & kBatchGapBefore) != 0;
-        position_.offset = at;
-        position_.sequence = found.header.first_sequence - (states_gap ? 1U : 0U);
-        position_.last_checksum = found.header.previous_checksum;
-        position_.max_time_ns = std::min(position_.max_time_ns, found.header.first_time_ns);
-        return true;
-    }
-    return false;
+void VerifyCore::show_progress() {
+    if (!progress_) return;
+    // relaxed: a sum to look at.
+    progress_(std::min(done_bytes_.load(std::memory_order_relaxed), total_bytes_), total_bytes_);
 }
 
-void VerifyCore::check_newest_end(const Candidate& segment, const FoundBatch& stopped_by) {
-    if (stopped_by.os_errno != 0) {
-        add(FindingKind::damaged_batch,
-            segment,
-            position_.sequence,
-            position_.sequence,
-            os_error(stopped_by.os_errno,
-                     "'" + segment.path + "' can't be read at " + std::to_string(position_.offset))
-                .message);
-        return;
-    }
-    const BeyondEnd beyond =
-        scan_beyond(files_, scan_, position_.offset, segment.header->segment_size_bytes);
-    report_.read_bytes += beyond.scanned_bytes;
-    const Sequence promised = std::max({beyond.promised_sequence,
-                                        segment.header->durable_sequence,
-                                        super_ ? super_->durable_sequence : 0});
-    if (promised > position_.sequence) {
-        add(kind_of(stopped_by.verdict),
-            segment,
-            position_.sequence,
-            promised,
-            "acknowledged events " + range_text(position_.sequence, promised) +
-                " can't be read: '" + segment.path + "', offset " +
-                std::to_string(position_.offset) + ": " +
-                std::string(batch_verdict_text(stopped_by.verdict)));
-        return;
-    }
-    if (beyond.data_end_offset > position_.offset) {
-        add(FindingKind::torn_tail,
-            segment,
-            position_.sequence,
-            position_.sequence,
-            "'" + segment.path + "' ends in a write that was never acknowledged, at " +
-                std::to_string(position_.offset));
-    }
-}
-
-// False when nothing sound stands behind the damage.
-bool VerifyCore::pass_damage(const Candidate& segment,
-                             const PreviousSegment& bound,
-                             const FoundBatch& damaged) {
-    const Sequence first = position_.sequence;
-    const std::uint64_t offset = position_.offset;
-    const bool resumed = resume_behind_damage(bound.end_offset);
-    const Sequence end = resumed ? position_.sequence : bound.end_sequence;
-    std::string why(batch_verdict_text(damaged.verdict));
-    if (damaged.os_errno != 0) why = os_error(damaged.os_errno, "it can't be read").message;
-    if (damaged.os_errno == 0 && damaged.verdict == BatchVerdict::valid) {
-        why = "it doesn't continue the batch before it";
-    }
-    report_.findings.push_back({kind_of(damaged.verdict),
-                                segment.number,
-                                offset,
-                                first,
-                                end,
-                                "events " + range_text(first, end) + " can't be read: '" +
-                                    segment.path + "', offset " + std::to_string(offset) + ": " +
-                                    why});
-    return resumed;
-}
-
-FoundBatch VerifyCore::next_batch(bool& fits) {
-    FoundBatch found = scan_.batch_at(position_.offset);
-    fits = found.os_errno == 0 && found.verdict == BatchVerdict::valid &&
-           continues(position_, found.header);
-    return found;
-}
-
-void VerifyCore::walk(const Candidate& segment, const PreviousSegment* bound) {
-    const std::uint64_t end_offset =
-        bound != nullptr ? bound->end_offset : segment.header->segment_size_bytes;
-    while (position_.offset < end_offset && !(bound == nullptr && position_.sealed)) {
-        bool fits = false;
-        FoundBatch found = next_batch(fits);
-        if (!fits && bound != nullptr) {
-            if (!pass_damage(segment, *bound, found)) return;
-            continue;
+void VerifyCore::check_contents() {
+    parts_.resize(segments_.size());
+    const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+    const std::size_t wanted = std::min(jobs_ == 0 ? cores : jobs_, segments_.size());
+    std::size_t running = 0;
+    std::vector<std::thread> threads;
+    try {
+        for (std::size_t i = 0; i < wanted; ++i) {
+            {
+                const std::lock_guard lock(mutex_);
+                ++running;
+            }
+            threads.emplace_back([this, &running] {
+                check_some();
+                const std::lock_guard lock(mutex_);
+                --running;
+                one_is_done_.notify_one();
+            });
         }
-        if (!fits) {
-            // A writer may have gone on since the window was read.
-            scan_.refresh();
-            found = next_batch(fits);
-        }
-        if (!fits) {
-            check_newest_end(segment, found);
-            return;
-        }
-        count(found, segment.header->event_alignment_bytes);
-        if (!is_zero(found.padding)) {
-            add(FindingKind::dirty_padding,
-                segment,
-                found.header.first_sequence,
-                found.header.first_sequence,
-                "'" + segment.path + "' has bytes that should be zero behind the batch at " +
-                    std::to_string(position_.offset));
-        }
-        advance(position_, found.header);
-        show_progress(batch_slot_bytes(found.header.body_size_bytes));
+    } catch (const std::system_error&) {
+        const std::lock_guard lock(mutex_);  // no more threads here: fewer will do
+        --running;
     }
+    if (threads.empty()) check_some();
+    {
+        std::unique_lock lock(mutex_);
+        while (!one_is_done_.wait_for(lock, kProgressEvery, [&] { return running == 0; })) {
+            lock.unlock();
+            show_progress();
+            lock.lock();
+        }
+    }
+    for (std::thread& thread : threads)
+        thread.join();
 }
 
-void VerifyCore::check_index(const Candidate& segment) {
-    const std::string path = index_path(directory_, segment.number);
-    auto index = read_index(files_, path, *segment.header);
-    if (index || index.error().code != ErrorCode::corrupt) return;
-    add(FindingKind::damaged_index,
-        segment,
-        position_.sequence,
-        position_.sequence,
-        index.error().message);
-}
-
-void VerifyCore::check_segment(const Candidate& segment, const Candidate* successor) {
-    const std::uint64_t done_before = done_bytes_;
-    const Sequence next_first = successor != nullptr && successor->header
-                                    ? successor->header->first_sequence
-                                    : report_.end_sequence;
+void VerifyCore::merge(std::size_t nth) {
+    const SegmentCandidate& segment = segments_[nth];
+    if (nth > 0) check_chain(segments_[nth - 1], segment);
     if (!segment.header) {
-        position_ = {};
-        position_.offset = 0;
+        const SegmentCandidate* const successor = successor_of(nth);
+        const Sequence next_first = successor != nullptr && successor->header
+                                        ? successor->header->first_sequence
+                                        : report_.end_sequence;
         add(segment.refusal->code == ErrorCode::truncated ? FindingKind::truncated_segment
                                                           : FindingKind::damaged_segment_header,
             segment,
@@ -287,37 +189,21 @@ void VerifyCore::check_segment(const Candidate& segment, const Candidate* succes
             segment.refusal->message);
         return;
     }
-    position_ = first_position(*segment.header);
-    if (segment.size_bytes < segment.header->segment_size_bytes) {
-        add(FindingKind::truncated_segment,
-            segment,
-            position_.sequence,
-            std::max(position_.sequence, next_first),
-            "'" + segment.path + "' has " + std::to_string(segment.size_bytes) +
-                " bytes, its header says " + std::to_string(segment.header->segment_size_bytes));
-    }
-    const PreviousSegment* const bound =
-        successor != nullptr && successor->header ? &successor->header->previous : nullptr;
-    auto file = open_file(files_, segment.path, {});
-    if (!file || !scan_.attach(std::move(*file), *segment.header)) {
-        add(FindingKind::damaged_segment_header,
-            segment,
-            position_.sequence,
-            position_.sequence,
-            file ? "no memory to read '" + segment.path + "'" : file.error().message);
-        return;
-    }
-    walk(segment, bound);
-    report_.end_sequence = bound != nullptr ? bound->end_sequence : position_.sequence;
-    check_index(segment);
-    done_bytes_ = done_before;
-    show_progress(segment.size_bytes);
+    VerifyReport& part = parts_[nth];
+    report_.batch_count += part.batch_count;
+    report_.event_count += part.event_count;
+    report_.tombstone_count += part.tombstone_count;
+    report_.gap_count += part.gap_count;
+    report_.gap_events += part.gap_events;
+    report_.read_bytes += part.read_bytes;
+    report_.end_sequence = part.end_sequence;
+    std::move(part.findings.begin(), part.findings.end(), std::back_inserter(report_.findings));
 }
 
 Result<VerifyReport> VerifyCore::run() {
     if (auto names = look_at_names(); !names) return names.error();
     check_headers();
-    for (const Candidate& segment : segments_) {
+    for (const SegmentCandidate& segment : segments_) {
         if (segment.header) {
             report_.first_sequence = segment.header->first_sequence;
             report_.end_sequence = report_.first_sequence;
@@ -325,14 +211,10 @@ Result<VerifyReport> VerifyCore::run() {
         }
     }
     report_.segment_count = segments_.size();
-    for (std::size_t i = 0; i < segments_.size(); ++i) {
-        if (i > 0) check_chain(segments_[i - 1], segments_[i]);
-        const bool is_followed =
-            i + 1 < segments_.size() && segments_[i + 1].number == segments_[i].number + 1;
-        check_segment(segments_[i], is_followed ? &segments_[i + 1] : nullptr);
-    }
+    check_contents();
+    for (std::size_t nth = 0; nth < segments_.size(); ++nth)
+        merge(nth);
     if (super_ && segments_.back().number < super_->newest_segment_number) {
-        position_.offset = 0;
         add(FindingKind::missing_segment,
             segments_.back(),
             report_.end_sequence,
@@ -340,7 +222,6 @@ Result<VerifyReport> VerifyCore::run() {
             "'" + segment_path(directory_, super_->newest_segment_number) +
                 "' is missing: SUPER names it as the newest");
     }
-    report_.read_bytes += scan_.read_bytes();
     if (progress_) progress_(total_bytes_, total_bytes_);
     return std::move(report_);
 }

@@ -1,13 +1,20 @@
-// VerifyCore: what stands behind verify(), over any storage. See verify.hpp for the contract. One
-// thread.
+// VerifyCore: what stands behind verify(), over any storage. See verify.hpp for the contract.
+//
+// Names, headers and the chain are looked at first; then threads take the segments one by one; then
+// what they found is put together in the order of the segments, so that the report is the same
+// whatever their number.
 #pragma once
 
-#include "batch_scan.hpp"
+#include "segment_check.hpp"
 #include "segment_directory.hpp"
 #include "storage.hpp"
 
 #include <tailrace/journal/verify.hpp>
 
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,51 +23,47 @@ namespace tailrace::journal {
 
 class VerifyCore {
 public:
-    VerifyCore(FileStore& files, std::string directory, VerifyProgress progress)
+    // `jobs`: threads; 0: one for each core.
+    VerifyCore(FileStore& files,
+               std::string directory,
+               VerifyProgress progress,
+               std::uint32_t jobs = 1)
         : files_(files),
           directory_(std::move(directory)),
           progress_(std::move(progress)),
-          scan_(files) {}
+          jobs_(jobs) {}
 
     [[nodiscard]] Result<VerifyReport> run();
 
 private:
-    struct Candidate {
-        std::uint64_t number = 0;
-        std::uint64_t size_bytes = 0;
-        std::string path;
-        std::optional<SegmentHeader> header;
-        std::optional<Error> refusal;
-    };
-
     [[nodiscard]] Result<void> look_at_names();
     void check_headers();
-    void check_chain(const Candidate& before, const Candidate& segment);
-    void check_segment(const Candidate& segment, const Candidate* successor);
-    void walk(const Candidate& segment, const PreviousSegment* bound);
-    [[nodiscard]] FoundBatch next_batch(bool& fits);
-    [[nodiscard]] bool pass_damage(const Candidate& segment,
-                                   const PreviousSegment& bound,
-                                   const FoundBatch& damaged);
-    void check_newest_end(const Candidate& segment, const FoundBatch& stopped_by);
-    [[nodiscard]] bool resume_behind_damage(std::uint64_t end_offset);
-    void count(const FoundBatch& batch, std::uint32_t alignment_bytes);
-    void check_index(const Candidate& segment);
-    void add(
-        FindingKind kind, const Candidate& segment, Sequence first, Sequence end, std::string text);
-    void show_progress(std::uint64_t more_bytes);
+    void check_chain(const SegmentCandidate& before, const SegmentCandidate& segment);
+    void check_contents();
+    void check_some();
+    void merge(std::size_t nth);
+    void show_progress();
+    [[nodiscard]] const SegmentCandidate* successor_of(std::size_t nth) const noexcept;
+    void add(FindingKind kind,
+             const SegmentCandidate& segment,
+             Sequence first,
+             Sequence end,
+             std::string text);
 
     FileStore& files_;
     std::string directory_;
     VerifyProgress progress_;
+    std::size_t jobs_;
     VerifyReport report_;
     std::optional<SuperBlock> super_;
-    std::vector<Candidate> segments_;
-    BatchScan scan_;
-    LogPosition position_;
-    std::uint64_t done_bytes_ = 0;
-    std::uint64_t shown_bytes_ = 0;
+    std::vector<SegmentCandidate> segments_;
+    std::vector<VerifyReport> parts_;  // of each segment, written by the thread that took it
     std::uint64_t total_bytes_ = 0;
+
+    std::atomic<std::size_t> next_segment_{0};
+    std::atomic<std::uint64_t> done_bytes_{0};
+    std::mutex mutex_;
+    std::condition_variable one_is_done_;
 };
 
 }  // namespace tailrace::journal

@@ -257,6 +257,13 @@ class Look(Case):
         self.assertEqual(by_path["id"], stream["id"])
         self.end(publisher)
 
+    def test_verify_says_the_same_with_any_number_of_jobs(self):
+        alone = self.ok("verify", "s", "--jobs", "1", "--json").json
+        self.assertEqual(self.ok("verify", "s", "-j", "7", "--json").json, alone)
+        self.assertEqual(self.ok("verify", "s").errors, "")  # no bar where nobody looks
+        self.refused(2, "verify", "s", "--jobs", "0")
+        self.refused(2, "verify", "s", "--jobs", "many")
+
     def test_verify_finds_a_damaged_byte(self):
         self.assertIn("sound", self.ok("verify", self.journal_of()).text)
         segment = self.segments_of()[0]

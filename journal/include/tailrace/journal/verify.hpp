@@ -60,9 +60,11 @@ struct VerifyReport {
 // Called now and then with the bytes done and the bytes in all.
 using VerifyProgress = std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>;
 
-// An Error only when nothing could be looked at (no such directory, no permission, no journal in
-// it).
+// Segments are read by `jobs` threads at once (0: one for each core). The report is the same
+// whatever their number, and `progress` is called on the calling thread alone. An Error only when
+// nothing could be looked at (no such directory, no permission, no journal in it).
 [[nodiscard]] Result<VerifyReport> verify(const std::string& directory,
-                                          const VerifyProgress& progress = {}) noexcept;
+                                          const VerifyProgress& progress = {},
+                                          std::uint32_t jobs = 0) noexcept;
 
 }  // namespace tailrace::journal

@@ -1,0 +1,219 @@
+#include "segment_check.hpp"
+
+#include "segment_directory.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tailrace::journal {
+
+namespace {
+
+// Enough to keep a device busy while what came is checked.
+constexpr std::uint64_t kReadAheadBytes = 8U << 20;
+
+std::string range_text(Sequence first, Sequence end) {
+    return "[" + std::to_string(first) + ", " + std::to_string(end) + ")";
+}
+
+FindingKind kind_of(BatchVerdict verdict) noexcept {
+    return verdict == BatchVerdict::damaged_event ? FindingKind::damaged_event
+                                                  : FindingKind::damaged_batch;
+}
+
+}  // namespace
+
+void SegmentCheck::add(FindingKind kind, Sequence first, Sequence end, std::string text) {
+    report_.findings.push_back(
+        {kind, segment_->number, position_.offset, first, end, std::move(text)});
+}
+
+void SegmentCheck::read_ahead() {
+    if (position_.offset + kReadAheadBytes / 2 < asked_ahead_offset_) return;
+    const std::uint64_t from = std::max(position_.offset, asked_ahead_offset_);
+    files_.will_read(scan_.file(), from, kReadAheadBytes);
+    asked_ahead_offset_ = from + kReadAheadBytes;
+}
+
+void SegmentCheck::count(const FoundBatch& batch) {
+    const std::uint32_t alignment_bytes = segment_->header->event_alignment_bytes;
+    const BatchHeader& header = batch.header;
+    ++report_.batch_count;
+    report_.event_count += header.event_count;
+    if ((header.flags & kBatchGapBefore) != 0) {
+        ++report_.gap_count;
+        report_.gap_events += header.first_sequence - position_.sequence;
+    }
+    // The events were walked when the batch was checked, so their sizes hold.
+    for (std::uint64_t at = 0; at < batch.body.size();) {
+        EventHeader event{};
+        std::memcpy(&event, batch.body.data() + at, sizeof(event));
+        if ((event.flags & kTombstone) != 0) ++report_.tombstone_count;
+        at += event_size_bytes(event.payload_size_bytes, event.extension_words, alignment_bytes);
+    }
+}
+
+// Finds the next sound batch of this segment behind damage and stands on it. False when there is
+// none.
+bool SegmentCheck::resume_behind_damage(std::uint64_t end_offset) {
+    for (std::uint64_t at = position_.offset + kBlockSizeBytes; at < end_offset;
+         at += kBlockSizeBytes) {
+        const FoundBatch found = scan_.header_at(at);
+        if (found.os_errno != 0) return false;
+        if (found.verdict != BatchVerdict::valid) continue;
+        if (found.header.first_sequence < position_.sequence) continue;
+        const bool states_gap = (found.header.flags & kBatchGapBefore) != 0;
+        position_.offset = at;
+        position_.sequence = found.header.first_sequence - (states_gap ? 1U : 0U);
+        position_.last_checksum = found.header.previous_checksum;
+        position_.max_time_ns = std::min(position_.max_time_ns, found.header.first_time_ns);
+        return true;
+    }
+    return false;
+}
+
+void SegmentCheck::check_newest_end(const FoundBatch& stopped_by) {
+    if (stopped_by.os_errno != 0) {
+        add(FindingKind::damaged_batch,
+            position_.sequence,
+            position_.sequence,
+            os_error(
+                stopped_by.os_errno,
+                "'" + segment_->path + "' can't be read at " + std::to_string(position_.offset))
+                .message);
+        return;
+    }
+    const BeyondEnd beyond =
+        scan_beyond(files_, scan_, position_.offset, segment_->header->segment_size_bytes);
+    report_.read_bytes += beyond.scanned_bytes;
+    const Sequence promised = std::max(
+        {beyond.promised_sequence, segment_->header->durable_sequence, promised_sequence_});
+    if (promised > position_.sequence) {
+        add(kind_of(stopped_by.verdict),
+            position_.sequence,
+            promised,
+            "acknowledged events " + range_text(position_.sequence, promised) +
+                " can't be read: '" + segment_->path + "', offset " +
+                std::to_string(position_.offset) + ": " +
+                std::string(batch_verdict_text(stopped_by.verdict)));
+        return;
+    }
+    if (beyond.data_end_offset > position_.offset) {
+        add(FindingKind::torn_tail,
+            position_.sequence,
+            position_.sequence,
+            "'" + segment_->path + "' ends in a write that was never acknowledged, at " +
+                std::to_string(position_.offset));
+    }
+}
+
+// False when nothing sound stands behind the damage.
+bool SegmentCheck::pass_damage(const PreviousSegment& bound, const FoundBatch& damaged) {
+    const Sequence first = position_.sequence;
+    const std::uint64_t offset = position_.offset;
+    const bool resumed = resume_behind_damage(bound.end_offset);
+    const Sequence end = resumed ? position_.sequence : bound.end_sequence;
+    std::string why(batch_verdict_text(damaged.verdict));
+    if (damaged.os_errno != 0) why = os_error(damaged.os_errno, "it can't be read").message;
+    if (damaged.os_errno == 0 && damaged.verdict == BatchVerdict::valid) {
+        why = "it doesn't continue the batch before it";
+    }
+    report_.findings.push_back({kind_of(damaged.verdict),
+                                segment_->number,
+                                offset,
+                                first,
+                                end,
+                                "events " + range_text(first, end) + " can't be read: '" +
+                                    segment_->path + "', offset " + std::to_string(offset) + ": " +
+                                    why});
+    return resumed;
+}
+
+FoundBatch SegmentCheck::next_batch(bool& fits) {
+    FoundBatch found = scan_.batch_at(position_.offset);
+    fits = found.os_errno == 0 && found.verdict == BatchVerdict::valid &&
+           continues(position_, found.header);
+    return found;
+}
+
+void SegmentCheck::walk(const PreviousSegment* bound) {
+    const std::uint64_t end_offset =
+        bound != nullptr ? bound->end_offset : segment_->header->segment_size_bytes;
+    while (position_.offset < end_offset && !(bound == nullptr && position_.sealed)) {
+        bool fits = false;
+        FoundBatch found = next_batch(fits);
+        if (!fits && bound != nullptr) {
+            if (!pass_damage(*bound, found)) return;
+            continue;
+        }
+        if (!fits) {
+            // A writer may have gone on since the window was read.
+            scan_.refresh();
+            found = next_batch(fits);
+        }
+        if (!fits) {
+            check_newest_end(found);
+            return;
+        }
+        count(found);
+        if (!is_zero(found.padding)) {
+            add(FindingKind::dirty_padding,
+                found.header.first_sequence,
+                found.header.first_sequence,
+                "'" + segment_->path + "' has bytes that should be zero behind the batch at " +
+                    std::to_string(position_.offset));
+        }
+        advance(position_, found.header);
+        const std::uint64_t slot = batch_slot_bytes(found.header.body_size_bytes);
+        walked_bytes_ += slot;
+        // relaxed: a sum to look at; nothing is read on the strength of it.
+        done_bytes_.fetch_add(slot, std::memory_order_relaxed);
+        read_ahead();
+    }
+}
+
+void SegmentCheck::check_index(const std::string& path) {
+    auto index = read_index(files_, path, *segment_->header);
+    if (index || index.error().code != ErrorCode::corrupt) return;
+    add(FindingKind::damaged_index, position_.sequence, position_.sequence, index.error().message);
+}
+
+VerifyReport SegmentCheck::run(const SegmentCandidate& segment,
+                               const PreviousSegment* bound,
+                               const std::string& index_path) {
+    segment_ = &segment;
+    report_ = {};
+    position_ = first_position(*segment.header);
+    asked_ahead_offset_ = 0;
+    walked_bytes_ = 0;
+    const std::uint64_t read_before = scan_.read_bytes();
+    report_.first_sequence = position_.sequence;
+    report_.end_sequence = position_.sequence;
+    if (segment.size_bytes < segment.header->segment_size_bytes) {
+        add(FindingKind::truncated_segment,
+            position_.sequence,
+            bound != nullptr ? std::max(position_.sequence, bound->end_sequence)
+                             : position_.sequence,
+            "'" + segment.path + "' has " + std::to_string(segment.size_bytes) +
+                " bytes, its header says " + std::to_string(segment.header->segment_size_bytes));
+    }
+    auto file = open_file(files_, segment.path, {});
+    if (!file || !scan_.attach(std::move(*file), *segment.header)) {
+        add(FindingKind::damaged_segment_header,
+            position_.sequence,
+            position_.sequence,
+            file ? "no memory to read '" + segment.path + "'" : file.error().message);
+        return std::move(report_);
+    }
+    read_ahead();
+    walk(bound);
+    // relaxed: as above. What stands behind the log needs no look, or had one.
+    done_bytes_.fetch_add(segment.size_bytes - std::min(segment.size_bytes, walked_bytes_),
+                          std::memory_order_relaxed);
+    report_.end_sequence = bound != nullptr ? bound->end_sequence : position_.sequence;
+    check_index(index_path);
+    report_.read_bytes += scan_.read_bytes() - read_before;
+    return std::move(report_);
+}
+
+}  // namespace tailrace::journal
