@@ -60,6 +60,8 @@ void print_start(const RecordFlags& flags, const bridge::Recorder& recorder) {
         document["first_seq"] = status.first_sequence;
         document["backend"] = writer.io_backend_name();
         document["backend_reason"] = writer.io_backend_reason();
+        document["durable_write"] = journal::durable_write_name(writer.durable_write());
+        document["durable_write_reason"] = writer.durable_write_reason();
         out().write_json(document);
         out().flush();
         return;
@@ -69,6 +71,8 @@ void print_start(const RecordFlags& flags, const bridge::Recorder& recorder) {
                     status.journal_directory,
                     status.first_sequence));
     say(fmt::format("backend {}: {}", writer.io_backend_name(), writer.io_backend_reason()));
+    if (!writer.durable_write_reason().empty())
+        say(fmt::format("durable writes: {}", writer.durable_write_reason()));
 }
 
 // The line that a terminal shows, once a second; one object per line with --json.

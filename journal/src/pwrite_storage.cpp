@@ -1,10 +1,13 @@
 #include "pwrite_storage.hpp"
 
+#include "durable_call.hpp"
+
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace tailrace::journal {
@@ -35,14 +38,30 @@ bool PwriteStorage::submit_write(FileId file,
                                  std::span<const std::byte> bytes,
                                  std::uint64_t tag) noexcept {
     if (done_.size() == depth_) return false;
-    done_.push_back({tag, write_once(file, offset, bytes)});
+    done_.push_back({tag, write_once(file, offset, bytes), 0});
     return true;
 }
 
 bool PwriteStorage::submit_flush(FileId file, std::uint64_t tag) noexcept {
     if (done_.size() == depth_) return false;
-    done_.push_back({tag, ::fdatasync(file) == 0 ? 0 : -errno});
+    done_.push_back({tag, ::fdatasync(file) == 0 ? 0 : -errno, 0});
     return true;
+}
+
+bool PwriteStorage::submit_durable_write(DurableWrite kind,
+                                         FileId file,
+                                         std::uint64_t offset,
+                                         std::span<const std::byte> bytes,
+                                         std::uint64_t tag) noexcept {
+    if (done_.size() == depth_) return false;
+    done_.push_back(call_durable_write(kind, file, offset, bytes, tag));
+    return true;
+}
+
+std::span<const DurableWrite> PwriteStorage::durable_writes() const noexcept {
+    static constexpr std::array<DurableWrite, 2> kKinds = {DurableWrite::dsync_call,
+                                                           DurableWrite::flushed_call};
+    return kKinds;
 }
 
 IoOutcome PwriteStorage::reap(std::span<Completion> into, std::uint64_t /*timeout_ns*/) noexcept {

@@ -17,6 +17,12 @@ public:
                                     std::span<const std::byte> bytes,
                                     std::uint64_t tag) noexcept override;
     [[nodiscard]] bool submit_flush(FileId file, std::uint64_t tag) noexcept override;
+    [[nodiscard]] bool submit_durable_write(DurableWrite kind,
+                                            FileId file,
+                                            std::uint64_t offset,
+                                            std::span<const std::byte> bytes,
+                                            std::uint64_t tag) noexcept override;
+    [[nodiscard]] std::span<const DurableWrite> durable_writes() const noexcept override;
     [[nodiscard]] int kick() noexcept override { return 0; }
     [[nodiscard]] IoOutcome reap(std::span<Completion> into,
                                  std::uint64_t timeout_ns) noexcept override;

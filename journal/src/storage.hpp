@@ -8,6 +8,7 @@
 #pragma once
 
 #include <tailrace/base/error.hpp>
+#include <tailrace/journal/durable_write.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -118,6 +119,9 @@ private:
 struct Completion {
     std::uint64_t tag = 0;
     std::int64_t outcome = 0;  // bytes written, 0 for a flush, or a negative errno
+    // Of a durable write that wrote all of its bytes: 0 when they are durable; ECANCELED, EINTR or
+    // EAGAIN when the flush did not begin, so that one is still owed; else the errno of the flush.
+    int flush_errno = 0;
 };
 
 class WriteQueue {
@@ -135,6 +139,23 @@ public:
                                             std::span<const std::byte> bytes,
                                             std::uint64_t tag) noexcept = 0;
     [[nodiscard]] virtual bool submit_flush(FileId file, std::uint64_t tag) noexcept = 0;
+
+    // A write that is durable when it completes with all of its bytes and flush_errno 0. It says
+    // nothing about any other write. When it completes short, or as an error, nothing of it is
+    // durable. One at a time: false while another is in flight. The kinds that run in the calling
+    // thread have completed when it returns; reap() tells.
+    [[nodiscard]] virtual bool submit_durable_write(DurableWrite /*kind*/,
+                                                    FileId /*file*/,
+                                                    std::uint64_t /*offset*/,
+                                                    std::span<const std::byte> /*bytes*/,
+                                                    std::uint64_t /*tag*/) noexcept {
+        return false;
+    }
+    // The kinds that submit_durable_write knows here; none: a write and a flush do it. The kernel
+    // may still refuse one (EOPNOTSUPP, EINVAL, ENOSYS, EPERM).
+    [[nodiscard]] virtual std::span<const DurableWrite> durable_writes() const noexcept {
+        return {};
+    }
 
     // Hands everything queued to the kernel. 0 or an errno that ends the queue.
     [[nodiscard]] virtual int kick() noexcept = 0;

@@ -1,5 +1,7 @@
 #include "uring_storage.hpp"
 
+#include "durable_call.hpp"
+
 #include <liburing.h>
 
 #include <sys/syscall.h>
@@ -31,6 +33,12 @@ public:
                                     std::span<const std::byte> bytes,
                                     std::uint64_t tag) noexcept override;
     [[nodiscard]] bool submit_flush(FileId file, std::uint64_t tag) noexcept override;
+    [[nodiscard]] bool submit_durable_write(DurableWrite kind,
+                                            FileId file,
+                                            std::uint64_t offset,
+                                            std::span<const std::byte> bytes,
+                                            std::uint64_t tag) noexcept override;
+    [[nodiscard]] std::span<const DurableWrite> durable_writes() const noexcept override;
     [[nodiscard]] int kick() noexcept override;
     [[nodiscard]] IoOutcome reap(std::span<Completion> into,
                                  std::uint64_t timeout_ns) noexcept override;
@@ -41,7 +49,23 @@ private:
         return !registered_.empty() && bytes.data() >= registered_.data() &&
                bytes.data() + bytes.size() <= registered_.data() + registered_.size();
     }
+    // The durable write in flight. A linked one is two entries that complete one by one and are
+    // told as one.
+    struct DurableOperation {
+        bool in_flight = false;
+        bool is_done = false;  // `told` waits to be collected
+        bool was_cut =
+            false;  // the kernel took the write without the flush: that one proves nothing
+        std::uint64_t size_bytes = 0;
+        Completion told;
+    };
+
     [[nodiscard]] int enable() noexcept;
+    [[nodiscard]] io_uring_sqe* prepare_write(FileId file,
+                                              std::uint64_t offset,
+                                              std::span<const std::byte> bytes,
+                                              std::uint64_t tag) noexcept;
+    void note(const io_uring_cqe& entry, std::span<Completion> into, std::uint64_t& count) noexcept;
     [[nodiscard]] std::uint64_t collect(std::span<Completion> into) noexcept;
 
     io_uring ring_{};
@@ -49,8 +73,15 @@ private:
     bool open_ = false;
     bool disabled_ =
         false;  // IORING_SETUP_R_DISABLED: the first submitter enables it and becomes its owner
-    unsigned queued_ = 0;  // prepared, not yet handed over
+    unsigned queued_ = 0;       // prepared, not yet handed over
+    bool link_queued_ = false;  // a linked pair is among them
+    DurableOperation durable_;
 };
+
+// Tags of the queue's own, beyond any that the pipeline uses.
+constexpr std::uint64_t kLinkedWriteTag = ~std::uint64_t{0} - 1;
+constexpr std::uint64_t kLinkedFlushTag = ~std::uint64_t{0} - 2;
+constexpr std::uint64_t kDsyncTag = ~std::uint64_t{0} - 3;
 
 // From the best to what every kernel with io_uring has. TASKRUN_FLAG lets a peek see that the
 // kernel has work to run.
@@ -64,7 +95,8 @@ constexpr std::array<unsigned, 4> kSetupLadder = {
 };
 
 int UringStorage::set_up(std::size_t depth, std::span<const std::byte> registered) noexcept {
-    const auto entries = static_cast<unsigned>(std::bit_ceil(depth));
+    // A flush stands beside the writes, and a linked pair takes two.
+    const auto entries = static_cast<unsigned>(std::bit_ceil(depth + 2));
     int refusal = 0;
     for (const unsigned flags : kSetupLadder) {
         refusal = -::io_uring_queue_init(entries, &ring_, flags);
@@ -99,12 +131,12 @@ int UringStorage::enable() noexcept {
     return 0;
 }
 
-bool UringStorage::submit_write(FileId file,
-                                std::uint64_t offset,
-                                std::span<const std::byte> bytes,
-                                std::uint64_t tag) noexcept {
+io_uring_sqe* UringStorage::prepare_write(FileId file,
+                                          std::uint64_t offset,
+                                          std::span<const std::byte> bytes,
+                                          std::uint64_t tag) noexcept {
     io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
-    if (entry == nullptr) return false;
+    if (entry == nullptr) return nullptr;
     const auto size = static_cast<unsigned>(bytes.size());
     if (is_registered(bytes)) {
         ::io_uring_prep_write_fixed(entry, file, bytes.data(), size, offset, 0);
@@ -113,7 +145,47 @@ bool UringStorage::submit_write(FileId file,
     }
     ::io_uring_sqe_set_data64(entry, tag);
     ++queued_;
-    return true;
+    return entry;
+}
+
+bool UringStorage::submit_write(FileId file,
+                                std::uint64_t offset,
+                                std::span<const std::byte> bytes,
+                                std::uint64_t tag) noexcept {
+    return prepare_write(file, offset, bytes, tag) != nullptr;
+}
+
+bool UringStorage::submit_durable_write(DurableWrite kind,
+                                        FileId file,
+                                        std::uint64_t offset,
+                                        std::span<const std::byte> bytes,
+                                        std::uint64_t tag) noexcept {
+    if (durable_.in_flight) return false;
+    if (kind == DurableWrite::dsync_call || kind == DurableWrite::flushed_call) {
+        durable_ = {true, true, false, bytes.size(), {}};
+        durable_.told = call_durable_write(kind, file, offset, bytes, tag);
+        return true;
+    }
+    const bool is_linked = kind == DurableWrite::linked_flush;
+    if (::io_uring_sq_space_left(&ring_) < (is_linked ? 2U : 1U)) return false;
+    io_uring_sqe* const write =
+        prepare_write(file, offset, bytes, is_linked ? kLinkedWriteTag : kDsyncTag);
+    durable_ = {true, false, false, bytes.size(), {tag, 0, 0}};
+    if (!is_linked) {
+        write->rw_flags = RWF_DSYNC;
+        return true;
+    }
+    write->flags |= IOSQE_IO_LINK;
+    link_queued_ = true;
+    return submit_flush(file, kLinkedFlushTag);
+}
+
+std::span<const DurableWrite> UringStorage::durable_writes() const noexcept {
+    static constexpr std::array<DurableWrite, 4> kKinds = {DurableWrite::dsync_call,
+                                                           DurableWrite::dsync,
+                                                           DurableWrite::flushed_call,
+                                                           DurableWrite::linked_flush};
+    return kKinds;
 }
 
 bool UringStorage::submit_flush(FileId file, std::uint64_t tag) noexcept {
@@ -136,16 +208,46 @@ int UringStorage::kick() noexcept {
         if (count == -EAGAIN || count == -EBUSY) return 0;
         if (count < 0) return -count;
         if (count == 0) return 0;
+        // A link doesn't reach from one submission into the next: a pair that was parted may run at
+        // once, and then its flush covers nothing.
+        if (link_queued_ && static_cast<unsigned>(count) < queued_) durable_.was_cut = true;
+        link_queued_ = false;
         queued_ -= static_cast<unsigned>(count);
     }
     return 0;
 }
 
+void UringStorage::note(const io_uring_cqe& entry,
+                        std::span<Completion> into,
+                        std::uint64_t& count) noexcept {
+    switch (entry.user_data) {
+        case kLinkedWriteTag:
+            durable_.told.outcome = entry.res;
+            return;
+        case kLinkedFlushTag:
+            durable_.told.flush_errno = entry.res < 0 ? -entry.res : 0;
+            if (durable_.was_cut && entry.res >= 0) durable_.told.flush_errno = ECANCELED;
+            break;
+        case kDsyncTag:
+            durable_.told.outcome = entry.res;
+            break;
+        default:
+            into[count++] = {entry.user_data, entry.res, 0};
+            return;
+    }
+    into[count++] = durable_.told;
+    durable_.in_flight = false;
+}
+
 std::uint64_t UringStorage::collect(std::span<Completion> into) noexcept {
     std::uint64_t count = 0;
+    if (durable_.is_done && !into.empty()) {
+        into[count++] = durable_.told;
+        durable_ = {};
+    }
     io_uring_cqe* entry = nullptr;
     while (count < into.size() && ::io_uring_peek_cqe(&ring_, &entry) == 0) {
-        into[count++] = {::io_uring_cqe_get_data64(entry), entry->res};
+        note(*entry, into, count);
         ::io_uring_cqe_seen(&ring_, entry);
     }
     return count;

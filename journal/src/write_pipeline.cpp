@@ -63,9 +63,26 @@ void WritePipeline::submit(std::span<const std::byte> batch,
                            std::optional<BufferIndex> buffer) noexcept {
     TAILRACE_CHECK(has_room());
     const std::size_t index = (slot_front_ + slot_count_) % slots_.size();
-    slots_[index] = {batch, offset, 0, end_sequence, buffer, 0, false};
+    slots_[index] = {batch, offset, 0, end_sequence, buffer, 0, false, false};
     ++slot_count_;
     start(index);
+}
+
+void WritePipeline::submit_durable(std::span<const std::byte> batch,
+                                   std::uint64_t offset,
+                                   Sequence end_sequence,
+                                   std::optional<BufferIndex> buffer) noexcept {
+    TAILRACE_CHECK(can_write_durably());
+    const std::size_t index = (slot_front_ + slot_count_) % slots_.size();
+    slots_[index] = {batch, offset, 0, end_sequence, buffer, 0, false, true};
+    ++slot_count_;
+    if (queue_.submit_durable_write(policy_.durable_write, file_, offset, batch, index)) {
+        ++operations_in_flight_;
+        ++flush_count_;
+        if (policy_.sync_policy != SyncPolicy::none) last_flush_ns_ = time_.elapsed_ns();
+    } else {
+        fail(PipelineFailure::queue, EBUSY, offset);
+    }
 }
 
 void WritePipeline::start(std::size_t index) noexcept {
@@ -78,8 +95,21 @@ void WritePipeline::start(std::size_t index) noexcept {
     }
 }
 
-void WritePipeline::complete_write(std::size_t index, std::int64_t outcome) noexcept {
+// What isn't durable at once is a written batch like any other, or the beginning of one.
+void WritePipeline::judge_durable_write(Slot& write, const Completion& completion) noexcept {
+    const bool is_whole = completion.outcome == static_cast<std::int64_t>(write.batch.size());
+    const int flush_errno = completion.flush_errno;
+    if (is_whole && flush_errno == 0) return;
+    write.is_durable_write = false;
+    const bool was_begun = flush_errno != 0 && flush_errno != ECANCELED && flush_errno != EINTR &&
+                           flush_errno != EAGAIN;
+    if (was_begun) fail(PipelineFailure::flush, flush_errno, write.offset);
+}
+
+void WritePipeline::complete_write(std::size_t index, const Completion& completion) noexcept {
     Slot& write = slots_[index];
+    const std::int64_t outcome = completion.outcome;
+    if (write.is_durable_write) judge_durable_write(write, completion);
     if (outcome < 0 && !is_transient(outcome)) {
         fail(PipelineFailure::write, static_cast<int>(-outcome), write.offset);
         return;
@@ -134,7 +164,13 @@ void WritePipeline::retire_completed() noexcept {
         if (write.buffer) pool_.release(*write.buffer);
         written_ = write.end_sequence;
         written_bytes_ += write.batch.size();
-        unflushed_bytes_ += write.batch.size();
+        if (!write.is_durable_write) {
+            unflushed_bytes_ += write.batch.size();
+        } else if (failure_ == PipelineFailure::none) {
+            // Everything before it was durable when it began, and no flush has begun since.
+            TAILRACE_CHECK(unflushed_bytes_ == 0 && !flush_in_flight_);
+            durable_ = write.end_sequence;
+        }
         slot_front_ = (slot_front_ + 1) % slots_.size();
         --slot_count_;
     }
@@ -187,7 +223,7 @@ bool WritePipeline::reap(std::uint64_t timeout_ns) noexcept {
         if (completions[i].tag == kFlushTag) {
             complete_flush(completions[i].outcome);
         } else {
-            complete_write(completions[i].tag, completions[i].outcome);
+            complete_write(completions[i].tag, completions[i]);
         }
     }
     retire_completed();

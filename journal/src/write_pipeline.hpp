@@ -9,6 +9,8 @@
 // I3 After any failure nothing is submitted any more, durable() never moves again, and the
 // descriptor is never flushed
 //    again: a second flush may succeed although the data of the first is lost.
+// I4 A durable write begins only when everything before it is durable, and counts only when it
+// completed whole, at once and flushed. Otherwise it is a plain write that a flush has to cover.
 #pragma once
 
 #include "block_pool.hpp"
@@ -27,6 +29,7 @@ struct FlushPolicy {
     SyncPolicy sync_policy = SyncPolicy::group;
     std::uint64_t sync_interval_ns = 0;
     std::uint64_t flush_size_bytes = 0;
+    DurableWrite durable_write = DurableWrite::separate;
 };
 
 enum class PipelineFailure : std::uint8_t { none, write, flush, queue };
@@ -55,6 +58,18 @@ public:
                 std::uint64_t offset,
                 Sequence end_sequence,
                 std::optional<BufferIndex> buffer) noexcept;
+
+    // Whether everything so far is durable, and one write can become so by itself.
+    [[nodiscard]] bool can_write_durably() const noexcept {
+        return policy_.durable_write != DurableWrite::separate && is_settled();
+    }
+    // As submit(), in one operation that is durable when it completes. May wait for the disk.
+    // Requires: can_write_durably().
+    void submit_durable(std::span<const std::byte> batch,
+                        std::uint64_t offset,
+                        Sequence end_sequence,
+                        std::optional<BufferIndex> buffer) noexcept;
+    void set_durable_write(DurableWrite kind) noexcept { policy_.durable_write = kind; }
 
     // Reaps, resubmits, flushes. True when something completed or was begun. Waits up to
     // `timeout_ns` for a completion when something is in flight and nothing has completed yet.
@@ -99,13 +114,15 @@ private:
         std::optional<BufferIndex> buffer;
         std::uint32_t attempts = 0;  // without progress
         bool completed = false;
+        bool is_durable_write = false;  // still, after it was completed: it needs no flush
     };
 
     [[nodiscard]] Slot& slot(std::size_t nth) noexcept {
         return slots_[(slot_front_ + nth) % slots_.size()];
     }
     void start(std::size_t index) noexcept;
-    void complete_write(std::size_t index, std::int64_t outcome) noexcept;
+    void complete_write(std::size_t index, const Completion& completion) noexcept;
+    void judge_durable_write(Slot& write, const Completion& completion) noexcept;
     void complete_flush(std::int64_t outcome) noexcept;
     void retire_completed() noexcept;
     [[nodiscard]] bool should_flush() noexcept;

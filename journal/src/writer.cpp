@@ -137,6 +137,12 @@ std::string_view Writer::io_backend_name() const noexcept {
 std::string_view Writer::io_backend_reason() const noexcept {
     return core_->io_backend_reason();
 }
+DurableWrite Writer::durable_write() const noexcept {
+    return core_->durable_choice().kind;
+}
+std::string_view Writer::durable_write_reason() const noexcept {
+    return core_->durable_choice().reason;
+}
 WriterStatistics Writer::statistics() const noexcept {
     return core_->statistics();
 }

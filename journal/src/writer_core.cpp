@@ -170,7 +170,9 @@ bool WriterCore::place_batches() noexcept {
         } else if (is_gap_only) {
             place_bare(pool_.marker_block(), kBatchMarker);
         } else {
-            place(filler_.front());
+            const bool is_lonely = is_forced && options_.sync_policy == SyncPolicy::group &&
+                                   pipeline_->can_write_durably();
+            place(filler_.front(), is_lonely ? Placing::durable : Placing::plain);
             filler_.pop_front();
             if (!is_forced) placed_full_ = true;
         }
@@ -189,7 +191,7 @@ BatchHeader WriterCore::header_at_next(Sequence first_sequence) noexcept {
     return header;
 }
 
-void WriterCore::place(const FilledBatch& batch) noexcept {
+void WriterCore::place(const FilledBatch& batch, Placing placing) noexcept {
     BatchHeader header = header_at_next(batch.first_sequence);
     header.record_salt = batch.record_salt;
     header.first_time_ns = batch.first_time_ns;
@@ -197,7 +199,7 @@ void WriterCore::place(const FilledBatch& batch) noexcept {
     header.event_count = batch.event_count;
     header.body_size_bytes = batch.body_size_bytes;
     const auto block = pool_.buffer(batch.buffer).first(batch_slot_bytes(batch.body_size_bytes));
-    submit(block, header, batch.buffer);
+    submit(block, header, batch.buffer, placing);
 }
 
 // A batch without events: marker or seal. It stands for the sequence that is appended next, or,
@@ -214,7 +216,8 @@ void WriterCore::place_bare(std::span<std::byte> block, std::uint16_t flags) noe
 
 void WriterCore::submit(std::span<std::byte> block,
                         const BatchHeader& header,
-                        std::optional<BufferIndex> buffer) noexcept {
+                        std::optional<BufferIndex> buffer,
+                        Placing placing) noexcept {
     LogPosition& next = segment_.next;
     const BatchPlace place{segment_.header.segment_number,
                            segment_.header.salt,
@@ -228,7 +231,11 @@ void WriterCore::submit(std::span<std::byte> block,
     advance(next, sealed);
     marked_sequence_ = header.durable_sequence;
     ++batch_count_;
-    pipeline_->submit(block, offset, next.sequence, buffer);
+    if (placing == Placing::durable) {
+        pipeline_->submit_durable(block, offset, next.sequence, buffer);
+    } else {
+        pipeline_->submit(block, offset, next.sequence, buffer);
+    }
 }
 
 void WriterCore::note_index_entry(Sequence first_sequence) noexcept {

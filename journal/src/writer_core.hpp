@@ -19,6 +19,7 @@
 #include "assessment.hpp"
 #include "batch_filler.hpp"
 #include "block_pool.hpp"
+#include "durable_choice.hpp"
 #include "segment_directory.hpp"
 #include "spare_segment.hpp"
 #include "storage.hpp"
@@ -83,6 +84,7 @@ public:
     }
     [[nodiscard]] std::string_view io_backend_name() const noexcept { return queue_->name(); }
     [[nodiscard]] std::string_view io_backend_reason() const noexcept { return reason_; }
+    [[nodiscard]] const DurableChoice& durable_choice() const noexcept { return durable_choice_; }
     [[nodiscard]] WriterStatistics statistics() const noexcept;
 
 private:
@@ -104,6 +106,7 @@ private:
                                              const SegmentHeader* before,
                                              const LogPosition& end);
     [[nodiscard]] SegmentHeader next_header(const SegmentHeader* before, const LogPosition& end);
+    [[nodiscard]] Result<void> calibrate(FileId file);
     [[nodiscard]] Result<void> give_segment_its_name(const std::string& from,
                                                      const ActiveSegment& segment) const;
     [[nodiscard]] Result<void> note_newest(std::uint64_t flags, std::uint64_t clean_end_offset);
@@ -111,12 +114,14 @@ private:
 
     bool place_batches() noexcept;
     [[nodiscard]] bool fits(std::uint64_t slot_bytes) const noexcept;
-    void place(const FilledBatch& batch) noexcept;
+    enum class Placing : std::uint8_t { plain, durable };
+    void place(const FilledBatch& batch, Placing placing) noexcept;
     void place_bare(std::span<std::byte> block, std::uint16_t flags) noexcept;
     [[nodiscard]] BatchHeader header_at_next(Sequence first_sequence) noexcept;
     void submit(std::span<std::byte> block,
                 const BatchHeader& header,
-                std::optional<BufferIndex> buffer) noexcept;
+                std::optional<BufferIndex> buffer,
+                Placing placing = Placing::plain) noexcept;
     void note_index_entry(Sequence first_sequence) noexcept;
     bool advance_roll() noexcept;
     void roll() noexcept;
@@ -134,6 +139,8 @@ private:
     SuperBlock super_{};
     std::string reason_;
     bool unbuffered_;
+    bool is_calibrated_ = false;
+    DurableChoice durable_choice_;
 
     // The order matters: the pipeline waits for its writes before the buffers and the file go.
     BlockPool pool_;

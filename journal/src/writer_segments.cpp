@@ -242,6 +242,7 @@ Result<void> WriterCore::begin_segment(const std::string& from,
                         "look at 'dmesg' for errors of the disk");
     }
     segment.file = std::move(*file);
+    if (auto calibrated = calibrate(segment.file.id()); !calibrated) return calibrated.error();
     if (auto named = give_segment_its_name(from, segment); !named) return named.error();
 
     segment_ = std::move(segment);
@@ -250,6 +251,28 @@ Result<void> WriterCore::begin_segment(const std::string& from,
     marked_sequence_ = end.sequence;
     ++segment_count_;
     spare_->prepare();
+    return {};
+}
+
+// Before the file has its name, so that nobody can meet what is tried in it. Zeroes stay zeroes; in
+// a file that isn't new they are as good as what stood there.
+Result<void> WriterCore::calibrate(FileId file) {
+    if (is_calibrated_ || options_.sync_policy != SyncPolicy::group) return {};
+    is_calibrated_ = true;
+    // A queue for this alone: the journal's own belongs to the first thread that submits to it.
+    std::string ignored;
+    auto trial = around_.make_queue(2, {}, ignored);
+    if (!trial) return trial.error();
+    auto choice = choose_durable_write(**trial,
+                                       *around_.time,
+                                       file,
+                                       pool_.marker_block(),
+                                       kBlockSizeBytes,
+                                       options_.segment_size_bytes,
+                                       options_.durable_write);
+    if (!choice) return choice.error();
+    durable_choice_ = std::move(*choice);
+    pipeline_->set_durable_write(durable_choice_.kind);
     return {};
 }
 

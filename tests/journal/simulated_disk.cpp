@@ -1,6 +1,7 @@
 #include "simulated_disk.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -268,34 +269,57 @@ bool SimulatedDisk::submit_write(FileId file,
                                  std::uint64_t offset,
                                  std::span<const std::byte> bytes,
                                  std::uint64_t tag) noexcept {
-    in_flight_.push_back({false, open_.at(file), {offset, {bytes.begin(), bytes.end()}}, tag, 0});
+    in_flight_.push_back(
+        {false, false, open_.at(file), {offset, {bytes.begin(), bytes.end()}}, tag, 0});
     return true;
+}
+
+bool SimulatedDisk::submit_durable_write(DurableWrite /*kind*/,
+                                         FileId file,
+                                         std::uint64_t offset,
+                                         std::span<const std::byte> bytes,
+                                         std::uint64_t tag) noexcept {
+    const auto& inode = open_.at(file);
+    if (inode->flush_failed) ++flushes_after_failed_flush_;
+    in_flight_.push_back({false, true, inode, {offset, {bytes.begin(), bytes.end()}}, tag, 0});
+    return true;
+}
+
+std::span<const DurableWrite> SimulatedDisk::durable_writes() const noexcept {
+    static constexpr std::array<DurableWrite, 1> kKinds = {DurableWrite::linked_flush};
+    return kKinds;
 }
 
 bool SimulatedDisk::submit_flush(FileId file, std::uint64_t tag) noexcept {
     const auto& inode = open_.at(file);
     if (inode->flush_failed) ++flushes_after_failed_flush_;
-    in_flight_.push_back({true, inode, {}, tag, inode->unflushed.size()});
+    in_flight_.push_back({true, false, inode, {}, tag, inode->unflushed.size()});
     return true;
 }
 
 Completion SimulatedDisk::finish(Operation operation) {
     Inode& inode = *operation.inode;
     if (operation.is_flush) {
-        if (happens(faults.again)) return {operation.tag, -EAGAIN};
+        if (happens(faults.again)) return {operation.tag, -EAGAIN, 0};
         if (happens(faults.flush_error)) {
             // As file systems do it: the error is told once, and what could not be kept counts as
             // clean from then on.
             inode.unflushed.clear();
             inode.flush_failed = true;
-            return {operation.tag, -faults.error};
+            return {operation.tag, -faults.error, 0};
         }
         flush(inode, std::min(operation.covered, inode.unflushed.size()));
-        return {operation.tag, 0};
+        return {operation.tag, 0, 0};
     }
-    if (happens(faults.again)) return {operation.tag, -EAGAIN};
-    if (happens(faults.write_error)) return {operation.tag, -faults.error};
+    return finish_write(std::move(operation));
+}
+
+Completion SimulatedDisk::finish_write(Operation operation) {
+    Inode& inode = *operation.inode;
+    if (happens(faults.again)) return {operation.tag, -EAGAIN, 0};
+    if (happens(faults.write_error)) return {operation.tag, -faults.error, 0};
     Write& write = operation.write;
+    const std::size_t asked_bytes = write.bytes.size();
     if (write.bytes.size() > faults.sector_bytes && happens(faults.short_write)) {
         const std::uint64_t sectors = write.bytes.size() / faults.sector_bytes;
         write.bytes.resize((1 + random_below(sectors - 1)) * faults.sector_bytes);
@@ -303,7 +327,24 @@ Completion SimulatedDisk::finish(Operation operation) {
     apply(inode.visible, write);
     const auto written = static_cast<std::int64_t>(write.bytes.size());
     inode.unflushed.push_back(std::move(write));
-    return {operation.tag, written};
+    if (!operation.is_durable_write) return {operation.tag, written, 0};
+    const bool is_whole = static_cast<std::size_t>(written) == asked_bytes;
+    return {operation.tag, written, finish_durable_write(inode, is_whole)};
+}
+
+// The write stands last among the unflushed: it alone becomes stable, or its flush fails.
+int SimulatedDisk::finish_durable_write(Inode& inode, bool is_whole) {
+    if (!is_whole) return ECANCELED;
+    if (happens(faults.again)) return EAGAIN;
+    if (happens(faults.flush_error)) {
+        inode.unflushed.clear();
+        inode.flush_failed = true;
+        return faults.error;
+    }
+    if (inode.stable.size() < inode.visible.size()) inode.stable.resize(inode.visible.size());
+    apply(inode.stable, inode.unflushed.back());
+    inode.unflushed.pop_back();
+    return 0;
 }
 
 IoOutcome SimulatedDisk::reap(std::span<Completion> into, std::uint64_t timeout_ns) noexcept {

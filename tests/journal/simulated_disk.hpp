@@ -83,6 +83,12 @@ public:
                       std::span<const std::byte> bytes,
                       std::uint64_t tag) noexcept override;
     bool submit_flush(FileId file, std::uint64_t tag) noexcept override;
+    bool submit_durable_write(DurableWrite kind,
+                              FileId file,
+                              std::uint64_t offset,
+                              std::span<const std::byte> bytes,
+                              std::uint64_t tag) noexcept override;
+    [[nodiscard]] std::span<const DurableWrite> durable_writes() const noexcept override;
     int kick() noexcept override { return 0; }
     IoOutcome reap(std::span<Completion> into, std::uint64_t timeout_ns) noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "simulated"; }
@@ -112,6 +118,7 @@ private:
     };
     struct Operation {
         bool is_flush = false;
+        bool is_durable_write = false;
         std::shared_ptr<Inode> inode;
         Write write;
         std::uint64_t tag = 0;
@@ -130,6 +137,8 @@ private:
     void apply_name(Names& names, const NameChange& change) const;
     void flush(Inode& inode, std::size_t count);
     [[nodiscard]] Completion finish(Operation operation);
+    [[nodiscard]] Completion finish_write(Operation operation);
+    [[nodiscard]] int finish_durable_write(Inode& inode, bool is_whole);
 
     std::mt19937_64 random_;
     std::uint64_t stop_after_ = 0;

@@ -11,7 +11,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -146,6 +149,80 @@ TEST_CASE("storage: a write to a file that is open for reading is an error of th
     const StoredFile file(*machine.files, static_cast<FileId>(opened.value));
     REQUIRE(machine.queue->submit_write(file.id(), 0, machine.memory.bytes().first(4096), 9));
     CHECK(machine.reap(1).at(0).outcome == -EBADF);
+}
+
+TEST_CASE("storage: every kind of durable write completes once, whole and flushed",
+          "[journal][storage]") {
+    const std::string kind = GENERATE("io_uring", "pwrite", "simulated");
+    Machine machine;
+    if (is_skipped(machine, kind)) return;
+    const StoredFile file = machine.create("a", kMiB);
+    std::uint64_t offset = 0;
+    for (const DurableWrite durable : machine.queue->durable_writes()) {
+        INFO(kind << ", " << durable_write_name(durable));
+        auto bytes = machine.memory.bytes().subspan(offset, 8192);
+        std::memset(bytes.data(), static_cast<int>('a' + offset / 8192), bytes.size());
+        REQUIRE(machine.queue->submit_durable_write(durable, file.id(), offset, bytes, 70));
+        const auto done = machine.reap(1);
+        REQUIRE(done.size() == 1);
+        CHECK(done[0].tag == 70);
+        CHECK(done[0].outcome == 8192);
+        CHECK(done[0].flush_errno == 0);
+        std::vector<std::byte> read(16);
+        REQUIRE(machine.files->read(file.id(), offset + 8000, read).value == 16);
+        CHECK(read.front() == bytes.front());
+        std::array<Completion, 4> none;
+        CHECK(machine.queue->reap(none, 0).value == 0);
+        offset += 8192;
+    }
+    CHECK(offset > 0);
+}
+
+TEST_CASE("storage: a durable write that fails is told once, as an error", "[journal][storage]") {
+    const std::string kind = GENERATE("io_uring", "pwrite");
+    Machine machine;
+    if (is_skipped(machine, kind)) return;
+    { const StoredFile file = machine.create("a", kMiB); }
+    const IoOutcome opened = machine.files->open(machine.directory + "/a", {});
+    REQUIRE(opened.ok());
+    const StoredFile file(*machine.files, static_cast<FileId>(opened.value));
+    for (const DurableWrite durable : machine.queue->durable_writes()) {
+        INFO(kind << ", " << durable_write_name(durable));
+        const auto bytes = machine.memory.bytes().first(4096);
+        REQUIRE(machine.queue->submit_durable_write(durable, file.id(), 0, bytes, 9));
+        const auto done = machine.reap(1);
+        REQUIRE(done.size() == 1);
+        CHECK(done[0].outcome == -EBADF);
+        std::array<Completion, 4> none;
+        CHECK(machine.queue->reap(none, 0).value == 0);
+    }
+}
+
+// A limit on the size of files cuts a write in the middle, as a full disk or a signal may.
+TEST_CASE("storage: a durable write that was cut short is not called flushed",
+          "[journal][storage]") {
+    const std::string kind = GENERATE("io_uring", "pwrite");
+    Machine machine;
+    if (is_skipped(machine, kind)) return;
+    const StoredFile file = machine.create("a", 4096);
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    for (const DurableWrite durable : machine.queue->durable_writes()) {
+        INFO(kind << ", " << durable_write_name(durable));
+        const rlimit small{4096, before.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+        const auto bytes = machine.memory.bytes().first(8192);
+        const bool submitted = machine.queue->submit_durable_write(durable, file.id(), 0, bytes, 9);
+        const auto done = machine.reap(1);
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+        REQUIRE(submitted);
+        REQUIRE(done.size() == 1);
+        CHECK(done[0].outcome == 4096);
+        // Of RWF_DSYNC the count says it all.
+        const bool is_pair =
+            durable == DurableWrite::linked_flush || durable == DurableWrite::flushed_call;
+        CHECK(done[0].flush_errno == (is_pair ? ECANCELED : 0));
+    }
 }
 
 TEST_CASE("storage: files are made, sized, renamed, listed and removed", "[journal][storage]") {

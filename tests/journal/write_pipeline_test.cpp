@@ -34,6 +34,14 @@ public:
         ++flushes;
         return true;
     }
+    bool submit_durable_write(DurableWrite,
+                              FileId file,
+                              std::uint64_t offset,
+                              std::span<const std::byte> bytes,
+                              std::uint64_t tag) noexcept override {
+        ++durable_writes_begun;
+        return submit_write(file, offset, bytes, tag);
+    }
     int kick() noexcept override { return 0; }
     IoOutcome reap(std::span<Completion> into, std::uint64_t) noexcept override {
         std::uint64_t count = 0;
@@ -49,9 +57,15 @@ public:
     void complete(std::size_t nth, std::uint64_t bytes = kLetDone) {
         const Held operation = take(nth);
         const auto all = bytes == kLetDone ? operation.size_bytes : bytes;
-        done.push_back({operation.tag, static_cast<std::int64_t>(all)});
+        done.push_back({operation.tag, static_cast<std::int64_t>(all), 0});
     }
-    void fail(std::size_t nth, int os_errno) { done.push_back({take(nth).tag, -os_errno}); }
+    void fail(std::size_t nth, int os_errno) { done.push_back({take(nth).tag, -os_errno, 0}); }
+    // Written whole, but not flushed.
+    void complete_unflushed(std::size_t nth, int flush_errno) {
+        const Held operation = take(nth);
+        done.push_back(
+            {operation.tag, static_cast<std::int64_t>(operation.size_bytes), flush_errno});
+    }
     Held take(std::size_t nth) {
         const Held operation = held.at(nth);
         held.erase(held.begin() + static_cast<std::ptrdiff_t>(nth));
@@ -61,6 +75,7 @@ public:
     std::vector<Held> held;
     std::vector<Completion> done;
     int flushes = 0;
+    int durable_writes_begun = 0;
 };
 
 struct Pipeline {
@@ -79,6 +94,13 @@ struct Pipeline {
     void submit(Sequence end) {
         const BufferIndex buffer = pool.acquire();
         pipeline.submit(pool.buffer(buffer).first(8192), 4096 + end * 8192, end, buffer);
+    }
+
+    void submit_durable(Sequence end) {
+        pipeline.set_durable_write(DurableWrite::linked_flush);
+        const BufferIndex buffer = pool.acquire();
+        REQUIRE(pipeline.can_write_durably());
+        pipeline.submit_durable(pool.buffer(buffer).first(8192), 4096 + end * 8192, end, buffer);
     }
 
     HeldQueue queue;
@@ -294,6 +316,80 @@ TEST_CASE("write pipeline: policies decide when a flush begins, never what it co
         CHECK(early == 0);
         CHECK(fixture.queue.flushes == 1);
     }
+}
+
+TEST_CASE("write pipeline: a durable write needs no flush", "[journal][pipeline]") {
+    Pipeline fixture;
+    fixture.submit_durable(1);
+    CHECK(fixture.queue.durable_writes_begun == 1);
+    CHECK_FALSE(fixture.pipeline.can_write_durably());
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.written() == 1);
+    CHECK(fixture.pipeline.durable() == 1);
+    CHECK(fixture.queue.flushes == 0);
+    CHECK(fixture.pipeline.is_settled());
+}
+
+TEST_CASE("write pipeline: a durable write that was short is flushed before it counts",
+          "[journal][pipeline]") {
+    Pipeline fixture;
+    fixture.submit_durable(1);
+    fixture.queue.complete(0, 4096);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.written() == 0);
+    REQUIRE(fixture.queue.held.size() == 1);  // the rest, as a plain write
+    CHECK(fixture.queue.durable_writes_begun == 1);
+
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.written() == 1);
+    CHECK(fixture.pipeline.durable() == 0);
+    REQUIRE(fixture.queue.flushes == 1);
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.durable() == 1);
+}
+
+TEST_CASE("write pipeline: a durable write whose flush did not begin is flushed before it counts",
+          "[journal][pipeline]") {
+    const int flush_errno = GENERATE(ECANCELED, EAGAIN, EINTR);
+    Pipeline fixture;
+    fixture.submit_durable(1);
+    fixture.queue.complete_unflushed(0, flush_errno);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.written() == 1);
+    CHECK(fixture.pipeline.durable() == 0);
+    REQUIRE(fixture.queue.flushes == 1);
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.durable() == 1);
+}
+
+TEST_CASE("write pipeline: a durable write whose flush fails is final", "[journal][pipeline]") {
+    Pipeline fixture;
+    fixture.submit_durable(1);
+    fixture.queue.complete_unflushed(0, EIO);
+    fixture.pipeline.pump(0);
+    fixture.pipeline.request_flush();
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.failure() == PipelineFailure::flush);
+    CHECK(fixture.pipeline.failure_errno() == EIO);
+    CHECK(fixture.pipeline.durable() == 0);
+    CHECK(fixture.queue.flushes == 0);
+    CHECK_FALSE(fixture.pipeline.can_write_durably());
+}
+
+TEST_CASE("write pipeline: no durable write begins while an earlier one is not durable",
+          "[journal][pipeline]") {
+    Pipeline fixture(SyncPolicy::none);
+    fixture.pipeline.set_durable_write(DurableWrite::linked_flush);
+    fixture.submit(1);
+    CHECK_FALSE(fixture.pipeline.can_write_durably());
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.written() == 1);
+    CHECK_FALSE(fixture.pipeline.can_write_durably());
 }
 
 }  // namespace tailrace::journal

@@ -26,6 +26,16 @@ public:
     bool submit_flush(FileId file, std::uint64_t tag) noexcept override {
         return queue_.submit_flush(file, tag);
     }
+    bool submit_durable_write(DurableWrite kind,
+                              FileId file,
+                              std::uint64_t offset,
+                              std::span<const std::byte> bytes,
+                              std::uint64_t tag) noexcept override {
+        return queue_.submit_durable_write(kind, file, offset, bytes, tag);
+    }
+    [[nodiscard]] std::span<const DurableWrite> durable_writes() const noexcept override {
+        return queue_.durable_writes();
+    }
     int kick() noexcept override { return queue_.kick(); }
     IoOutcome reap(std::span<Completion> into, std::uint64_t timeout_ns) noexcept override {
         return queue_.reap(into, timeout_ns);

@@ -2,7 +2,7 @@
 //
 // One thread at a time, the journal thread, makes all calls but open(), which may run elsewhere
 // before. The writer knows nothing of the ring: whoever drives it hands over runs of bytes as they
-// stand there. Nothing here waits for the disk but drive() with a timeout, open() and close(). Law:
+// stand there. Nothing here waits for the disk but drive(), open() and close(). Law:
 // docs/durability.md (what is promised), docs/journal_format.md (bytes).
 //
 //     auto writer = Writer::open({.directory = "/var/lib/orders", .stream_name = "orders"});
@@ -13,6 +13,7 @@
 
 #include <tailrace/base/event_header.hpp>
 #include <tailrace/base/result.hpp>
+#include <tailrace/journal/durable_write.hpp>
 #include <tailrace/journal/format.hpp>
 #include <tailrace/journal/recovery.hpp>
 
@@ -64,6 +65,7 @@ struct JournalOptions {
 
     IoBackend io_backend = IoBackend::automatic;
     DirectIo direct_io = DirectIo::automatic;
+    DurableWrite durable_write = DurableWrite::automatic;  // for SyncPolicy::group
     SegmentFill segment_fill = SegmentFill::zeroed;
     std::uint32_t queue_depth = 8;  // batches of 1 MiB in flight
     std::uint64_t flush_size_bytes =
@@ -145,9 +147,10 @@ public:
     // next_sequence().
     [[nodiscard]] AppendStatus note_gap(Sequence first, std::uint64_t count) noexcept;
 
-    // One round: submits, reaps, flushes, rolls. With a timeout, waits that long for the disk if
-    // nothing else can be done. True when something moved. Call it every few milliseconds while
-    // idle too (markers, retries).
+    // One round: submits, reaps, flushes, rolls. When nothing is under way, what was appended is
+    // written and flushed in one operation, which may take the calling thread. With a timeout,
+    // waits that long for the disk if nothing else can be done. True when something moved. Call it
+    // every few milliseconds while idle too (markers, retries).
     bool drive(std::uint64_t timeout_ns) noexcept;
 
     // The next round flushes what is written, whatever the policy.
@@ -178,6 +181,9 @@ public:
     [[nodiscard]] std::string_view io_backend_name() const noexcept;  // "io_uring", "pwrite"
     [[nodiscard]] std::string_view io_backend_reason()
         const noexcept;  // one line: why this one, direct or buffered
+    // How a lonely batch becomes durable, and what each way took when the journal was opened.
+    [[nodiscard]] DurableWrite durable_write() const noexcept;
+    [[nodiscard]] std::string_view durable_write_reason() const noexcept;
     [[nodiscard]] WriterStatistics statistics() const noexcept;
 
 private:
