@@ -7,6 +7,7 @@
 #include "progress.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
+#include "wait_option.hpp"
 
 #include <tailrace/base/checksum.hpp>
 #include <tailrace/bus/journal_board.hpp>
@@ -43,6 +44,7 @@ struct PubFlags {
     std::string key;
     bool durable = false;
     std::uint64_t timeout_ns = UINT64_MAX;
+    bus::WaitStrategy wait = bus::WaitStrategy::adaptive;
 };
 
 // Where payloads come from: the next one, or nothing at the end.
@@ -317,6 +319,7 @@ Result<ExitCode> run_pub(PubFlags& flags) {
     }
     bus::PublisherOptions options;
     options.name = flags.name;
+    options.wait = flags.wait;
     options.directory = settings().directory;
     auto region = bus::Region::open(flags.stream, bus::RegionAccess::publish, settings().directory);
     if (!region) return region.error();
@@ -375,6 +378,7 @@ void register_pub(CLI::App& app) {
                flags->timeout_ns,
                parse_duration_ns,
                "Give up waiting for room or the journal after this long (default: never)");
+    add_wait_option(*command, flags->wait);
 }
 
 }  // namespace tailrace::tool

@@ -11,6 +11,7 @@
 #include "position.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
+#include "wait_option.hpp"
 
 #include <tailrace/bus/stream_status.hpp>
 #include <tailrace/bus/subscriber.hpp>
@@ -37,19 +38,13 @@ struct TailFlags {
     double rate_per_s = 0;
     std::uint64_t delay_ns = 0;
     std::uint64_t timeout_ns = 0;  // 0: none
-    std::string wait = "futex";
+    bus::WaitStrategy wait = bus::WaitStrategy::adaptive;
 };
 
 bus::SlowPolicy policy_of(const std::string& text) {
     if (text == "gate") return bus::SlowPolicy::gate;
     if (text == "skip") return bus::SlowPolicy::skip;
     return bus::SlowPolicy::observe;
-}
-
-bus::WaitStrategy wait_of(const std::string& text) {
-    if (text == "spin") return bus::WaitStrategy::busy_spin;
-    if (text == "yield") return bus::WaitStrategy::yield;
-    return bus::WaitStrategy::futex;
 }
 
 // One run of tail: hands events on until its end is reached.
@@ -183,7 +178,7 @@ Result<ExitCode> run_tail(TailFlags& flags) {
     bus::SubscriberOptions options;
     options.policy = policy_of(flags.policy);
     options.name = flags.name_text;
-    options.wait = wait_of(flags.wait);
+    options.wait = flags.wait;
     if (options.policy == bus::SlowPolicy::observe && flags.name->count() != 0) {
         return make_error(ErrorCode::invalid_argument,
                           "an observer leaves no trace, so it has no name",
@@ -246,9 +241,7 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
                flags.timeout_ns,
                parse_duration_ns,
                "Give up when nothing was published for so long");
-    command.add_option("--wait", flags.wait, "How to wait: futex, yield, spin")
-        ->check(CLI::IsMember({"futex", "yield", "spin"}))
-        ->capture_default_str();
+    add_wait_option(command, flags.wait);
 }
 
 }  // namespace

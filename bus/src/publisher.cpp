@@ -98,7 +98,7 @@ Publisher::Publisher(std::shared_ptr<Region> region,
                                                                      : kHasPublishTime),
       shared_(region_->header().publishing == Publishing::multi),
       fences_(!register_for_membarrier()),
-      wait_(options.wait),
+      waiter_(options.wait, is_crowded(*region_)),
       next_(region_->tail()) {}
 
 Publisher::Publisher(Publisher&&) noexcept = default;
@@ -319,12 +319,14 @@ std::string Publisher::holder() const {
            std::to_string(owner.process.pid) + ")";
 }
 
-void Publisher::wait_for_room(Waiter& waiter, Deadline deadline) noexcept {
-    if (!waiter.step()) return;
+void Publisher::wait_for_room(Deadline deadline) noexcept {
+    if (!waiter_.step()) return;
+    waiter_.begin_sleep();
     // Short turns, since a holder that dies wakes nobody.
     sleep_on(state_->publishers_wait, std::min(kLivenessCheckNs, deadline.remaining_ns()), [this] {
         return blocked_end_ <= slowest_position(kNoPosition - capacity_bytes()) + capacity_bytes();
     });
+    waiter_.end_sleep();
 }
 
 PublishStatus Publisher::claim(Claim& claim,

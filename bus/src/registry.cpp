@@ -5,6 +5,7 @@
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
+#include <tailrace/bus/wait.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -134,6 +135,17 @@ Result<SlotLease> take_free_slot(const Region& region,
 }
 
 }  // namespace
+
+bool is_crowded(const Region& region) noexcept {
+    std::uint32_t handles = 0;
+    for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
+        if (is_active(region.publisher_slot(index).owner)) ++handles;
+    }
+    for (std::uint32_t index = 0; index < region.header().subscriber_slots; ++index) {
+        if (is_active(region.subscriber_slot(index).owner)) ++handles;
+    }
+    return handles > usable_cores();
+}
 
 void free_slot(SlotOwner& owner) noexcept {
     // [sync:slot_owner] Release: everything that the owner did with the slot is before.

@@ -25,6 +25,9 @@ struct SlotLease {
                                                      const std::string& name,
                                                      SlowPolicy policy);
 
+// Whether more handles are attached to the stream than this process can count on cores.
+[[nodiscard]] bool is_crowded(const Region& region) noexcept;
+
 // Marks an own slot free. The caller drops its lock afterwards.
 void free_slot(SlotOwner& owner) noexcept;
 

@@ -58,7 +58,7 @@ Subscriber::Subscriber(std::shared_ptr<Region> region, const SubscriberOptions& 
       max_event_bytes_(max_claim_bytes(region_->capacity_bytes())),
       owner_pid_(::getpid()),
       policy_(options.policy),
-      wait_(options.wait),
+      waiter_(options.wait),
       copies_(options.policy != SlowPolicy::gate),
       fences_(!register_for_membarrier()) {}
 
@@ -112,6 +112,7 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
         if (!lease) return lease.error();
         subscriber.slot_ = &subscriber.region_->subscriber_slot(lease->index);
         subscriber.slot_lock_ = std::move(lease->lock);
+        subscriber.waiter_ = Waiter(options.wait, is_crowded(*subscriber.region_));
     }
     if (auto started = subscriber.start(options.start); !started) return started.error();
     return subscriber;
@@ -297,6 +298,7 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
 
 void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
     if (!waiter.step()) return;
+    waiter.begin_sleep();
     if (slot_ == nullptr) {
         const timespec nap{0, kObserverNapNs};
         ::nanosleep(&nap, nullptr);
@@ -307,6 +309,7 @@ void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
             return has_event() || (copies_ && was_lapped(next_.position));
         });
     }
+    waiter.end_sleep();
     empty_polls_ =
         kEmptyPollsPerLook;  // the next empty poll looks for holes and for the stream's end
 }

@@ -58,10 +58,6 @@ void wake_all(WaitCell& cell) noexcept {
     futex(cell.wakes, FUTEX_WAKE, INT_MAX, nullptr);
 }
 
-void Waiter::yield_core() noexcept {
-    ::sched_yield();
-}
-
 namespace detail {
 
 std::uint32_t announce_sleep(WaitCell& cell) noexcept {

@@ -25,7 +25,8 @@ using namespace tailrace::test;
 namespace {
 
 WaitStrategy any_strategy() {
-    return GENERATE(WaitStrategy::busy_spin, WaitStrategy::yield, WaitStrategy::futex);
+    return GENERATE(
+        WaitStrategy::busy_spin, WaitStrategy::yield, WaitStrategy::futex, WaitStrategy::adaptive);
 }
 
 Subscriber subscriber_of(const TestStream& stream,
@@ -176,7 +177,7 @@ TEST_CASE("wait: a sleeper is woken by the stream's removal", "[bus][wait]") {
         return result.state == PollState::closed ? 0 : 1;
     });
     wait_until([&] { return attached->load(); });
-    if (wait == WaitStrategy::futex) {
+    if (wait == WaitStrategy::futex || wait == WaitStrategy::adaptive) {
         wait_until([&] { return region->state().subscribers_wait.sleeping.load() != 0; });
     }
 

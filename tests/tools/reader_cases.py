@@ -30,6 +30,15 @@ class Tail(Case):
                                 (("--from", "+1", "-n", "2"), "bc"), (("--to", "end"), "abcde")):
             self.assertEqual(self.letters(*words), expected, words)
 
+    def test_ways_of_waiting(self):
+        self.make()
+        for wait in ("adaptive", "futex", "yield", "spin"):
+            self.ok("pub", "s", wait, "--wait", wait)
+            self.assertEqual(self.payloads("tail", "s", "--from", "-1", "-n", "1", "--wait", wait),
+                             [wait])
+        for verb in ("pub", "tail"):
+            self.refused(2, verb, "s", "--wait", "for-ever", names=("--wait", "adaptive"))
+
     def test_tail_positions_by_time(self):
         self.make()
         for letter in "abc":

@@ -2,6 +2,7 @@
 
 #include "bench_runs.hpp"
 #include "command.hpp"
+#include "wait_option.hpp"
 
 #include <tailrace/bridge/recorder.hpp>
 
@@ -55,6 +56,11 @@ void print_throughput(const json& report) {
         report["capacity_bytes"].get<std::uint64_t>() / 1024,
         report["wait"].get<std::string>());
     fmt::print("machine    {}\n", report["machine"].get<std::string>());
+    if (!report["wait_habits"].is_null()) {
+        fmt::print("habits     publishers {}  subscribers {}\n",
+                   report["wait_habits"]["publishers"].dump(),
+                   report["wait_habits"]["subscribers"].dump());
+    }
     constexpr double kMillion = 1e6;
     fmt::print("events/s   {:.1f} M  ({:.1f} to {:.1f} M in {} runs)   {:.2f} GB/s\n",
                report["events_per_s"].get<double>() / kMillion,
@@ -148,9 +154,7 @@ void add_throughput(CLI::App& bench) {
     command->add_flag("--multi", options->multi, "A multi-publisher stream even for one publisher");
     command->add_flag(
         "--publish-time", options->publish_time, "Stamp every event with its publish time");
-    command->add_option("--wait", options->wait, "spin, yield or futex")
-        ->check(CLI::IsMember({"spin", "yield", "futex"}))
-        ->capture_default_str();
+    add_wait_option(*command, options->wait);
 }
 
 void add_journal(CLI::App& bench) {

@@ -3,6 +3,7 @@
 
 #include <tailrace/base/result.hpp>
 #include <tailrace/bus/stream_options.hpp>
+#include <tailrace/bus/wait.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -37,7 +38,7 @@ struct ThroughputOptions {
     std::uint32_t runs = 5;
     bool multi = false;  // a multi-publisher stream even for one publisher
     bool publish_time = false;
-    std::string wait = "spin";  // spin, yield, futex
+    bus::WaitStrategy wait = bus::WaitStrategy::busy_spin;
 };
 
 struct JournalBenchOptions {

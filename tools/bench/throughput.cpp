@@ -34,6 +34,7 @@ struct Report {
     std::uint64_t end_ns;
     std::uint64_t events;
     std::uint64_t mismatches;
+    bus::WaitHabit habit;  // at the end
 };
 
 struct Run {
@@ -42,11 +43,6 @@ struct Run {
     std::array<Report, kMostProcesses> publishers;
     std::array<Report, kMostProcesses> subscribers;
 };
-
-bus::WaitStrategy wait_of(const std::string& name) {
-    if (name == "futex") return bus::WaitStrategy::futex;
-    return name == "yield" ? bus::WaitStrategy::yield : bus::WaitStrategy::busy_spin;
-}
 
 void wait_for_start(Run& run) {
     // [sync:bench_ready] Release: attached.
@@ -63,7 +59,7 @@ int publish_all(Run& run,
     pin_to_core(static_cast<int>(index));
     bus::PublisherOptions attaching;
     attaching.directory = streams.directory();
-    attaching.wait = wait_of(options.wait);
+    attaching.wait = options.wait;
     auto publisher = bus::Publisher::attach(streams.name(0), attaching);
     if (!publisher) return 1;
     const std::uint64_t first = std::uint64_t{index} << kPublisherShift;
@@ -81,6 +77,7 @@ int publish_all(Run& run,
             fill_words(claim.payload, first + event);
             publisher->commit(claim);
         }
+        run.publishers[index].habit = publisher->wait_habit();
         return 0;
     }
     for (std::uint64_t event = 0; event < options.events;) {
@@ -94,6 +91,7 @@ int publish_all(Run& run,
             fill_words(batch.next(), first + event++);
         publisher->commit(batch);
     }
+    run.publishers[index].habit = publisher->wait_habit();
     return 0;
 }
 
@@ -104,7 +102,7 @@ int read_all(Run& run,
     pin_to_core(static_cast<int>(options.publishers + index));
     bus::SubscriberOptions attaching;
     attaching.directory = streams.directory();
-    attaching.wait = wait_of(options.wait);
+    attaching.wait = options.wait;
     attaching.start = bus::Start::oldest();
     auto subscriber = bus::Subscriber::attach(streams.name(0), attaching);
     if (!subscriber) return 1;
@@ -132,13 +130,14 @@ int read_all(Run& run,
         if (result.state != bus::PollState::ok) return 1;
         seen += result.events;
     }
-    run.subscribers[index] = {0, monotonic_ns(), seen, mismatches};
+    run.subscribers[index] = {0, monotonic_ns(), seen, mismatches, subscriber->wait_habit()};
     return mismatches == 0 ? 0 : 1;
 }
 
 // Events a second, or an error.
-Result<double> run_once(const BenchStreams& streams, const ThroughputOptions& options) {
-    SharedPage<Run> run;
+Result<double> run_once(const BenchStreams& streams,
+                        const ThroughputOptions& options,
+                        SharedPage<Run>& run) {
     std::vector<BenchChild> children;
     for (std::uint32_t index = 0; index < options.subscribers; ++index) {
         children.emplace_back([&] { return read_all(*run, streams, options, index); });
@@ -169,6 +168,19 @@ Result<double> run_once(const BenchStreams& streams, const ThroughputOptions& op
     }
     const auto events = static_cast<double>(options.events * options.publishers);
     return events * 1e9 / static_cast<double>(end_ns - begin_ns);
+}
+
+// What adaptive waiters had come to do by the end of a run; null for the other strategies.
+nlohmann::json habits_of(const Run& run, const ThroughputOptions& options) {
+    if (options.wait != bus::WaitStrategy::adaptive) return nullptr;
+    const auto names = [](const auto& reports, std::uint32_t count) {
+        nlohmann::json list = nlohmann::json::array();
+        for (std::uint32_t index = 0; index < count; ++index)
+            list.push_back(bus::wait_habit_name(reports[index].habit));
+        return list;
+    };
+    return {{"publishers", names(run.publishers, options.publishers)},
+            {"subscribers", names(run.subscribers, options.subscribers)}};
 }
 
 std::uint64_t default_events(const ThroughputOptions& options) {
@@ -203,12 +215,15 @@ Result<nlohmann::json> run_throughput(const ThroughputOptions& given) {
 
     std::vector<double> rates;
     std::vector<double> floors;
+    nlohmann::json habits;
     for (std::uint32_t run = 0; run < options.runs; ++run) {
         auto streams = BenchStreams::create(1, stream, options.directory);
         if (!streams) return streams.error();
         floors.push_back(measure_floor_ns());
-        auto rate = run_once(*streams, options);
+        SharedPage<Run> results;
+        auto rate = run_once(*streams, options, results);
         if (!rate) return rate.error();
+        habits = habits_of(*results, options);
         rates.push_back(*rate);
         floors.push_back(measure_floor_ns());
     }
@@ -224,7 +239,8 @@ Result<nlohmann::json> run_throughput(const ThroughputOptions& given) {
         {"publishing", multi ? "multi" : "single"},
         {"publish_time", options.publish_time},
         {"batch", options.batch},
-        {"wait", options.wait},
+        {"wait", bus::wait_strategy_name(options.wait)},
+        {"wait_habits", habits},
         {"capacity_bytes", options.capacity_bytes},
         {"events_per_run", options.events * options.publishers},
         {"runs", options.runs},

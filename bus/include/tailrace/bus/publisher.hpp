@@ -45,9 +45,9 @@ enum class PublishStatus : std::uint8_t {
 [[nodiscard]] std::string_view publish_status_name(PublishStatus status) noexcept;
 
 struct PublisherOptions {
-    std::string name = "publisher";  // for tools
-    WaitStrategy wait = WaitStrategy::futex;
-    std::string directory = {};  // empty: the default
+    std::string name = "publisher";              // for tools
+    WaitStrategy wait = WaitStrategy::adaptive;  // for room
+    std::string directory = {};                  // empty: the default
 };
 
 // What an event carries beside its payload.
@@ -197,6 +197,10 @@ public:
     // nobody does.
     [[nodiscard]] std::string holder() const;
 
+    // How it waits for room, and what it has come to do lately if it is adaptive.
+    [[nodiscard]] WaitStrategy wait_strategy() const noexcept { return waiter_.strategy(); }
+    [[nodiscard]] WaitHabit wait_habit() const noexcept { return waiter_.habit(); }
+
     [[nodiscard]] const Region& region() const noexcept { return *region_; }
 
 private:
@@ -266,7 +270,7 @@ private:
     void note_checkpoint(Place tail) noexcept;
     [[nodiscard]] std::uint64_t slowest_position(std::uint64_t at_most) noexcept;
     void check_holder() noexcept;
-    void wait_for_room(Waiter& waiter, Deadline deadline) noexcept;
+    void wait_for_room(Deadline deadline) noexcept;
     template <typename Attempt>
     [[nodiscard]] PublishStatus retry_until(Deadline deadline, Attempt&& attempt) noexcept;
     [[nodiscard]] std::uint64_t capacity_bytes() const noexcept { return offset_mask_ + 1; }
@@ -289,7 +293,7 @@ private:
     std::uint8_t base_flags_ = 0;
     bool shared_ = false;
     bool fences_ = false;
-    WaitStrategy wait_ = WaitStrategy::futex;
+    Waiter waiter_;
 
     // This thread's own progress.
     Place next_{0, 0};               // single: the next claim; multi: the last one
@@ -308,12 +312,12 @@ private:
 
 template <typename Attempt>
 PublishStatus Publisher::retry_until(Deadline deadline, Attempt&& attempt) noexcept {
-    Waiter waiter(wait_);
+    waiter_.reset();
     for (;;) {
         const PublishStatus status = attempt();
         if (status != PublishStatus::would_block) return status;
         if (deadline.has_passed()) return PublishStatus::timed_out;
-        wait_for_room(waiter, deadline);
+        wait_for_room(deadline);
     }
 }
 

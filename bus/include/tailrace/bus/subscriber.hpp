@@ -50,7 +50,7 @@ struct SubscriberOptions {
     std::string name = "subscriber";  // for tools, and for publishers that it holds up
     SlowPolicy policy = SlowPolicy::gate;
     Start start = Start::newest();
-    WaitStrategy wait = WaitStrategy::futex;
+    WaitStrategy wait = WaitStrategy::adaptive;
     std::string directory = {};  // empty: the default
 };
 
@@ -115,14 +115,14 @@ public:
     // The same, waiting for the first event by the wait strategy.
     template <typename Handler>
     PollResult poll_until(Handler&& handler, std::uint64_t limit, Deadline deadline) {
-        Waiter waiter(wait_);
+        waiter_.reset();
         for (;;) {
             const PollResult result = poll(handler, limit);
             if (result.events != 0 || result.state != PollState::idle) return result;
             // Looking at the clock costs as much as twenty looks at the ring, so these come first.
             if (spin_for_event()) continue;
             if (deadline.has_passed()) return result;
-            wait_for_event(waiter, deadline);
+            wait_for_event(waiter_, deadline);
         }
     }
 
@@ -153,6 +153,9 @@ public:
         const Sequence end = region_->tail().sequence;
         return end > next_.sequence ? end - next_.sequence : 0;
     }
+    // How poll_until waits, and what it has come to do lately if it is adaptive.
+    [[nodiscard]] WaitStrategy wait_strategy() const noexcept { return waiter_.strategy(); }
+    [[nodiscard]] WaitHabit wait_habit() const noexcept { return waiter_.habit(); }
     [[nodiscard]] SlowPolicy policy() const noexcept { return policy_; }
     [[nodiscard]] const Region& region() const noexcept { return *region_; }
     [[nodiscard]] const std::shared_ptr<Region>& shared_region() const noexcept { return region_; }
@@ -270,7 +273,7 @@ private:
     std::uint64_t max_event_bytes_ = 0;
     int owner_pid_ = 0;
     SlowPolicy policy_ = SlowPolicy::gate;
-    WaitStrategy wait_ = WaitStrategy::futex;
+    Waiter waiter_;
     bool copies_ = false;
     bool fences_ = false;
 

@@ -12,6 +12,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -22,8 +24,27 @@ namespace tailrace::bus {
 enum class WaitStrategy : std::uint8_t {
     busy_spin,  // burns its core, lowest latency; wants a core of its own
     yield,      // spins a little, then yields the core between looks
-    futex,      // spins, yields, then sleeps until woken
+    futex,      // spins, yields, then sleeps until woken: always by the same measure
+    adaptive,   // the same three, each as long as it has paid off lately (WaitHabit)
 };
+
+// What an adaptive waiter has come to do, by how its own last waits went.
+enum class WaitHabit : std::uint8_t {
+    spin,   // spins first, then yields, then sleeps: waits are short and the core is its own
+    share,  // yields at once: others want this core, and may be whom it waits for
+    doze,   // sleeps almost at once: waits are long
+};
+
+// "spin", "yield", "futex", "adaptive".
+[[nodiscard]] std::string_view wait_strategy_name(WaitStrategy strategy) noexcept;
+// Nothing for any other text.
+[[nodiscard]] std::optional<WaitStrategy> wait_strategy_of(std::string_view name) noexcept;
+// "spin", "share", "doze".
+[[nodiscard]] std::string_view wait_habit_name(WaitHabit habit) noexcept;
+
+// Cores that this process can count on: those that it may use; if that is a single one, it is taken
+// for a pinned process beside others, and all that are online count. At least 1.
+[[nodiscard]] std::uint32_t usable_cores() noexcept;
 
 inline void cpu_relax() noexcept {
 #if defined(__x86_64__)
@@ -73,14 +94,18 @@ void sleep_on(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept 
     detail::futex_sleep(cell, seen_wakes, timeout_ns);
 }
 
-// One waiter's progress through its strategy: spin first, then yield, then the caller sleeps.
+// One thread's waiting by its strategy: spin first, then yield, then the caller sleeps. Lives as
+// long as the handle that waits, since the adaptive strategy learns from one wait for the next:
+// from how long its yields gave the core away, and how long it slept.
 class Waiter {
 public:
-    explicit Waiter(WaitStrategy strategy) noexcept : strategy_(strategy) {}
+    // `crowded`: more handles than cores wait here (usable_cores), so don't begin with spinning.
+    explicit Waiter(WaitStrategy strategy, bool crowded = false) noexcept;
 
     // Passes a little time. True: the strategy says sleep now (the caller does, with sleep_on).
     [[nodiscard]] bool step() noexcept {
         ++steps_;
+        if (strategy_ == WaitStrategy::adaptive) return adaptive_step();
         if (strategy_ == WaitStrategy::busy_spin || steps_ < kSpins) {
             cpu_relax();
             return false;
@@ -92,7 +117,20 @@ public:
         return true;
     }
 
-    void reset() noexcept { steps_ = 0; }
+    // Around the sleep that step() asked for.
+    void begin_sleep() noexcept;
+    void end_sleep() noexcept;
+
+    // A new wait begins; the last one, if it took any step, is over.
+    void reset() noexcept {
+        if (steps_ == 0) return;
+        if (strategy_ == WaitStrategy::adaptive) learn();
+        steps_ = 0;
+    }
+
+    [[nodiscard]] WaitStrategy strategy() const noexcept { return strategy_; }
+    // Meaningful for the adaptive strategy.
+    [[nodiscard]] WaitHabit habit() const noexcept { return habit_; }
 
 private:
     // Between two steps a subscriber looks some hundred times: about 20 µs in all, cheaper than a
@@ -101,9 +139,19 @@ private:
     static constexpr std::uint32_t kYields = 20;
 
     static void yield_core() noexcept;
+    [[nodiscard]] bool adaptive_step() noexcept;
+    void timed_yield() noexcept;
+    void learn() noexcept;
 
     WaitStrategy strategy_;
-    std::uint32_t steps_ = 0;
+    WaitHabit habit_ = WaitHabit::spin;
+    bool single_core_ = false;
+    bool core_was_taken_ = false;   // in this wait
+    std::uint32_t steps_ = 0;       // in this wait
+    std::int32_t crowd_score_ = 0;  // up: others wanted the core; down: nobody did
+    std::int32_t long_score_ = 0;   // up: waits that slept long; down: short ones
+    std::uint64_t since_ns_ = 0;    // when this wait, or its last sleep, began
+    std::uint64_t slept_ns_ = 0;    // in this wait
 };
 
 }  // namespace tailrace::bus
