@@ -1,6 +1,7 @@
 #include "assessment.hpp"
 
 #include "batch_scan.hpp"
+#include "lease.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -34,7 +35,9 @@ private:
     }
 
     Result<void> make_durable(const std::string& path);
+    Result<void> flush_before_reading();
     Result<void> read_super_and_names();
+    void disown();
     Result<void> check_numbers();
     Result<void> read_headers();
     Result<void> check_chain(const SegmentHeader& header, const std::string& path) const;
@@ -81,6 +84,25 @@ Result<void> Assessor::read_super_and_names() {
     return {};
 }
 
+// What retention gave up may be here in part. SUPER says where the journal begins now, and so does
+// the newest header, should the last slot of SUPER be damaged.
+void Assessor::disown() {
+    std::uint64_t oldest = found_.super ? found_.super->oldest_segment_number : 0;
+    if (!listing_.segment_numbers.empty()) {
+        const std::string path = segment_path(directory_, listing_.segment_numbers.back());
+        auto file = open_file(files_, path, {});
+        auto header = file ? read_segment_header(files_, *file, path, access())
+                           : Result<SegmentHeader>(file.error());
+        if (header && (header->features_compat & kSegmentNamesOldest) != 0) {
+            oldest = std::max(oldest, header->oldest_segment_number);
+        }
+    }
+    disown_below(listing_, oldest);
+    found_.disowned_numbers = listing_.disowned_numbers;
+    found_.retired_numbers = listing_.retired_numbers;
+    found_.oldest_segment_number = oldest;
+}
+
 Result<void> Assessor::check_numbers() {
     const auto& numbers = listing_.segment_numbers;
     if (numbers.empty()) {
@@ -99,8 +121,8 @@ Result<void> Assessor::check_numbers() {
                        "' is missing: SUPER names it as the newest");
     }
     if (found_.super &&
-        numbers.front() > std::max<std::uint64_t>(found_.super->oldest_segment_number, 1)) {
-        return corrupt("segment '" + segment_path(directory_, found_.super->oldest_segment_number) +
+        numbers.front() > std::max<std::uint64_t>(found_.oldest_segment_number, 1)) {
+        return corrupt("segment '" + segment_path(directory_, found_.oldest_segment_number) +
                        "' is missing: SUPER names it as the oldest");
     }
     return {};
@@ -130,8 +152,13 @@ Result<void> Assessor::check_chain(const SegmentHeader& header, const std::strin
 Result<void> Assessor::read_headers() {
     for (const std::uint64_t number : listing_.segment_numbers) {
         const std::string path = segment_path(directory_, number);
-        auto file = open_file(files_, path, {});
-        if (!file) return file.error();
+        auto file = open_leased(files_, path);
+        if (!file) {
+            // Beside a running writer, retention may have moved on.
+            const bool may_go = mode_ == AssessMode::looking && found_.segments.empty();
+            if (may_go && number < oldest_in_super(files_, directory_)) continue;
+            return file.error();
+        }
         auto header = read_segment_header(files_, *file, path, access());
         if (!header) return header.error();
         if (header->segment_number != number) {
@@ -270,20 +297,30 @@ Result<void> Assessor::find_end() {
     return {};
 }
 
-Result<Assessment> Assessor::run() {
-    if (auto names = read_super_and_names(); !names) return names.error();
-    if (mode_ == AssessMode::deciding) {
-        // The newest alone: a segment is flushed to its end before its successor's header is
-        // written.
-        if (!listing_.segment_numbers.empty()) {
-            auto durable = make_durable(segment_path(directory_, listing_.segment_numbers.back()));
-            if (!durable) return durable.error();
-        }
-        const IoOutcome outcome = files_.sync_directory(directory_);
-        if (!outcome.ok()) {
-            return os_error(outcome.os_errno, "cannot flush the directory '" + directory_ + "'");
-        }
+// The newest segment alone: one is flushed to its end before its successor's header is written. And
+// SUPER, since what it disowns will be taken away.
+Result<void> Assessor::flush_before_reading() {
+    auto listing = list_journal(files_, directory_);
+    if (!listing) return listing.error();
+    if (listing->has_super) {
+        auto durable = make_durable(super_path(directory_));
+        if (!durable) return durable.error();
     }
+    if (!listing->segment_numbers.empty()) {
+        auto durable = make_durable(segment_path(directory_, listing->segment_numbers.back()));
+        if (!durable) return durable.error();
+    }
+    const IoOutcome outcome = files_.sync_directory(directory_);
+    if (outcome.ok()) return {};
+    return os_error(outcome.os_errno, "cannot flush the directory '" + directory_ + "'");
+}
+
+Result<Assessment> Assessor::run() {
+    if (mode_ == AssessMode::deciding) {
+        if (auto flushed = flush_before_reading(); !flushed) return flushed.error();
+    }
+    if (auto names = read_super_and_names(); !names) return names.error();
+    disown();
     if (auto numbers = check_numbers(); !numbers) return numbers.error();
     if (listing_.segment_numbers.empty()) return std::move(found_);
     if (auto headers = read_headers(); !headers) return headers.error();

@@ -106,6 +106,7 @@ BeyondEnd scan_beyond(FileStore& files,
         return beyond;
     }
     const SegmentHeader& segment = scan.segment();
+    const bool is_recycled = (segment.features_compat & kSegmentRecycled) != 0;
     const std::uint64_t end = from + std::min(at_most_bytes, segment.segment_size_bytes - from);
     std::uint64_t skip_to = from;  // inside a valid batch no other one begins
     for (std::uint64_t at = from; at < end; at += kWindowBytes) {
@@ -126,14 +127,23 @@ BeyondEnd scan_beyond(FileStore& files,
                 bytes.subspan(inner, std::min(kBlockSizeBytes, bytes.size() - inner));
             if (is_zero(block)) continue;
             const std::uint64_t offset = at + inner;
-            beyond.data_end_offset = offset + block.size();
             BatchHeader header{};
             const BatchPlace place{segment.segment_number,
                                    segment.salt,
                                    offset,
                                    segment.segment_size_bytes,
                                    segment.event_alignment_bytes};
-            if (check_batch_header(block, place, header) != BatchVerdict::valid) continue;
+            const BatchVerdict verdict = check_batch_header(block, place, header);
+            if (!is_recycled) {
+                beyond.data_end_offset = offset + block.size();
+            } else if (header.magic == kBatchMagic && header.salt == segment.salt) {
+                const std::uint64_t body =
+                    std::min<std::uint64_t>(header.body_size_bytes, kMaxBodySizeBytes);
+                beyond.data_end_offset =
+                    std::min(std::max(beyond.data_end_offset, offset + batch_slot_bytes(body)),
+                             segment.segment_size_bytes);
+            }
+            if (verdict != BatchVerdict::valid) continue;
             beyond.promised_sequence = std::max(beyond.promised_sequence, header.durable_sequence);
             if (offset < skip_to) continue;
             if (scan.batch_at(offset).verdict != BatchVerdict::valid) continue;

@@ -69,8 +69,9 @@ struct BeyondEnd {
     Sequence promised_sequence = 0;   // largest promise of any sound header there
     std::uint64_t valid_batches = 0;  // whole and sound, but not part of the log
     std::uint64_t valid_events = 0;
-    std::uint64_t data_end_offset =
-        0;  // behind the last block that isn't zero; `from` when all are
+    // Behind the last block that says something, `from` when none does: one that isn't zero, or, in
+    // a recycled segment, that belongs to a batch of this incarnation.
+    std::uint64_t data_end_offset = 0;
     std::uint64_t scanned_bytes = 0;
     int os_errno = 0;
 };

@@ -162,6 +162,7 @@ Result<JournalSummary> Inspector::run() {
     }
     auto listing = list_journal(posix_files(), summary_.directory);
     if (!listing) return listing.error();
+    disown_below(*listing, oldest_in_super(posix_files(), summary_.directory));
     if (listing->segment_numbers.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + summary_.directory + "'",

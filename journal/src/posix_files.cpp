@@ -54,6 +54,27 @@ IoOutcome PosixFiles::size_bytes(FileId file) noexcept {
     return {static_cast<std::uint64_t>(status.st_size), 0};
 }
 
+// An open file description lock on the first byte: the kernel drops it with the description.
+IoOutcome PosixFiles::hold(FileId file, FileHold hold) noexcept {
+    struct flock range {};
+    range.l_type = hold == FileHold::alone ? F_WRLCK : F_RDLCK;
+    range.l_whence = SEEK_SET;
+    range.l_len = 1;
+    int status = 0;
+    do {
+        status = ::fcntl(file, F_OFD_SETLK, &range);
+    } while (status != 0 && errno == EINTR);
+    if (status != 0 && errno == EACCES) return {0, EAGAIN};  // POSIX allows either
+    return outcome_of(status);
+}
+
+bool PosixFiles::is_named(FileId file, const std::string& path) noexcept {
+    struct stat ours {};
+    struct stat named {};
+    return ::fstat(file, &ours) == 0 && ::stat(path.c_str(), &named) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
 IoOutcome PosixFiles::read(FileId file, std::uint64_t offset, std::span<std::byte> into) noexcept {
     std::uint64_t done = 0;
     while (done < into.size()) {

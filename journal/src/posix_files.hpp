@@ -10,6 +10,8 @@ public:
     [[nodiscard]] IoOutcome open(const std::string& path, OpenFlags flags) noexcept override;
     void close(FileId file) noexcept override;
     [[nodiscard]] IoOutcome size_bytes(FileId file) noexcept override;
+    [[nodiscard]] IoOutcome hold(FileId file, FileHold hold) noexcept override;
+    [[nodiscard]] bool is_named(FileId file, const std::string& path) noexcept override;
     [[nodiscard]] IoOutcome read(FileId file,
                                  std::uint64_t offset,
                                  std::span<std::byte> into) noexcept override;

@@ -22,16 +22,19 @@ ReaderCore::ReaderCore(FileStore& files, const std::string& directory)
 Result<std::unique_ptr<ReaderCore>> ReaderCore::open(FileStore& files,
                                                      const std::string& directory) {
     std::unique_ptr<ReaderCore> core(new ReaderCore(files, directory));
-    if (auto listed = core->segments_.refresh(); !listed) return listed.error();
-    if (auto entered = core->enter(core->reading_, core->segments_.number(0)); !entered) {
-        return entered.error();
-    }
+    auto entered = while_segments_go([&core] { return core->enter_oldest(); });
+    if (!entered) return entered.error();
     const SegmentHeader& header = core->reading_.scan.segment();
     core->stream_name_ = stream_name_of(header);
     core->alignment_bytes_ = header.event_alignment_bytes;
     core->first_sequence_ = header.first_sequence;
     core->next_sequence_ = header.first_sequence;
     return core;
+}
+
+Result<void> ReaderCore::enter_oldest() {
+    if (auto listed = segments_.refresh(); !listed) return listed.error();
+    return enter(reading_, segments_.number(0));
 }
 
 Error ReaderCore::read_error(int os_errno) const {
@@ -129,7 +132,11 @@ Result<void> ReaderCore::enter_successor(const SegmentHeader& successor) {
 Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_again) {
     auto successor = segments_.successor(reading_.scan.segment());
     if (!successor) return successor.error();
-    if (!*successor) return judge_newest(stopped_by, try_again);
+    if (!*successor) {
+        // Segments go in order: as long as this one has its name, none behind it has gone.
+        const bool is_newest = files_.is_named(reading_.scan.file(), reading_.path);
+        return is_newest ? judge_newest(stopped_by, try_again) : judge_left_behind(try_again);
+    }
 
     const PreviousSegment& end = (*successor)->previous;
     const bool is_news = !bound_;
@@ -153,6 +160,21 @@ Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_a
         return ReadKind::end;
     }
     return corrupt_range(end.end_sequence, batch_verdict_text(stopped_by.verdict));
+}
+
+// Retention has passed the reader: what follows the segment that it holds is not there any more.
+Result<ReadKind> ReaderCore::judge_left_behind(bool& try_again) {
+    const Sequence wanted = next_sequence_;
+    auto sought = seek_sequence(wanted);
+    if (sought) {
+        try_again = true;
+        return ReadKind::end;
+    }
+    if (sought.error().code != ErrorCode::sequence_gone) return sought.error();
+    return make_error(ErrorCode::sequence_gone,
+                      "events [" + std::to_string(wanted) + ", " + std::to_string(first_sequence_) +
+                          ") left '" + segments_.directory() + "' before they were read",
+                      "the first that is there is " + std::to_string(first_sequence_));
 }
 
 Result<ReadKind> ReaderCore::judge_newest(const FoundBatch& stopped_by, bool& try_again) {

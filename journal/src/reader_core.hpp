@@ -57,9 +57,15 @@ private:
     // Loads the next batch with events, or a gap, or the end.
     [[nodiscard]] Result<ReadKind> load();
     [[nodiscard]] Result<ReadKind> judge_end(const FoundBatch& stopped_by, bool& try_again);
+    [[nodiscard]] Result<ReadKind> judge_left_behind(bool& try_again);
     [[nodiscard]] Result<ReadKind> judge_newest(const FoundBatch& stopped_by, bool& try_again);
     [[nodiscard]] std::optional<ReadKind> take(const FoundBatch& batch);
     void trim_front(Sequence sequence);
+
+    [[nodiscard]] Result<void> enter_oldest();
+    [[nodiscard]] Result<void> go_to_sequence(Sequence sequence);
+    [[nodiscard]] Result<void> go_to_time(std::uint64_t time_ns);
+    [[nodiscard]] Result<void> go_to_end();
 
     using EntryPredicate = std::function<bool(const IndexEntry&)>;
     using HeaderPredicate = std::function<bool(const BatchHeader&)>;

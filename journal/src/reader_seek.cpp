@@ -7,6 +7,18 @@
 
 namespace tailrace::journal {
 
+Result<void> ReaderCore::seek_sequence(Sequence sequence) {
+    return while_segments_go([this, sequence] { return go_to_sequence(sequence); });
+}
+
+Result<void> ReaderCore::seek_time(std::uint64_t time_ns) {
+    return while_segments_go([this, time_ns] { return go_to_time(time_ns); });
+}
+
+Result<void> ReaderCore::seek_end() {
+    return while_segments_go([this] { return go_to_end(); });
+}
+
 Result<void> ReaderCore::find_end() {
     if (auto listed = segments_.refresh(); !listed) return listed.error();
     first_sequence_ = 0;
@@ -60,11 +72,12 @@ void ReaderCore::walk_to_end(Track& track) {
 }
 
 Result<Sequence> ReaderCore::end_sequence() {
-    if (auto found = find_end(); !found) return found.error();
+    auto found = while_segments_go([this] { return find_end(); });
+    if (!found) return found.error();
     return end_->position.sequence;
 }
 
-Result<void> ReaderCore::seek_end() {
+Result<void> ReaderCore::go_to_end() {
     if (auto found = find_end(); !found) return found.error();
     if (auto entered = enter(reading_, end_->scan.segment().segment_number); !entered) {
         return entered.error();
@@ -111,7 +124,7 @@ Result<void> ReaderCore::approach(const EntryPredicate& entry_lies_before,
     return {};
 }
 
-Result<void> ReaderCore::seek_sequence(Sequence sequence) {
+Result<void> ReaderCore::go_to_sequence(Sequence sequence) {
     if (auto listed = segments_.refresh(); !listed) return listed.error();
     auto oldest = segments_.header(0);
     if (!oldest) return oldest.error();
@@ -146,7 +159,7 @@ Result<void> ReaderCore::seek_sequence(Sequence sequence) {
     return {};
 }
 
-Result<void> ReaderCore::seek_time(std::uint64_t time_ns) {
+Result<void> ReaderCore::go_to_time(std::uint64_t time_ns) {
     if (auto found = find_end(); !found) return found.error();
     auto nth = segments_.last_where(
         [time_ns](const SegmentHeader& header) { return header.floor_time_ns < time_ns; });

@@ -1,5 +1,6 @@
 #include "segment_check.hpp"
 
+#include "lease.hpp"
 #include "segment_directory.hpp"
 
 #include <algorithm>
@@ -197,7 +198,8 @@ VerifyReport SegmentCheck::run(const SegmentCandidate& segment,
             "'" + segment.path + "' has " + std::to_string(segment.size_bytes) +
                 " bytes, its header says " + std::to_string(segment.header->segment_size_bytes));
     }
-    auto file = open_file(files_, segment.path, {});
+    auto file = open_leased(files_, segment.path);
+    was_gone_ = !file && file.error().code == ErrorCode::not_found;
     if (!file || !scan_.attach(std::move(*file), *segment.header)) {
         add(FindingKind::damaged_segment_header,
             position_.sequence,

@@ -40,6 +40,8 @@ public:
     [[nodiscard]] VerifyReport run(const SegmentCandidate& segment,
                                    const PreviousSegment* bound,
                                    const std::string& index_path);
+    // The last one had no file any more: retention may have given it up.
+    [[nodiscard]] bool was_gone() const noexcept { return was_gone_; }
 
 private:
     void walk(const PreviousSegment* bound);
@@ -57,6 +59,7 @@ private:
     std::atomic<std::uint64_t>& done_bytes_;
     BatchScan scan_;
     const SegmentCandidate* segment_ = nullptr;
+    bool was_gone_ = false;
     VerifyReport report_;
     LogPosition position_;
     std::uint64_t asked_ahead_offset_ = 0;

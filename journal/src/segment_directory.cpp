@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kSegmentSuffix = ".seg";
 constexpr std::string_view kIndexSuffix = ".idx";
+constexpr std::string_view kRetiredSuffix = ".retired";
 constexpr std::size_t kNumberDigits = 16;
 constexpr std::uint64_t kSuperSlots = 2;
 
@@ -47,6 +48,9 @@ std::string segment_path(const std::string& directory, std::uint64_t segment_num
 std::string index_path(const std::string& directory, std::uint64_t segment_number) {
     return numbered_path(directory, segment_number, kIndexSuffix);
 }
+std::string retired_path(const std::string& directory, std::uint64_t segment_number) {
+    return numbered_path(directory, segment_number, kRetiredSuffix);
+}
 std::string super_path(const std::string& directory) {
     return directory + "/SUPER";
 }
@@ -71,6 +75,8 @@ Result<DirectoryListing> list_journal(FileStore& files, const std::string& direc
     for (std::string& name : names) {
         if (const auto number = number_in(name, kSegmentSuffix)) {
             listing.segment_numbers.push_back(*number);
+        } else if (const auto retired = number_in(name, kRetiredSuffix)) {
+            listing.retired_numbers.push_back(*retired);
         } else if (name == "SUPER") {
             listing.has_super = true;
         } else if (name == "LOCK") {
@@ -80,7 +86,15 @@ Result<DirectoryListing> list_journal(FileStore& files, const std::string& direc
         }
     }
     std::sort(listing.segment_numbers.begin(), listing.segment_numbers.end());
+    std::sort(listing.retired_numbers.begin(), listing.retired_numbers.end());
     return listing;
+}
+
+void disown_below(DirectoryListing& listing, std::uint64_t oldest_segment_number) {
+    auto& numbers = listing.segment_numbers;
+    const auto kept = std::lower_bound(numbers.begin(), numbers.end(), oldest_segment_number);
+    listing.disowned_numbers.insert(listing.disowned_numbers.end(), numbers.begin(), kept);
+    numbers.erase(numbers.begin(), kept);
 }
 
 Result<StoredFile> open_file(FileStore& files, const std::string& path, OpenFlags flags) {
@@ -154,6 +168,11 @@ Result<SuperState> read_super(FileStore& files, const std::string& directory, Ac
     // A slot of a version that we don't know is newer than ours, whatever the other slot says.
     if (state.refusal && state.refusal->code == ErrorCode::incompatible) return *state.refusal;
     return state;
+}
+
+std::uint64_t oldest_in_super(FileStore& files, const std::string& directory) {
+    auto state = read_super(files, directory, Access::reading);
+    return state && state->newest ? state->newest->oldest_segment_number : 0;
 }
 
 Result<void> write_super(FileStore& files, const std::string& directory, SuperBlock super) {

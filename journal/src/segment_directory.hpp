@@ -23,15 +23,23 @@ namespace tailrace::journal {
 // A segment to be: filled with zeroes, or only allocated so far.
 [[nodiscard]] std::string spare_path(const std::string& directory);
 [[nodiscard]] std::string partial_spare_path(const std::string& directory);
+// A segment that retention has given up while a reader held it.
+[[nodiscard]] std::string retired_path(const std::string& directory, std::uint64_t segment_number);
 
 struct DirectoryListing {
-    std::vector<std::uint64_t> segment_numbers;  // ascending
+    std::vector<std::uint64_t> segment_numbers;   // ascending
+    std::vector<std::uint64_t> disowned_numbers;  // segments of before the oldest (disown_below)
+    std::vector<std::uint64_t> retired_numbers;   // of retired files
     bool has_super = false;
     bool has_lock = false;
     std::vector<std::string> foreign_names;  // none of ours
 };
 
 [[nodiscard]] Result<DirectoryListing> list_journal(FileStore& files, const std::string& directory);
+
+// Retention lets SUPER say which segment is the oldest before it takes those below away. Some may
+// still be there, with holes between them: they are no part of the journal any more.
+void disown_below(DirectoryListing& listing, std::uint64_t oldest_segment_number);
 
 [[nodiscard]] Result<StoredFile> open_file(FileStore& files,
                                            const std::string& path,
@@ -57,6 +65,9 @@ struct SuperState {
 [[nodiscard]] Result<SuperState> read_super(FileStore& files,
                                             const std::string& directory,
                                             Access access);
+// Which segment is the oldest, as far as SUPER tells; 0 when it doesn't. Read it after the names:
+// of what is missing among them, it knows.
+[[nodiscard]] std::uint64_t oldest_in_super(FileStore& files, const std::string& directory);
 // Writes the slot of super.generation and flushes. The caller raises the generation.
 [[nodiscard]] Result<void> write_super(FileStore& files,
                                        const std::string& directory,

@@ -1,27 +1,49 @@
 #include "segment_map.hpp"
 
+#include "lease.hpp"
+
 #include <algorithm>
 
 namespace tailrace::journal {
 
+namespace {
+
+// Each time a hole is seen, retention must have moved on while the names were read, or SUPER have
+// been half written while it was.
+constexpr int kMostLooks = 8;
+
+std::size_t first_hole(const std::vector<std::uint64_t>& numbers) {
+    std::size_t nth = 1;
+    while (nth < numbers.size() && numbers[nth] == numbers[nth - 1] + 1)
+        ++nth;
+    return nth;
+}
+
+}  // namespace
+
 Result<void> SegmentMap::refresh() {
-    auto listing = list_journal(*files_, directory_);
-    if (!listing) return listing.error();
-    const auto& numbers = listing->segment_numbers;
+    std::vector<std::uint64_t> numbers;
+    for (int look = 0; look < kMostLooks; ++look) {
+        auto listing = list_journal(*files_, directory_);
+        if (!listing) return listing.error();
+        disown_below(*listing, oldest_in_super(*files_, directory_));
+        numbers = std::move(listing->segment_numbers);
+        if (first_hole(numbers) >= numbers.size()) break;
+    }
     if (numbers.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + directory_ + "'",
                           "'tailrace record' makes one");
     }
+    if (const std::size_t hole = first_hole(numbers); hole < numbers.size()) {
+        return make_error(ErrorCode::corrupt,
+                          "segment '" + segment_path(directory_, numbers[hole - 1] + 1) +
+                              "' is missing between others",
+                          "'tailrace verify " + directory_ + "' lists all damage");
+    }
     std::vector<Entry> entries;
     entries.reserve(numbers.size());
     for (const std::uint64_t number : numbers) {
-        if (!entries.empty() && number != entries.back().number + 1) {
-            return make_error(ErrorCode::corrupt,
-                              "segment '" + segment_path(directory_, entries.back().number + 1) +
-                                  "' is missing between others",
-                              "'tailrace verify " + directory_ + "' lists all damage");
-        }
         const auto known =
             std::find_if(entries_.begin(), entries_.end(), [number](const Entry& entry) {
                 return entry.number == number;
@@ -36,7 +58,7 @@ Result<SegmentHeader> SegmentMap::header(std::size_t nth) {
     Entry& entry = entries_[nth];
     if (!entry.header) {
         const std::string path = segment_path(directory_, entry.number);
-        auto file = open_file(*files_, path, {});
+        auto file = open_leased(*files_, path);
         if (!file) return file.error();
         auto header = read_segment_header(*files_, *file, path, Access::reading);
         if (!header) return header.error();
@@ -48,7 +70,7 @@ Result<SegmentHeader> SegmentMap::header(std::size_t nth) {
 Result<OpenSegment> SegmentMap::open(std::uint64_t segment_number) {
     OpenSegment segment;
     segment.path = segment_path(directory_, segment_number);
-    auto file = open_file(*files_, segment.path, {});
+    auto file = open_leased(*files_, segment.path);
     if (!file) return file.error();
     segment.file = std::move(*file);
     auto header = read_segment_header(*files_, segment.file, segment.path, Access::reading);
@@ -74,7 +96,7 @@ Result<OpenSegment> SegmentMap::open(std::uint64_t segment_number) {
 
 Result<std::optional<SegmentHeader>> SegmentMap::successor(const SegmentHeader& segment) {
     const std::string path = segment_path(directory_, segment.segment_number + 1);
-    auto file = open_file(*files_, path, {});
+    auto file = open_leased(*files_, path);
     if (!file) {
         if (file.error().code == ErrorCode::not_found) return std::optional<SegmentHeader>{};
         return file.error();

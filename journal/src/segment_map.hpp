@@ -36,9 +36,10 @@ public:
         return entries_[nth].number;
     }
 
-    // Opens a segment and checks that it is whole and belongs to this journal.
+    // Opens a segment, leased, and checks that it is whole and belongs to this journal. `not_found`
+    // when retention has given it up since the last refresh(), here as for header().
     [[nodiscard]] Result<OpenSegment> open(std::uint64_t segment_number);
-    // The header of the segment behind, when there is one by now.
+    // The header of the segment behind, when there is one by now, or still.
     [[nodiscard]] Result<std::optional<SegmentHeader>> successor(const SegmentHeader& segment);
     [[nodiscard]] std::optional<SegmentIndex> index(const SegmentHeader& segment);
 
@@ -69,5 +70,17 @@ private:
     std::string directory_;
     std::vector<Entry> entries_;
 };
+
+// Does `look` again while segments that it had seen are given up under it.
+template <typename Look>
+[[nodiscard]] Result<void> while_segments_go(const Look& look) {
+    constexpr int kMostLooks = 16;
+    Result<void> outcome;
+    for (int nth = 0; nth < kMostLooks; ++nth) {
+        outcome = look();
+        if (outcome || outcome.error().code != ErrorCode::not_found) break;
+    }
+    return outcome;
+}
 
 }  // namespace tailrace::journal

@@ -1,6 +1,7 @@
 #include "spare_segment.hpp"
 
 #include "aligned_memory.hpp"
+#include "batch_codec.hpp"
 #include "segment_directory.hpp"
 
 #include <tailrace/journal/format.hpp>
@@ -8,6 +9,7 @@
 #include <system_error>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 
@@ -16,11 +18,13 @@ namespace tailrace::journal {
 namespace {
 
 constexpr std::uint64_t kFillWriteBytes = 1U << 20;
+constexpr auto kHeldCheck = std::chrono::milliseconds(200);
 
 }  // namespace
 
-SpareSegment::SpareSegment(FileStore& files, SpareOptions options)
+SpareSegment::SpareSegment(FileStore& files, RetiredSegments& retired, SpareOptions options)
     : files_(files),
+      retired_(retired),
       options_(std::move(options)),
       filled_path_(spare_path(options_.directory)),
       partial_path_(partial_spare_path(options_.directory)) {}
@@ -34,15 +38,7 @@ SpareSegment::~SpareSegment() {
     if (thread_.joinable()) thread_.join();
 }
 
-void SpareSegment::prepare() noexcept {
-    {
-        const std::lock_guard guard(mutex_);
-        if (state_ != State::none && state_ != State::error) return;
-        state_ = State::making;
-        os_errno_ = 0;
-        wanted_ = false;
-        requested_ = true;
-    }
+void SpareSegment::wake_thread() noexcept {
     if (options_.background && !thread_.joinable()) {
         try {
             thread_ = std::thread([this] { run_thread(); });
@@ -50,23 +46,57 @@ void SpareSegment::prepare() noexcept {
             // No thread to be had: done here, which costs the caller a wait but loses nothing.
         }
     }
-    if (thread_.joinable()) {
-        changed_.notify_all();
-    } else {
-        make();
+    changed_.notify_all();
+}
+
+void SpareSegment::prepare() noexcept {
+    {
+        const std::lock_guard guard(mutex_);
+        if (state_ != State::none && state_ != State::error) return;
+        state_ = State::making;
+        os_errno_ = 0;
+        wanted_ = false;
+        recycled_ = false;
+        requested_ = true;
     }
+    wake_thread();
+    if (!thread_.joinable()) make();
+}
+
+void SpareSegment::remove_retired() noexcept {
+    {
+        const std::lock_guard guard(mutex_);
+        removal_requested_ = true;
+    }
+    wake_thread();
+    if (!thread_.joinable()) retired_.unlink_all();
 }
 
 void SpareSegment::run_thread() noexcept {
     while (true) {
+        bool is_asked_for = false;
         {
             std::unique_lock lock(mutex_);
-            changed_.wait(lock, [this] { return requested_ || ending_; });
+            const auto has_work = [this] {
+                return requested_ || removal_requested_ || ending_;
+            };
+            // Nobody tells when a reader lets go of a retired segment.
+            if (retired_.is_empty()) {
+                changed_.wait(lock, has_work);
+            } else {
+                changed_.wait_for(lock, kHeldCheck, has_work);
+            }
             // One that was asked for is still made, unfilled: the next writer begins with it.
-            if (!requested_) return;
+            if (!requested_ && ending_) return;
+            is_asked_for = requested_;
             requested_ = false;
+            removal_requested_ = false;
         }
-        make();
+        if (is_asked_for) {
+            make();
+        } else {
+            retired_.unlink_all();
+        }
     }
 }
 
@@ -82,15 +112,25 @@ void SpareSegment::set_state(State state, int os_errno) noexcept {
 
 void SpareSegment::make() noexcept {
     bool filled = false;
-    int refusal = allocate(filled);
-    if (refusal != 0) {
-        set_state(State::error, refusal);
-        return;
+    if (!find_earlier(filled)) {
+        if (retired_.recycle_one(filled_path_)) {
+            (void)files_.remove(partial_path_);
+            filled = true;
+            const std::lock_guard guard(mutex_);
+            recycled_ = true;
+        } else {
+            retired_.unlink_all();  // first: it may be the room that is missing
+            if (const int refusal = allocate(); refusal != 0) {
+                set_state(State::error, refusal);
+                return;
+            }
+        }
     }
     set_state(filled ? State::filled : State::allocated, 0);
+    retired_.unlink_all();
     if (filled || !options_.fill) return;
 
-    refusal = fill_with_zeroes(partial_path_);
+    const int refusal = fill_with_zeroes(partial_path_);
     const std::lock_guard guard(mutex_);
     filling_ = false;
     if (refusal == 0 && !wanted_ && !ending_) {
@@ -101,9 +141,8 @@ void SpareSegment::make() noexcept {
     changed_.notify_all();
 }
 
-// Finds a spare that an earlier writer left, or makes one. A file system that can't allocate gets
-// its room by being written.
-int SpareSegment::allocate(bool& filled) noexcept {
+// A spare that an earlier writer left. One that was a segment still begins as one.
+bool SpareSegment::find_earlier(bool& filled) noexcept {
     for (const std::string* path : {&filled_path_, &partial_path_}) {
         const IoOutcome opened = files_.open(*path, {.write = true});
         if (!opened.ok()) continue;
@@ -114,9 +153,18 @@ int SpareSegment::allocate(bool& filled) noexcept {
         // in the middle of the log.
         if (!files_.allocate(file.id(), options_.size_bytes).ok()) continue;
         if (!files_.sync(file.id()).ok()) continue;
+        std::array<std::byte, sizeof(std::uint64_t)> front{};
+        if (!files_.read(file.id(), 0, front).ok()) continue;
         filled = path == &filled_path_;
-        return 0;
+        const std::lock_guard guard(mutex_);
+        recycled_ = !is_zero(front);
+        return true;
     }
+    return false;
+}
+
+// A file system that can't allocate gets its room by being written.
+int SpareSegment::allocate() noexcept {
     (void)files_.remove(filled_path_);
     const IoOutcome opened = files_.open(partial_path_, {.write = true, .create = true});
     if (!opened.ok()) return opened.os_errno;
@@ -155,12 +203,14 @@ std::string SpareSegment::take() noexcept {
     const std::lock_guard guard(mutex_);
     if (state_ == State::filled) {
         state_ = State::none;
+        took_recycled_ = recycled_;
         return filled_path_;
     }
     if (state_ != State::allocated) return {};
     wanted_ = true;
     if (filling_) return {};  // within one write it will have stopped
     state_ = State::none;
+    took_recycled_ = recycled_;
     return partial_path_;
 }
 

@@ -36,6 +36,9 @@ struct OpenFlags {
     bool unbuffered = false;  // O_DIRECT: offsets, sizes and memory are multiples of 4096
 };
 
+// How a file is held. Shared: others may share it, nobody may hold it alone.
+enum class FileHold : std::uint8_t { shared, alone };
+
 class FileStore {
 public:
     FileStore() = default;
@@ -47,6 +50,12 @@ public:
     [[nodiscard]] virtual IoOutcome open(const std::string& path, OpenFlags flags) noexcept = 0;
     virtual void close(FileId file) noexcept = 0;
     [[nodiscard]] virtual IoOutcome size_bytes(FileId file) noexcept = 0;
+
+    // Holds the file until it is closed, at the latest by the holder's death. EAGAIN when somebody
+    // else's hold is in the way. `alone` takes a file that is open for writing.
+    [[nodiscard]] virtual IoOutcome hold(FileId file, FileHold hold) noexcept = 0;
+    // Whether the name leads to this very file.
+    [[nodiscard]] virtual bool is_named(FileId file, const std::string& path) noexcept = 0;
 
     // value: bytes read; fewer than asked only at the end of the file.
     [[nodiscard]] virtual IoOutcome read(FileId file,

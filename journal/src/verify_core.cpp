@@ -1,5 +1,7 @@
 #include "verify_core.hpp"
 
+#include "lease.hpp"
+
 #include <system_error>
 
 #include <algorithm>
@@ -27,6 +29,7 @@ Result<void> VerifyCore::look_at_names() {
     if (!super && super.error().code != ErrorCode::incompatible) return super.error();
     auto listing = list_journal(files_, directory_);
     if (!listing) return listing.error();
+    disown_below(*listing, oldest_in_super(files_, directory_));
     if (listing->segment_numbers.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + directory_ + "'",
@@ -66,7 +69,7 @@ Result<void> VerifyCore::look_at_names() {
 
 void VerifyCore::check_headers() {
     for (SegmentCandidate& segment : segments_) {
-        auto file = open_file(files_, segment.path, {});
+        auto file = open_leased(files_, segment.path);
         if (!file) {
             segment.refusal = file.error();
             continue;
@@ -85,6 +88,13 @@ void VerifyCore::check_headers() {
             segment.header = *header;
         }
     }
+    while (segments_.size() > 1 && segments_.front().refusal && is_given_up(segments_.front()))
+        segments_.erase(segments_.begin());
+}
+
+// Retention went on while we were looking.
+bool VerifyCore::is_given_up(const SegmentCandidate& segment) const {
+    return segment.number < oldest_in_super(files_, directory_);
 }
 
 void VerifyCore::check_chain(const SegmentCandidate& before, const SegmentCandidate& segment) {
@@ -128,6 +138,7 @@ void VerifyCore::check_some() {
         const PreviousSegment* const bound =
             successor != nullptr && successor->header ? &successor->header->previous : nullptr;
         parts_[nth] = check.run(segment, bound, index_path(directory_, segment.number));
+        if (check.was_gone() && is_given_up(segment)) parts_[nth].findings.clear();
     }
 }
 

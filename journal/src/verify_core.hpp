@@ -38,6 +38,7 @@ public:
 private:
     [[nodiscard]] Result<void> look_at_names();
     void check_headers();
+    [[nodiscard]] bool is_given_up(const SegmentCandidate& segment) const;
     void check_chain(const SegmentCandidate& before, const SegmentCandidate& segment);
     void check_contents();
     void check_some();

@@ -119,6 +119,7 @@ bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
     if (!placed_full_ && pipeline_->pump(0)) moved = true;
     if (advance_roll()) moved = true;
     if (mark_if_idle()) moved = true;
+    if (retire_by_age_if_idle()) moved = true;
     pipeline_->kick();
     if (moved || timeout_ns == 0) return moved;
     if (pipeline_->is_busy()) return pipeline_->pump(timeout_ns);
@@ -328,13 +329,18 @@ Result<void> WriterCore::finish_close() noexcept {
 }
 
 WriterStatistics WriterCore::statistics() const noexcept {
+    const RetiredSegments::Figures retired = retired_->figures();
     return {event_count_,
             event_bytes_,
             batch_count_,
             pipeline_->written_bytes(),
             pipeline_->flush_count(),
             segment_count_,
-            pipeline_->resubmission_count()};
+            pipeline_->resubmission_count(),
+            retired.recycled_segments,
+            retired.unlinked_segments,
+            retired.held_segments,
+            retired.held_bytes};
 }
 
 }  // namespace tailrace::journal

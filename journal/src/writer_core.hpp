@@ -20,6 +20,8 @@
 #include "batch_filler.hpp"
 #include "block_pool.hpp"
 #include "durable_choice.hpp"
+#include "retention.hpp"
+#include "retired_segments.hpp"
 #include "segment_directory.hpp"
 #include "spare_segment.hpp"
 #include "storage.hpp"
@@ -110,6 +112,11 @@ private:
     [[nodiscard]] Result<void> give_segment_its_name(const std::string& from,
                                                      const ActiveSegment& segment) const;
     [[nodiscard]] Result<void> note_newest(std::uint64_t flags, std::uint64_t clean_end_offset);
+    [[nodiscard]] Result<void> note_oldest();
+    void begin_keeping(const Assessment& found);
+    void give_up_oldest();
+    void retire_disowned();
+    bool retire_by_age_if_idle() noexcept;
     [[nodiscard]] bool wait_for_spare(std::uint64_t timeout_ns);
 
     bool place_batches() noexcept;
@@ -148,6 +155,9 @@ private:
     std::unique_ptr<WriteQueue> queue_;
     BatchFiller filler_;
     std::unique_ptr<WritePipeline> pipeline_;
+    Retention retention_;
+    std::vector<std::uint64_t> disowned_;  // segments that go as soon as SUPER says so
+    std::unique_ptr<RetiredSegments> retired_;
     std::unique_ptr<SpareSegment> spare_;
 
     Phase phase_ = Phase::writing;
@@ -156,6 +166,7 @@ private:
     std::optional<Error> refusal_;  // what made the writer fail, if not the pipeline
     int no_space_errno_ = 0;        // the next segment has no room; tried again
     std::uint64_t next_spare_try_ns_ = 0;
+    std::uint64_t next_age_look_ns_ = 0;
     Sequence marked_sequence_ = 0;  // the promise that stands on disk
     Sequence seen_durable_ = 0;
     std::uint64_t durable_since_ns_ = 0;

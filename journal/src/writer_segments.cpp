@@ -11,6 +11,8 @@ namespace tailrace::journal {
 namespace {
 
 constexpr std::uint64_t kSpareRetryNs = 100'000'000;
+// How often an idle writer looks whether segments have become too old.
+constexpr std::uint64_t kAgeLookNs = 1'000'000'000;
 // How long opening waits for the first segment to be filled with zeroes; what isn't filled by then
 // is only allocated.
 constexpr std::uint64_t kOpenFillNs = 300'000'000;
@@ -117,6 +119,7 @@ WriterCore::WriterCore(JournalOptions options, WriterEnvironment around, const A
               options_.event_alignment_bytes,
               found.end.sequence,
               found.end.max_time_ns),
+      retention_({options_.retain_size_bytes, options_.retain_age_ns}),
       sealed_ns_(found.end.sealed_ns) {}
 
 Result<void> WriterCore::start(const Assessment& found) {
@@ -157,9 +160,11 @@ Result<void> WriterCore::start(const Assessment& found) {
         }
     }
     super_.writer_epoch = std::max(super_.writer_epoch, report_.writer_epoch) + 1;
+    begin_keeping(found);
 
     spare_ =
         std::make_unique<SpareSegment>(*around_.files,
+                                       *retired_,
                                        SpareOptions{options_.directory,
                                                     options_.segment_size_bytes,
                                                     options_.segment_fill == SegmentFill::zeroed,
@@ -201,6 +206,11 @@ SegmentHeader WriterCore::next_header(const SegmentHeader* before, const LogPosi
     sealed_ns_ = std::max(sealed_ns_, around_.time->wall_ns());
     header.created_ns = sealed_ns_;
     header.floor_time_ns = end.max_time_ns;
+    if (spare_->took_recycled()) header.features_compat |= kSegmentRecycled;
+    if (super_.oldest_segment_number > 1) {
+        header.features_compat |= kSegmentNamesOldest;
+        header.oldest_segment_number = super_.oldest_segment_number;
+    }
     if (before != nullptr) {
         header.previous = {
             before->segment_number, before->salt, end.offset, end.sequence, end.last_checksum};
@@ -213,12 +223,17 @@ SegmentHeader WriterCore::next_header(const SegmentHeader* before, const LogPosi
 // Crash story, in the order of the calls. Before the rename: a spare with a header that nobody
 // looks at. After the rename, before the directory is flushed: the segment may be there or not;
 // nothing was written to it yet. Before SUPER: SUPER names the predecessor, which is allowed.
-// After: a missing segment is noticed.
+// After: a missing segment is noticed. What retention gives up goes after that: until SUPER is
+// flushed, the old beginning counts and is whole; afterwards nobody asks for it.
 Result<void> WriterCore::begin_segment(const std::string& from,
                                        const SegmentHeader* before,
                                        const LogPosition& end) {
     FileStore& files = *around_.files;
     ActiveSegment segment;
+    if (before != nullptr) {
+        retention_.add({before->segment_number, end.offset, end.sealed_ns});
+        give_up_oldest();
+    }
     segment.header = next_header(before, end);
     segment.next = first_position(segment.header);
     segment.path = segment_path(options_.directory, segment.header.segment_number);
@@ -250,6 +265,7 @@ Result<void> WriterCore::begin_segment(const std::string& from,
     pipeline_->begin_segment(segment_.file.id(), end.sequence);
     marked_sequence_ = end.sequence;
     ++segment_count_;
+    retire_disowned();
     spare_->prepare();
     return {};
 }
@@ -297,6 +313,73 @@ Result<void> WriterCore::note_newest(std::uint64_t flags, std::uint64_t clean_en
     super_.clean_end_offset = clean_end_offset;
     super_.written_ns = sealed_ns_;
     return write_super(*around_.files, options_.directory, super_);
+}
+
+// What was there when the writer opened: kept, or disowned and not yet removed.
+void WriterCore::begin_keeping(const Assessment& found) {
+    super_.oldest_segment_number =
+        std::max(super_.oldest_segment_number, found.oldest_segment_number);
+    for (std::size_t nth = 0; nth + 1 < found.segments.size(); ++nth) {
+        const SegmentHeader& successor = found.segments[nth + 1];
+        // Its own last append would have to be read; the next segment began after that.
+        retention_.add({found.segments[nth].segment_number,
+                        successor.previous.end_offset,
+                        successor.created_ns});
+    }
+    retired_ = std::make_unique<RetiredSegments>(
+        *around_.files, options_.directory, options_.segment_size_bytes);
+    for (const std::uint64_t number : found.retired_numbers)
+        retired_->add_held(number);
+    // SUPER was flushed before it was read.
+    for (const std::uint64_t number : found.disowned_numbers)
+        retired_->add(number);
+}
+
+// Decides; SUPER has to say it before anything goes.
+void WriterCore::give_up_oldest() {
+    sealed_ns_ = std::max(sealed_ns_, around_.time->wall_ns());
+    const std::uint64_t oldest = retention_.oldest_to_keep(options_.segment_size_bytes, sealed_ns_);
+    if (oldest <= super_.oldest_segment_number) return;
+    for (std::uint64_t number = super_.oldest_segment_number; number < oldest; ++number)
+        disowned_.push_back(number);
+    super_.oldest_segment_number = oldest;
+    retention_.forget_below(oldest);
+}
+
+void WriterCore::retire_disowned() {
+    for (const std::uint64_t number : disowned_)
+        retired_->add(number);
+    disowned_.clear();
+}
+
+// Into both slots: whichever is damaged later, the other one knows it too. While segments follow
+// each other the next header is the second place.
+Result<void> WriterCore::note_oldest() {
+    for (int slot = 0; slot < 2; ++slot) {
+        ++super_.generation;
+        super_.durable_sequence = std::max(super_.durable_sequence, pipeline_->durable());
+        super_.written_ns = sealed_ns_;
+        if (auto written = write_super(*around_.files, options_.directory, super_); !written)
+            return written.error();
+    }
+    return {};
+}
+
+bool WriterCore::retire_by_age_if_idle() noexcept {
+    if (!retention_.limits_age() || phase_ != Phase::writing) return false;
+    if (pipeline_->is_busy() || filler_.has_events()) return false;
+    const std::uint64_t now_ns = around_.time->elapsed_ns();
+    if (now_ns < next_age_look_ns_) return false;
+    next_age_look_ns_ = now_ns + kAgeLookNs;
+    give_up_oldest();
+    if (disowned_.empty()) return false;
+    if (auto noted = note_oldest(); !noted) {
+        fail_with(noted.error());
+        return false;
+    }
+    retire_disowned();
+    spare_->remove_retired();
+    return true;
 }
 
 void WriterCore::roll() noexcept {

@@ -296,6 +296,8 @@ class Journal:
         names = sorted(name for name in os.listdir(directory)
                        if re.fullmatch(r"[0-9a-f]{16}\.seg", name))
         self.super = Super.read(directory)
+        if self.super:
+            names = [name for name in names if int(name[:16], 16) >= self.super.oldest]
         self.segments = [Segment(os.path.join(directory, name)) for name in names]
         if not self.segments:
             raise Refused(f"there is no journal in '{directory}'")

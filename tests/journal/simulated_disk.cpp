@@ -97,6 +97,7 @@ void SimulatedDisk::power_on(Survival survival) {
         inode->flush_failed = false;
     }
     open_.clear();
+    holds_.clear();
     stopped_ = false;
     stop_after_ = 0;
 }
@@ -111,6 +112,7 @@ void SimulatedDisk::kill_process() {
     for (const auto& [path, inode] : names_)
         inode->flush_failed = false;  // another descriptor from now on
     open_.clear();
+    holds_.clear();
     stopped_ = false;
     stop_after_ = 0;
 }
@@ -156,11 +158,27 @@ IoOutcome SimulatedDisk::open(const std::string& path, OpenFlags flags) noexcept
 
 void SimulatedDisk::close(FileId file) noexcept {
     open_.erase(file);
+    holds_.erase(file);
 }
 
 IoOutcome SimulatedDisk::size_bytes(FileId file) noexcept {
     if (is_dead()) return {0, EIO};
     return {inode_of(file)->visible.size(), 0};
+}
+
+IoOutcome SimulatedDisk::hold(FileId file, FileHold hold) noexcept {
+    if (is_dead()) return {0, EIO};
+    for (const auto& [other, theirs] : holds_) {
+        const bool same = other != file && open_.contains(other) && open_[other] == open_[file];
+        if (same && (hold == FileHold::alone || theirs == FileHold::alone)) return {0, EAGAIN};
+    }
+    holds_[file] = hold;
+    return {0, 0};
+}
+
+bool SimulatedDisk::is_named(FileId file, const std::string& path) noexcept {
+    const auto found = names_.find(path);
+    return found != names_.end() && found->second.get() == inode_of(file);
 }
 
 IoOutcome SimulatedDisk::read(FileId file,

@@ -64,6 +64,8 @@ public:
     IoOutcome open(const std::string& path, OpenFlags flags) noexcept override;
     void close(FileId file) noexcept override;
     IoOutcome size_bytes(FileId file) noexcept override;
+    IoOutcome hold(FileId file, FileHold hold) noexcept override;
+    bool is_named(FileId file, const std::string& path) noexcept override;
     IoOutcome read(FileId file, std::uint64_t offset, std::span<std::byte> into) noexcept override;
     IoOutcome write(FileId file,
                     std::uint64_t offset,
@@ -147,6 +149,7 @@ private:
     Names stable_names_;
     std::vector<NameChange> unflushed_names_;
     std::map<FileId, std::shared_ptr<Inode>> open_;
+    std::map<FileId, FileHold> holds_;
     FileId next_file_ = 3;
     std::deque<Operation> in_flight_;
     std::uint64_t wall_ns_ = 1'700'000'000'000'000'000;

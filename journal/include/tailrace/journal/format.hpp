@@ -26,6 +26,12 @@ inline constexpr std::uint16_t kFormatMinor =
 inline constexpr std::uint64_t kKnownIncompatFeatures = 0;
 inline constexpr std::uint64_t kKnownReadOnlyCompatFeatures = 0;
 
+// SegmentHeader::features_compat. Recycled: the file held an earlier segment, so that what was
+// never written in this one holds batches of another salt instead of zeroes.
+inline constexpr std::uint64_t kSegmentRecycled = 1U << 0;
+// `oldest_segment_number` is filled in.
+inline constexpr std::uint64_t kSegmentNamesOldest = 1U << 1;
+
 inline constexpr std::uint64_t kBlockSizeBytes = 4096;
 inline constexpr std::uint64_t kMaxBatchSizeBytes = 1U << 20;  // also the largest single write
 inline constexpr std::uint64_t kMinSegmentSizeBytes = 1U << 20;
@@ -79,7 +85,9 @@ struct SegmentHeader {
     std::uint32_t stream_name_bytes;
     std::uint32_t reserved0;
     std::array<char, kMaxStreamNameBytes> stream_name;
-    std::array<std::byte, 3784> reserved;  // zero
+    std::uint64_t
+        oldest_segment_number;  // with kSegmentNamesOldest: as in SUPER, for when that is lost
+    std::array<std::byte, 3776> reserved;  // zero
 };
 static_assert(sizeof(SegmentHeader) == kBlockSizeBytes);
 static_assert(std::is_trivially_copyable_v<SegmentHeader> &&
@@ -100,7 +108,8 @@ static_assert(offsetof(SegmentHeader, floor_time_ns) == 128);
 static_assert(offsetof(SegmentHeader, previous) == 136);
 static_assert(offsetof(SegmentHeader, stream_name_bytes) == 176);
 static_assert(offsetof(SegmentHeader, stream_name) == 184);
-static_assert(offsetof(SegmentHeader, reserved) == 312);
+static_assert(offsetof(SegmentHeader, oldest_segment_number) == 312);
+static_assert(offsetof(SegmentHeader, reserved) == 320);
 
 // BatchHeader::flags.
 inline constexpr std::uint16_t kBatchSeal = 1U << 0;    // the last batch of its segment; no events
@@ -174,7 +183,7 @@ struct SuperBlock {
     JournalId journal_id;
     std::uint64_t generation;
     std::uint64_t writer_epoch;
-    std::uint64_t oldest_segment_number;  // 0: none yet
+    std::uint64_t oldest_segment_number;  // 0: none yet; what is below is no part of the journal
     std::uint64_t newest_segment_number;  // at least this one must exist
     Sequence durable_sequence;            // a promise, like a batch's
     std::uint64_t flags;                  // kSuper...

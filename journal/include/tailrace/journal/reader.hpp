@@ -1,7 +1,8 @@
 // Reader: the events of a journal in order, from any sequence or time, beside a running writer or
 // without one.
 //
-// Takes no lock, needs only read permission, leaves no trace. One thread per reader. What is handed
+// Needs only read permission, leaves no trace. The segment that it reads is leased: retention may
+// take its name, but not its bytes. One thread per reader. What is handed
 // out has been checked (checksums, stamps, sizes) and lies in the reader's own memory until the
 // next call. A reader follows: after `end` it may be asked again, and goes on when more was
 // written. It may be ahead of the durable sequence (what is written but not yet flushed is
@@ -139,7 +140,8 @@ public:
     [[nodiscard]] Result<void> seek_end() noexcept;
 
     // Error `corrupt` with the exact range when acknowledged events can't be read; asking again
-    // gives the same.
+    // gives the same. Error `sequence_gone` when retention has passed this reader:
+    // [next_sequence(), first_sequence()) is gone, and seeking to first_sequence() goes on.
     [[nodiscard]] Result<BatchStep> next_batch() noexcept;
     [[nodiscard]] Result<EventStep> next() noexcept;
 

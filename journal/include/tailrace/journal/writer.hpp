@@ -63,6 +63,12 @@ struct JournalOptions {
     SyncPolicy sync_policy = SyncPolicy::group;
     std::uint64_t sync_interval_ns = 10'000'000;  // for SyncPolicy::interval
 
+    // Retention: the oldest segments go, whole, when all of them together take more than this
+    // (without the spare), or when nothing in them was appended later than this long ago. The two
+    // newest always stay. 0: no limit. Looked at when a segment begins; the age while idle too.
+    std::uint64_t retain_size_bytes = 0;
+    std::uint64_t retain_age_ns = 0;
+
     IoBackend io_backend = IoBackend::automatic;
     DirectIo direct_io = DirectIo::automatic;
     DurableWrite durable_write = DurableWrite::automatic;  // for SyncPolicy::group
@@ -113,8 +119,12 @@ struct WriterStatistics {
     std::uint64_t batches;
     std::uint64_t written_bytes;  // with headers and padding
     std::uint64_t flushes;
-    std::uint64_t segments;       // begun since open
-    std::uint64_t resubmissions;  // short or interrupted writes that were tried again
+    std::uint64_t segments;           // begun since open
+    std::uint64_t resubmissions;      // short or interrupted writes that were tried again
+    std::uint64_t recycled_segments;  // given up by retention, and a spare again
+    std::uint64_t unlinked_segments;  // given up by retention, their room given back
+    std::uint64_t leased_segments;    // given up, but held by readers: they go when those let go
+    std::uint64_t leased_bytes;
 };
 
 class WriterCore;

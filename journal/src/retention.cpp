@@ -1,0 +1,33 @@
+#include "retention.hpp"
+
+namespace tailrace::journal {
+
+void Retention::add(const KeptSegment& segment) {
+    segments_.push_back(segment);
+    kept_bytes_ += segment.size_bytes;
+}
+
+std::uint64_t Retention::oldest_to_keep(std::uint64_t active_size_bytes,
+                                        std::uint64_t now_ns) const noexcept {
+    std::uint64_t bytes = kept_bytes_ + active_size_bytes;
+    std::uint64_t oldest = 0;
+    for (std::size_t nth = 0; nth + 1 < segments_.size(); ++nth) {
+        const KeptSegment& segment = segments_[nth];
+        const bool too_much = limits_.size_bytes != 0 && bytes > limits_.size_bytes;
+        const bool too_old = limits_.age_ns != 0 && now_ns > segment.last_append_ns &&
+                             now_ns - segment.last_append_ns > limits_.age_ns;
+        if (!too_much && !too_old) break;
+        bytes -= segment.size_bytes;
+        oldest = segments_[nth + 1].number;
+    }
+    return oldest;
+}
+
+void Retention::forget_below(std::uint64_t oldest_number) noexcept {
+    while (!segments_.empty() && segments_.front().number < oldest_number) {
+        kept_bytes_ -= segments_.front().size_bytes;
+        segments_.pop_front();
+    }
+}
+
+}  // namespace tailrace::journal

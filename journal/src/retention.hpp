@@ -1,0 +1,48 @@
+// Retention: which segments are kept. Knows sizes and times, touches no file.
+//
+// The journal thread alone. A segment's age counts from the last append to it, by the writer's
+// clock, which never goes back; publish times, which anybody may set, have no say. The active
+// segment stays, and so does its predecessor: until the active one's name is durable, that one is
+// the newest.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+namespace tailrace::journal {
+
+struct RetentionLimits {
+    std::uint64_t size_bytes = 0;  // of all segments, the active one counted whole; 0: no limit
+    std::uint64_t age_ns = 0;      // 0: no limit
+};
+
+struct KeptSegment {
+    std::uint64_t number = 0;
+    std::uint64_t size_bytes = 0;      // up to the end of the log in it
+    std::uint64_t last_append_ns = 0;  // nothing in it was appended later
+};
+
+class Retention {
+public:
+    explicit Retention(const RetentionLimits& limits) noexcept : limits_(limits) {}
+
+    // A segment that has its successor, or is about to get it. In ascending order.
+    void add(const KeptSegment& segment);
+
+    // The number of the oldest segment to keep, beside an active one of that size. 0: no limit is
+    // exceeded, nothing changes.
+    [[nodiscard]] std::uint64_t oldest_to_keep(std::uint64_t active_size_bytes,
+                                               std::uint64_t now_ns) const noexcept;
+    // Those below are given up.
+    void forget_below(std::uint64_t oldest_number) noexcept;
+
+    [[nodiscard]] std::uint64_t kept_bytes() const noexcept { return kept_bytes_; }
+    [[nodiscard]] bool limits_age() const noexcept { return limits_.age_ns != 0; }
+
+private:
+    RetentionLimits limits_;
+    std::deque<KeptSegment> segments_;
+    std::uint64_t kept_bytes_ = 0;  // of segments_
+};
+
+}  // namespace tailrace::journal

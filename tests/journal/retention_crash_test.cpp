@@ -1,0 +1,207 @@
+// Retention and power cuts: each step of giving up a segment, and every way in which the batches of
+// a recycled segment may stand beside those of its former life.
+
+#include "assessment.hpp"
+#include "reader_core.hpp"
+#include "simulated_lab.hpp"
+#include "verify_core.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace tailrace::journal {
+
+namespace {
+
+// Reads everything. Empty when it is dense, of the tags given by sequence, and ends where it
+// should.
+std::string read_through(SimulatedDisk& disk,
+                         const std::vector<std::uint64_t>& tags,
+                         Sequence end) {
+    auto reader = ReaderCore::open(disk, "/sim");
+    if (!reader) return reader.error().message;
+    Sequence next = (*reader)->first_sequence();
+    while (true) {
+        auto step = (*reader)->next_batch();
+        if (!step) return step.error().message;
+        if (step->kind == ReadKind::end) break;
+        if (step->kind != ReadKind::event) return "a gap";
+        for (const Event& event : step->batch) {
+            if (event.sequence() != next || next >= tags.size()) return "a sequence that can't be";
+            if (tag_of(event) != tags[next]) {
+                return "event " + std::to_string(next) + " is from the dead";
+            }
+            ++next;
+        }
+    }
+    return next == end ? std::string() : "ends at " + std::to_string(next);
+}
+
+std::string verified(SimulatedDisk& disk) {
+    auto report = VerifyCore(disk, "/sim", {}).run();
+    if (!report) return report.error().message;
+    for (const Finding& finding : report->findings) {
+        if (is_damage(finding.kind)) return finding.text;
+    }
+    return {};
+}
+
+struct Lives {
+    explicit Lives(std::uint64_t seed) : lab(seed) { lab.options.retain_size_bytes = 3 * kMiB; }
+
+    // One life of a writer that ends in a cut after `stop` operations; 0: in one at its end. What
+    // is wrong afterwards.
+    std::string live(std::uint64_t stop, Survival survival) {
+        ++lab.tag;
+        if (stop != 0) lab.disk.stop_after(stop);
+        auto opened = WriterCore::open(lab.options, lab.around);
+        if (opened) {
+            lab.writer = std::move(*opened);
+            if (lab.writer->next_sequence() != tags.size()) return "opened at another end";
+            lab.fill_segments(3);
+            tags.resize(std::max<Sequence>(tags.size(), lab.writer->next_sequence()), lab.tag);
+            acknowledged = std::max(acknowledged, lab.writer->durable_sequence());
+            recycled += lab.writer->statistics().recycled_segments;
+        } else if (!lab.disk.is_stopped()) {
+            return "opening failed: " + opened.error().message;
+        }
+        lab.disk.cut();
+        lab.writer.reset();
+        lab.disk.power_on(survival);
+        auto found = assess(lab.disk, "/sim", AssessMode::deciding);
+        if (!found) return "recovery refused: " + found.error().message;
+        if (found->segments.empty()) return tags.empty() || acknowledged == 0 ? "" : "all is gone";
+        const Sequence end = found->end.sequence;
+        if (end < acknowledged) return "lost acknowledged events";
+        // One more segment would have been too much: what is left, without the active one, is more
+        // than a segment of the three.
+        if (found->report.first_sequence + 15 > end && found->report.first_sequence != 0) {
+            return "gave up too much";
+        }
+        tags.resize(end);
+        acknowledged = end;
+        disowned += found->disowned_numbers.size();
+        if (std::string wrong = read_through(lab.disk, tags, end); !wrong.empty()) return wrong;
+        return verified(lab.disk);
+    }
+
+    SimulatedLab lab;
+    std::vector<std::uint64_t> tags;  // by sequence
+    Sequence acknowledged = 0;
+    std::uint64_t recycled = 0;
+    std::uint64_t disowned = 0;
+};
+
+}  // namespace
+
+TEST_CASE("retention: stopped at every step, the journal opens and is whole",
+          "[journal][retention][crash]") {
+    std::uint64_t recycled = 0;
+    std::uint64_t disowned = 0;
+    constexpr std::array kSurvivals = {Survival::nothing, Survival::everything, Survival::some};
+    for (const Survival survival : kSurvivals) {
+        // A life that is cut, often another one that is cut early, in recovery, and a whole one,
+        // which has to clean up behind both.
+        Lives lives(17);
+        REQUIRE(lives.live(0, Survival::everything).empty());
+        for (std::uint64_t stop = 1; stop < 240; stop += 2) {
+            INFO("survival " << static_cast<int>(survival) << ", stop after " << stop);
+            std::string wrong = lives.live(stop, survival);
+            if (wrong.empty() && stop % 3 != 0) wrong = lives.live(1 + stop % 40, survival);
+            if (wrong.empty()) wrong = lives.live(0, survival);
+            REQUIRE(wrong == "");
+        }
+        recycled += lives.recycled;
+        disowned += lives.disowned;
+    }
+    // That the cuts met it.
+    CHECK(recycled > 100);
+    CHECK(disowned > 10);
+}
+
+TEST_CASE("retention: whatever is torn over an old segment, nothing of the old one comes back",
+          "[journal][retention][crash]") {
+    SimulatedLab lab(23);
+    lab.options.retain_size_bytes = 3 * kMiB;
+    lab.open();
+    // Old and new batches begin at the same offsets: the most tempting case.
+    lab.tag = 1;
+    while (lab.writer->statistics().recycled_segments < 2)
+        lab.fill_segments(1);
+    lab.fill_segments(1);
+    const Sequence full = lab.writer->next_sequence();
+    REQUIRE(full % 16 == 0);
+    lab.disk.settle();
+    const auto spare = lab.disk.content("/sim/spare");  // an old segment, about to be the next
+
+    lab.tag = 2;
+    EventShape shape;
+    shape.payload_bytes = 60'000;
+    shape.tag = 2;
+    constexpr std::uint64_t kDurable = 3;
+    constexpr std::uint64_t kInFlight = 5;
+    for (std::uint64_t nth = 0; nth < kDurable + kInFlight; ++nth) {
+        REQUIRE(lab.writer->append(make_events(full + nth, 1, shape).run()).event_count == 1);
+        REQUIRE(lab.writer->sync(kSecondNs));
+    }
+    const auto listed = assess(lab.disk, "/sim", AssessMode::looking);
+    REQUIRE(listed);
+    REQUIRE((listed->newest().features_compat & kSegmentRecycled) != 0);
+    const std::string path = segment_path("/sim", listed->newest().segment_number);
+    const auto written = lab.disk.content(path);
+    const std::uint64_t slot = batch_slot_bytes(event_size_bytes(60'000, 0, 16));
+    std::vector<std::uint64_t> tags(full, 1);
+    tags.resize(full + kDurable + kInFlight, 2);
+
+    // What each batch that was in flight may have become: old, new, or half.
+    enum Fate : std::uint64_t { kept, lost, front, back, kFates };
+    const auto put = [&](std::uint64_t nth, std::uint64_t fate) {
+        const std::uint64_t from = kBlockSizeBytes + (kDurable + nth) * slot;
+        auto& now = lab.disk.content(path);
+        for (std::uint64_t at = 0; at < slot; at += 512) {
+            const bool is_new = fate == kept || (fate == front && at < slot / 2) ||
+                                (fate == back && at >= slot / 2);
+            const auto& source = is_new ? written : spare;
+            std::copy_n(source.begin() + static_cast<std::ptrdiff_t>(from + at),
+                        512,
+                        now.begin() + static_cast<std::ptrdiff_t>(from + at));
+        }
+    };
+    std::uint64_t states = 0;
+    for (std::uint64_t state = 0; state < 1024; ++state) {  // kFates to the power of kInFlight
+        std::uint64_t end = full + kDurable + kInFlight;
+        std::uint64_t digits = state;
+        bool is_promised = false;
+        for (std::uint64_t nth = 0; nth < kInFlight; ++nth, digits /= kFates) {
+            const std::uint64_t fate = digits % kFates;
+            put(nth, fate);
+            const Sequence sequence = full + kDurable + nth;
+            if (fate != kept) end = std::min(end, sequence);
+            // Each was synced before the next was sealed, so its header promises those before.
+            const bool has_header = fate == kept || fate == front;
+            is_promised = is_promised || (has_header && sequence > end);
+        }
+        const auto found = assess(lab.disk, "/sim", AssessMode::looking);
+        ++states;
+        if (is_promised) {
+            // Acknowledged and not there: that is damage, and old batches must not patch it.
+            if (found || found.error().code != ErrorCode::corrupt) FAIL("state " << state);
+            continue;
+        }
+        if (!found) FAIL("state " << state << ": " << found.error().message);
+        if (found->end.sequence != end) FAIL("state " << state << " ends elsewhere");
+        if (found->report.discarded_batches != 0) FAIL("state " << state << " found the dead");
+        if (state % 25 != 0) continue;
+        if (const auto wrong = read_through(lab.disk, tags, end); !wrong.empty()) {
+            FAIL("state " << state << ": " << wrong);
+        }
+        if (const auto wrong = verified(lab.disk); !wrong.empty()) {
+            FAIL("state " << state << ": " << wrong);
+        }
+    }
+    CHECK(states == 1024);
+}
+
+}  // namespace tailrace::journal

@@ -1,0 +1,91 @@
+// SimulatedLab: a writer on a simulated disk, for tests that go through its steps one by one.
+#pragma once
+
+#include "journal_fixture.hpp"
+#include "simulated_disk.hpp"
+#include "writer_core.hpp"
+
+#include <memory>
+#include <string>
+
+namespace tailrace::journal {
+
+// The core owns its queue; the disk is the test's.
+class LentDisk final : public WriteQueue {
+public:
+    explicit LentDisk(WriteQueue& queue) : queue_(queue) {}
+    bool submit_write(FileId file,
+                      std::uint64_t offset,
+                      std::span<const std::byte> bytes,
+                      std::uint64_t tag) noexcept override {
+        return queue_.submit_write(file, offset, bytes, tag);
+    }
+    bool submit_flush(FileId file, std::uint64_t tag) noexcept override {
+        return queue_.submit_flush(file, tag);
+    }
+    int kick() noexcept override { return queue_.kick(); }
+    IoOutcome reap(std::span<Completion> into, std::uint64_t timeout_ns) noexcept override {
+        return queue_.reap(into, timeout_ns);
+    }
+    [[nodiscard]] std::string_view name() const noexcept override { return queue_.name(); }
+
+private:
+    WriteQueue& queue_;
+};
+
+struct SimulatedLab {
+    explicit SimulatedLab(std::uint64_t seed) : disk(seed), options(small_options("/sim")) {
+        options.segment_fill = SegmentFill::allocated;
+        around.files = &disk;
+        around.time = &disk;
+        around.background = false;
+        around.random = [this] {
+            return disk.random_below(~std::uint64_t{0}) | 1U;
+        };
+        around.make_queue = [this](std::size_t, std::span<const std::byte>, std::string&) {
+            return Result<std::unique_ptr<WriteQueue>>(std::make_unique<LentDisk>(disk));
+        };
+    }
+
+    void open() {
+        writer.reset();
+        auto opened = WriterCore::open(options, around);
+        TAILRACE_CHECK(opened.has_value());
+        writer = std::move(*opened);
+    }
+
+    // Events of 60,000 bytes, 16 to a segment of 1 MiB; stops early when the machine does.
+    Sequence fill_segments(std::uint64_t segments) {
+        EventShape shape;
+        shape.payload_bytes = 60'000;
+        shape.tag = tag;
+        const Sequence end = writer->next_sequence() + segments * 16;
+        while (writer->next_sequence() < end && !disk.is_stopped()) {
+            (void)writer->append(make_events(writer->next_sequence(), 1, shape).run());
+            if (!writer->sync(kSecondNs)) break;
+        }
+        return writer->next_sequence();
+    }
+
+    void drive_idle() {
+        for (int round = 0; round < 8; ++round) {
+            disk.pass_ns(kSecondNs);
+            (void)writer->drive(0);
+        }
+    }
+
+    [[nodiscard]] std::uint64_t segment_count() const {
+        std::uint64_t count = 0;
+        for (const std::string& path : disk.paths())
+            count += path.ends_with(".seg") ? 1U : 0U;
+        return count;
+    }
+
+    SimulatedDisk disk;
+    WriterEnvironment around;
+    JournalOptions options;
+    std::uint64_t tag = 0;
+    std::unique_ptr<WriterCore> writer;
+};
+
+}  // namespace tailrace::journal
