@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "holder_text.hpp"
 #include "reader_state.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
@@ -144,14 +145,21 @@ std::vector<Row> rows_of(const std::string& stream,
     return rows;
 }
 
-Result<std::vector<Row>> look(const LagFlags& flags, History& history) {
+// One look at all streams.
+struct Look {
+    std::vector<Row> rows;
+    std::string holders;  // lines of text
+    Json holders_json = Json::array();
+};
+
+Result<Look> look(const LagFlags& flags, History& history) {
     std::vector<std::string> streams = flags.streams;
     if (streams.empty()) {
         auto all = bus::Region::list(settings().directory);
         if (!all) return all.error();
         streams = *all;
     }
-    std::vector<Row> rows;
+    Look found;
     for (const std::string& stream : streams) {
         auto region = bus::Region::open(stream, bus::RegionAccess::observe, settings().directory);
         if (!region) {
@@ -159,15 +167,20 @@ Result<std::vector<Row>> look(const LagFlags& flags, History& history) {
             warn(region.error().message);
             continue;
         }
-        for (Row& row : rows_of(stream, bus::read_status(*region), (*region)->capacity_bytes())) {
-            if (flags.reader.empty() || flags.reader == row.reader) rows.push_back(std::move(row));
+        const bus::StreamStatus status = bus::read_status(*region);
+        for (Row& row : rows_of(stream, status, (*region)->capacity_bytes())) {
+            if (flags.reader.empty() || flags.reader == row.reader)
+                found.rows.push_back(std::move(row));
         }
+        found.holders += holder_text(stream, status, (*region)->capacity_bytes());
+        if (Json holder = holder_json(stream, status); !holder.is_null())
+            found.holders_json.push_back(std::move(holder));
     }
     const std::uint64_t now_ns = monotonic_ns();
-    for (Row& row : rows)
+    for (Row& row : found.rows)
         judge(row, history, now_ns);
     history.at_ns = now_ns;
-    return rows;
+    return found;
 }
 
 std::string age_text(const Row& row) {
@@ -183,7 +196,7 @@ std::string trend_text(const Row& row) {
         "{}{}", *row.trend_per_s > 0 ? "+" : "-", rate_text(std::abs(*row.trend_per_s)));
 }
 
-void print_table(const std::vector<Row>& rows, bool with_trend) {
+void print_table(const Look& found, bool with_trend) {
     std::vector<std::string> headings = {"STREAM",
                                          "READER",
                                          ">PID",
@@ -198,7 +211,7 @@ void print_table(const std::vector<Row>& rows, bool with_trend) {
                                          "STATE"};
     if (with_trend) headings.insert(headings.end() - 1, ">TREND");
     Table table(headings);
-    for (const Row& row : rows) {
+    for (const Row& row : found.rows) {
         const ReaderPicture& picture = row.picture;
         std::vector<std::string> cells = {row.stream,
                                           row.reader,
@@ -218,13 +231,14 @@ void print_table(const std::vector<Row>& rows, bool with_trend) {
         table.colour(state_column, reader_state_colour(row.state));
     }
     out().write(table.text());
+    out().write(found.holders);
 }
 
-void print_json(const std::vector<Row>& rows) {
+void print_json(const Look& found) {
     Json document;
     document["time_ns"] = ns_string(wall_clock_ns());
     document["readers"] = Json::array();
-    for (const Row& row : rows) {
+    for (const Row& row : found.rows) {
         const ReaderPicture& picture = row.picture;
         Json reader;
         reader["stream"] = row.stream;
@@ -242,6 +256,7 @@ void print_json(const std::vector<Row>& rows) {
         reader["state"] = reader_state_name(row.state);
         document["readers"].push_back(std::move(reader));
     }
+    document["holders"] = found.holders_json;
     out().write_json(document);
 }
 
@@ -277,17 +292,17 @@ Result<ExitCode> watch(const LagFlags& flags, std::uint64_t interval_ns) {
     const bool redraws = !settings().json() && is_terminal(1);
     std::uint64_t next_ns = monotonic_ns();
     for (bool first = true; !stop_requested(); first = false) {
-        auto rows = look(flags, history);
-        if (!rows) return rows.error();
+        auto found = look(flags, history);
+        if (!found) return found.error();
         if (redraws) out().write("\033[H\033[2J");
         if (!first && !redraws && !settings().json()) out().write("\n");
         if (settings().json()) {
-            print_json(*rows);
+            print_json(*found);
         } else {
-            print_table(*rows, true);
+            print_table(*found, true);
         }
         if (!out().flush()) break;
-        if (flags.limit && exceeds(*rows, *flags.limit)) return ExitCode::limit_exceeded;
+        if (flags.limit && exceeds(found->rows, *flags.limit)) return ExitCode::limit_exceeded;
         next_ns += interval_ns;
         sleep_until_ns(next_ns);
         if (!out().has_reader()) break;
@@ -309,22 +324,23 @@ Result<ExitCode> run_lag(LagFlags& flags) {
         return watch(flags, std::max(*interval_ns, kShortestNs));
     }
     History history;
-    auto rows = look(flags, history);
-    if (!rows) return rows.error();
-    if (!flags.reader.empty() && rows->empty()) {
+    auto found = look(flags, history);
+    if (!found) return found.error();
+    if (!flags.reader.empty() && found->rows.empty()) {
         return make_error(ErrorCode::not_found,
                           fmt::format("no reader '{}' is attached", flags.reader),
                           "tailrace lag lists them all; observers are not registered");
     }
     if (settings().json()) {
-        print_json(*rows);
-    } else if (rows->empty()) {
+        print_json(*found);
+    } else if (found->rows.empty()) {
+        out().write(found->holders);
         say("no readers are attached, and there is no journal");
     } else {
-        print_table(*rows, false);
+        print_table(*found, false);
     }
     out().flush();
-    if (flags.limit && exceeds(*rows, *flags.limit)) return ExitCode::limit_exceeded;
+    if (flags.limit && exceeds(found->rows, *flags.limit)) return ExitCode::limit_exceeded;
     return ExitCode::done;
 }
 

@@ -30,6 +30,40 @@ std::string stream_id(const bus::StreamHeader& header) {
     return fmt::format("{:016x}{:016x}", header.stream_id_high, header.stream_id_low);
 }
 
+Json counts_json(const bus::PublisherCounts& counts) {
+    Json document;
+    document["events"] = counts.events;
+    document["bytes"] = counts.bytes;
+    document["aborted_events"] = counts.aborted_events;
+    document["room_looks"] = counts.room_looks;
+    document["refused_claims"] = counts.refused_claims;
+    document["waits"] = counts.waits;
+    document["wait_ns"] = ns_string(counts.wait_ns);
+    document["longest_wait_ns"] = ns_string(counts.longest_wait_ns);
+    document["sleeps"] = counts.sleeps;
+    document["wakes"] = counts.wakes;
+    document["rescued_events"] = counts.rescued_events;
+    document["evicted_readers"] = counts.evicted_subscribers;
+    return document;
+}
+
+Json counts_json(const bus::SubscriberCounts& counts) {
+    Json document;
+    document["events"] = counts.events;
+    document["bytes"] = counts.bytes;
+    document["lost_events"] = counts.lost_events;
+    document["gaps"] = counts.gaps;
+    document["tombstones"] = counts.tombstones;
+    document["filtered_events"] = counts.filtered_events;
+    document["idle_looks"] = counts.idle_looks;
+    document["sleeps"] = counts.sleeps;
+    document["sleep_ns"] = ns_string(counts.sleep_ns);
+    document["holes"] = counts.holes;
+    document["wakes"] = counts.wakes;
+    document["evictions"] = counts.evictions;
+    return document;
+}
+
 void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
     const bus::StreamHeader& header = region.header();
     Json document;
@@ -49,7 +83,14 @@ void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
     document["oldest_seq"] = status.oldest_sequence;
     document["end_seq"] = status.end_sequence;
     document["rescued_events"] = status.rescued_events;
+    document["rescued_publishers"] = status.rescued_publishers;
     document["reclaimed_readers"] = status.reclaimed_subscribers;
+    document["evicted_readers"] = status.evicted_subscribers;
+    document["ring_bytes_written"] = status.bytes;
+    document["publisher_attaches"] = status.publisher_attaches;
+    document["reader_attaches"] = status.subscriber_attaches;
+    document["all_publishers"] = counts_json(status.all_publishers);
+    document["all_readers"] = counts_json(status.all_subscribers);
     document["publishers"] = Json::array();
     for (const bus::PublisherStatus& publisher : status.publishers) {
         Json entry;
@@ -58,6 +99,7 @@ void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
         entry["alive"] = publisher.is_alive;
         entry["attached_ns"] = ns_string(publisher.attached_ns);
         entry["in_claim"] = publisher.in_claim;
+        entry["counts"] = counts_json(publisher.counts);
         document["publishers"].push_back(std::move(entry));
     }
     document["readers"] = Json::array();
@@ -69,6 +111,7 @@ void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
         entry["attached_ns"] = ns_string(subscriber.attached_ns);
         entry["seq"] = subscriber.sequence;
         entry["lost_events"] = subscriber.lost_events;
+        entry["counts"] = counts_json(subscriber.counts);
         document["readers"].push_back(std::move(entry));
     }
     if (status.journal) {
@@ -109,6 +152,67 @@ void stream_members(const bus::StreamStatus& status) {
                    subscriber.is_alive ? "alive" : "DEAD"});
     }
     if (!status.publishers.empty() || !status.subscribers.empty()) out().write(table.text());
+}
+
+std::string wait_text(std::uint64_t waits, std::uint64_t wait_ns) {
+    return waits == 0 ? "0" : fmt::format("{} ({})", count_text(waits), duration_text(wait_ns));
+}
+
+// What was counted, by slot and in all.
+void stream_counts(const bus::StreamStatus& status) {
+    if (status.publisher_attaches == 0 && status.subscriber_attaches == 0) return;
+    Table publishers({"PUBLISHER",
+                      ">EVENTS",
+                      ">BYTES",
+                      ">ABORTED",
+                      ">REFUSED",
+                      ">WAITS",
+                      ">LONGEST",
+                      ">WAKES",
+                      ">RESCUED",
+                      ">EVICTED"});
+    const auto add_publisher = [&](const std::string& name, const bus::PublisherCounts& counts) {
+        publishers.add({name,
+                        count_text(counts.events),
+                        size_text(counts.bytes),
+                        count_text(counts.aborted_events),
+                        count_text(counts.refused_claims),
+                        wait_text(counts.waits, counts.wait_ns),
+                        counts.waits == 0 ? "" : duration_text(counts.longest_wait_ns),
+                        count_text(counts.wakes),
+                        count_text(counts.rescued_events),
+                        count_text(counts.evicted_subscribers)});
+    };
+    for (const bus::PublisherStatus& publisher : status.publishers)
+        add_publisher(publisher.name, publisher.counts);
+    add_publisher(fmt::format("all {}", status.publisher_attaches), status.all_publishers);
+    out().write(publishers.text());
+    Table readers({"READER",
+                   ">EVENTS",
+                   ">BYTES",
+                   ">LOST",
+                   ">GAPS",
+                   ">FILTERED",
+                   ">TOMBSTONES",
+                   ">SLEEPS",
+                   ">WAKES",
+                   ">EVICTIONS"});
+    const auto add_reader = [&](const std::string& name, const bus::SubscriberCounts& counts) {
+        readers.add({name,
+                     count_text(counts.events),
+                     size_text(counts.bytes),
+                     count_text(counts.lost_events),
+                     count_text(counts.gaps),
+                     count_text(counts.filtered_events),
+                     count_text(counts.tombstones),
+                     wait_text(counts.sleeps, counts.sleep_ns),
+                     count_text(counts.wakes),
+                     count_text(counts.evictions)});
+    };
+    for (const bus::SubscriberStatus& subscriber : status.subscribers)
+        add_reader(subscriber.name, subscriber.counts);
+    add_reader(fmt::format("all {}", status.subscriber_attaches), status.all_subscribers);
+    out().write(readers.text());
 }
 
 void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
@@ -157,6 +261,7 @@ void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
         line("journal", "off");
     }
     stream_members(status);
+    stream_counts(status);
 }
 
 Json segment_json(const journal::SegmentSummary& segment) {

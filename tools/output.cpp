@@ -144,6 +144,14 @@ std::string coloured(std::string_view text, Colour colour) {
     return fmt::format("\033[{}m{}\033[0m", code, text);
 }
 
+std::string tame(std::string text) {
+    const auto is_control = [](char c) {
+        return (c >= 0 && c < ' ') || c == '\x7F';
+    };
+    std::replace_if(text.begin(), text.end(), is_control, '?');
+    return text;
+}
+
 Table::Table(std::vector<std::string> headings) : headings_(std::move(headings)) {
     for (std::string& heading : headings_) {
         right_.push_back(heading.starts_with('>'));
@@ -154,12 +162,7 @@ Table::Table(std::vector<std::string> headings) : headings_(std::move(headings))
 void Table::add(std::vector<std::string> cells) {
     std::vector<Cell> row;
     for (std::string& cell : cells) {
-        // Names come from shared memory, which anybody may have written: a terminal must not obey.
-        const auto is_control = [](char c) {
-            return (c >= 0 && c < ' ') || c == '\x7F';
-        };
-        std::replace_if(cell.begin(), cell.end(), is_control, '?');
-        row.push_back({std::move(cell), Colour::none});
+        row.push_back({tame(std::move(cell)), Colour::none});
     }
     row.resize(headings_.size());
     rows_.push_back(std::move(row));

@@ -71,6 +71,10 @@ void set_colour_mode(ColourMode mode) noexcept;
 // `text` in this colour if stdout shows colours, else as it is.
 [[nodiscard]] std::string coloured(std::string_view text, Colour colour);
 
+// Names come from shared memory, which anybody may have written: a terminal must not obey. Without
+// control characters.
+[[nodiscard]] std::string tame(std::string text);
+
 // Columns that line up. Numbers are written right-aligned by naming the column ">NAME".
 class Table {
 public:

@@ -185,8 +185,7 @@ bool rescue_publisher(const Region& region, std::uint32_t index) noexcept {
     TAILRACE_STEP("rescue.judged_dead");
     write_tombstones(region, intent.place, hole.count, hole.size_bytes);
     TAILRACE_STEP("rescue.tombstones_written");
-    // Relaxed: a statistic; only holders of the registry lock write it.
-    region.state().registry.rescued_events.fetch_add(hole.count, std::memory_order_relaxed);
+    count_up(region.state().registry.rescued_events, hole.count);  // under the registry lock
     clear(slot);
     TAILRACE_STEP("rescue.intent_cleared");
     return true;

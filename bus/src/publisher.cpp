@@ -99,7 +99,11 @@ Publisher::Publisher(std::shared_ptr<Region> region,
       shared_(region_->header().publishing == Publishing::multi),
       fences_(!register_for_membarrier()),
       waiter_(options.wait, is_crowded(*region_)),
-      next_(region_->tail()) {}
+      next_(region_->tail()) {
+    // Relaxed, both: statistics of an own slot.
+    slot_->statistics.attached_sequence.store(next_.sequence, std::memory_order_relaxed);
+    slot_->statistics.attached_position.store(next_.position, std::memory_order_relaxed);
+}
 
 Publisher::Publisher(Publisher&&) noexcept = default;
 
@@ -130,14 +134,19 @@ void Publisher::give_up_open_claim() noexcept {
     const bool is_own = place == next_ && size_bytes <= max_claim_bytes(capacity_bytes()) &&
                         count * alignment_bytes_ <= size_bytes && count != 0;
     if (shared_ && is_own) write_tombstones(*region_, place, count, size_bytes);
+    if (is_own) count_up(slot_->statistics.aborted_events, count);
     clear_intent();
-    wake_sleepers(state_->subscribers_wait, fences_);
+    wake_subscribers();
 }
 
 void Publisher::release_slot() noexcept {
     // After a move there is nothing to give back; in a forked child the slot is the parent's.
     if (region_ == nullptr || owner_pid_ != ::getpid()) return;
     give_up_open_claim();
+    note_progress();
+    // Relaxed, both: who has left isn't held up.
+    slot_->statistics.held_since_ns.store(0, std::memory_order_relaxed);
+    slot_->statistics.held_by.store(0, std::memory_order_relaxed);
     free_slot(slot_->owner);
     TAILRACE_STEP("publisher.slot_freed");
     slot_lock_.unlock();
@@ -248,8 +257,10 @@ PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
     TAILRACE_STEP("publisher.checkpoint_noted");
     limit_ = std::min(announced, slowest_position(tail.position) + capacity);
     TAILRACE_STEP("publisher.readers_looked_at");
+    count_up(slot_->statistics.room_looks);
+    note_progress();
     if (end_position <= limit_) {
-        holder_kind_ = HolderKind::nobody;
+        note_grant();
         return PublishStatus::ok;
     }
     blocked_end_ = end_position;
@@ -274,8 +285,7 @@ std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
             region_->subscriber_slot(index).gate_position.load(std::memory_order_seq_cst);
         if (gate < slowest) {
             slowest = gate;
-            holder_index_ = index;
-            holder_kind_ = HolderKind::subscriber;
+            holder_ = {HolderKind::subscriber, index};
         }
     }
     if (!shared_) return slowest;
@@ -289,8 +299,7 @@ std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
         const std::uint64_t open_claim = slot.intent_position.load(std::memory_order_acquire);
         if (open_claim < slowest) {
             slowest = open_claim;
-            holder_index_ = index;
-            holder_kind_ = HolderKind::publisher;
+            holder_ = {HolderKind::publisher, index};
         }
     }
     return slowest;
@@ -298,29 +307,22 @@ std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
 
 void Publisher::check_holder() noexcept {
     const std::uint64_t now_ns = monotonic_ns();
+    note_refusal(now_ns);
     if (now_ns - last_liveness_check_ns_ < kLivenessCheckNs) return;
     last_liveness_check_ns_ = now_ns;
     // What changes is seen at the next attempt.
-    if (holder_kind_ == HolderKind::subscriber) {
-        static_cast<void>(reclaim_if_dead_subscriber(*region_, holder_index_, registry_));
-    } else if (holder_kind_ == HolderKind::publisher) {
-        static_cast<void>(reclaim_if_dead_publisher(*region_, holder_index_, registry_));
+    if (holder_.kind == HolderKind::subscriber) {
+        static_cast<void>(reclaim_if_dead_subscriber(*region_, holder_.slot_index, registry_));
+    } else if (holder_.kind == HolderKind::publisher) {
+        const std::uint64_t rescued_events =
+            reclaim_if_dead_publisher(*region_, holder_.slot_index, registry_);
+        count_up(slot_->statistics.rescued_events, rescued_events);
     }
-}
-
-std::string Publisher::holder() const {
-    if (holder_kind_ == HolderKind::nobody) return {};
-    const bool is_subscriber = holder_kind_ == HolderKind::subscriber;
-    const SlotOwner& owner = is_subscriber ? region_->subscriber_slot(holder_index_).owner
-                                           : region_->publisher_slot(holder_index_).owner;
-    const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
-    return std::string(is_subscriber ? "subscriber " : "publisher ") +
-           std::to_string(holder_index_) + " '" + std::string(owner.name.begin(), end) + "' (pid " +
-           std::to_string(owner.process.pid) + ")";
 }
 
 void Publisher::wait_for_room(Deadline deadline) noexcept {
     if (!waiter_.step()) return;
+    count_up(slot_->statistics.sleeps);
     waiter_.begin_sleep();
     // Short turns, since a holder that dies wakes nobody.
     sleep_on(state_->publishers_wait, std::min(kLivenessCheckNs, deadline.remaining_ns()), [this] {
@@ -361,11 +363,12 @@ PublishStatus Publisher::publish(std::span<const std::byte> payload,
 }
 
 void Publisher::abort(Claim& claim) noexcept {
+    count_up(slot_->statistics.aborted_events);
     if (!shared_) return;  // the next claim begins at the same place
     TAILRACE_STEP("publisher.aborting");
     write_tombstones(*region_, {claim.sequence, claim.position}, 1, claim.size_bytes);
     clear_intent();
-    wake_sleepers(state_->subscribers_wait, fences_);
+    wake_subscribers();
 }
 
 Result<void> Publisher::wait_durable(Sequence sequence, Deadline deadline) const {

@@ -122,13 +122,14 @@ void Publisher::commit(BatchClaim& batch) noexcept {
     next_own_sequence_ = batch.place_.sequence + batch.count_;
     if (!shared_) publish_tail({next_own_sequence_, position});
     clear_intent();
-    wake_sleepers(state_->subscribers_wait, fences_);
+    wake_subscribers();
 }
 
 void Publisher::abort(BatchClaim& batch) noexcept {
     if (shared_) write_tombstones(*region_, batch.place_, batch.count_, batch.size_bytes_);
     clear_intent();
-    if (shared_) wake_sleepers(state_->subscribers_wait, fences_);
+    count_up(slot_->statistics.aborted_events, batch.count_);
+    if (shared_) wake_subscribers();
 }
 
 PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte>> payloads,

@@ -1,6 +1,7 @@
 #include "registry.hpp"
 
 #include "hole.hpp"
+#include "slot_statistics.hpp"
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
@@ -44,6 +45,7 @@ bool clear_dead_publisher(const Region& region, std::uint32_t index) noexcept {
     if (region.header().publishing == Publishing::multi && !rescue_publisher(region, index))
         return false;
     free_slot(slot.owner);
+    count_up(region.state().registry.rescued_publishers);
     return true;
 }
 
@@ -54,8 +56,7 @@ bool clear_dead_subscriber(const Region& region, std::uint32_t index) noexcept {
     stop_gating(slot);
     TAILRACE_STEP("registry.dead_gate_dropped");
     free_slot(slot.owner);
-    // Relaxed: a statistic; only holders of the registry lock write it.
-    region.state().registry.reclaimed_subscribers.fetch_add(1, std::memory_order_relaxed);
+    count_up(region.state().registry.reclaimed_subscribers);
     return true;
 }
 
@@ -113,13 +114,15 @@ Result<FileLock> lock_registry(const Region& region) {
     return error;
 }
 
-// Takes the first slot of a table whose lock is free. Requires: the registry lock.
-template <typename OwnerAt>
+// Takes the first slot of a table whose lock is free. `prepare(index)` makes it ready for its new
+// owner. Requires: the registry lock.
+template <typename OwnerAt, typename Prepare>
 Result<SlotLease> take_free_slot(const Region& region,
                                  std::uint32_t slots,
                                  std::uint64_t locks,
                                  const std::string& name,
-                                 OwnerAt&& owner_at) {
+                                 OwnerAt&& owner_at,
+                                 Prepare&& prepare) {
     for (std::uint32_t index = 0; index < slots; ++index) {
         SlotOwner& owner = owner_at(index);
         if (is_active(owner)) continue;
@@ -128,6 +131,7 @@ Result<SlotLease> take_free_slot(const Region& region,
         if (!lock && lock.error().code == ErrorCode::busy) continue;
         if (!lock) return lock.error();
         TAILRACE_STEP("registry.slot_locked");
+        prepare(index);
         occupy(owner, name);
         return SlotLease{std::move(*lock), index};
     }
@@ -161,9 +165,12 @@ Result<SlotLease> take_publisher_slot(const Region& region, const std::string& n
         static_cast<void>(clear_dead_publisher(region, index));
     }
     auto lease = take_free_slot(
-        region, slots, kPublisherLocks, name, [&](std::uint32_t index) -> auto& {
-            return region.publisher_slot(index).owner;
-        });
+        region,
+        slots,
+        kPublisherLocks,
+        name,
+        [&](std::uint32_t index) -> auto& { return region.publisher_slot(index).owner; },
+        [&](std::uint32_t index) { renew_statistics(region, region.publisher_slot(index)); });
     if (!lease && lease.error().code == ErrorCode::busy) {
         const std::string holder = owner_name(region.publisher_slot(0).owner);
         return make_error(
@@ -173,7 +180,9 @@ Result<SlotLease> take_publisher_slot(const Region& region, const std::string& n
                              region.name() + "' are taken",
             "tailrace inspect " + region.name() + " shows by whom");
     }
-    if (lease && region.header().publishing == Publishing::single) take_over_tail(region);
+    if (!lease) return lease;
+    count_up(region.state().registry.publisher_attaches);
+    if (region.header().publishing == Publishing::single) take_over_tail(region);
     return lease;
 }
 
@@ -188,14 +197,16 @@ Result<SlotLease> take_subscriber_slot(const Region& region,
         static_cast<void>(clear_dead_subscriber(region, index));
     }
     auto lease = take_free_slot(
-        region, slots, kSubscriberLocks, name, [&](std::uint32_t index) -> auto& {
+        region,
+        slots,
+        kSubscriberLocks,
+        name,
+        [&](std::uint32_t index) -> auto& { return region.subscriber_slot(index).owner; },
+        [&](std::uint32_t index) {
             SubscriberSlot& slot = region.subscriber_slot(index);
-            if (!is_active(slot.owner)) {
-                // Relaxed: made visible by the owner's state, and by the start that follows.
-                slot.declared.policy.store(policy, std::memory_order_relaxed);
-                slot.statistics.lost_events.store(0, std::memory_order_relaxed);
-            }
-            return slot.owner;
+            renew_statistics(region, slot, region.latency_histogram(index));
+            // Relaxed: made visible by the owner's state, and by the start that follows.
+            slot.declared.policy.store(policy, std::memory_order_relaxed);
         });
     if (!lease && lease.error().code == ErrorCode::busy) {
         return make_error(
@@ -204,6 +215,7 @@ Result<SlotLease> take_subscriber_slot(const Region& region,
                 "' are taken",
             "tailrace lag " + region.name() + " shows by whom; an observer needs no slot");
     }
+    if (lease) count_up(region.state().registry.subscriber_attaches);
     return lease;
 }
 
@@ -219,16 +231,19 @@ bool reclaim_if_dead_subscriber(const Region& region,
     return freed;
 }
 
-bool reclaim_if_dead_publisher(const Region& region,
-                               std::uint32_t index,
-                               LockFile& registry) noexcept {
+std::uint64_t reclaim_if_dead_publisher(const Region& region,
+                                        std::uint32_t index,
+                                        LockFile& registry) noexcept {
     const PublisherSlot& slot = region.publisher_slot(index);
-    if (!is_active(slot.owner) || !region.is_dead(slot.owner, kPublisherLocks + index))
-        return false;
-    if (!registry.try_lock(kRegistryLock)) return false;
-    const bool freed = clear_dead_publisher(region, index);
+    if (!is_active(slot.owner) || !region.is_dead(slot.owner, kPublisherLocks + index)) return 0;
+    if (!registry.try_lock(kRegistryLock)) return 0;
+    const std::atomic<std::uint64_t>& rescued = region.state().registry.rescued_events;
+    // Relaxed, both: only holders of the registry lock write it, and this is one.
+    const std::uint64_t before = rescued.load(std::memory_order_relaxed);
+    static_cast<void>(clear_dead_publisher(region, index));
+    const std::uint64_t written = rescued.load(std::memory_order_relaxed) - before;
     registry.unlock(kRegistryLock);
-    return freed;
+    return written;
 }
 
 }  // namespace tailrace::bus

@@ -37,8 +37,9 @@ void free_slot(SlotOwner& owner) noexcept;
 [[nodiscard]] bool reclaim_if_dead_subscriber(const Region& region,
                                               std::uint32_t index,
                                               LockFile& registry) noexcept;
-[[nodiscard]] bool reclaim_if_dead_publisher(const Region& region,
-                                             std::uint32_t index,
-                                             LockFile& registry) noexcept;
+// The same. Returns how many tombstones it wrote.
+std::uint64_t reclaim_if_dead_publisher(const Region& region,
+                                        std::uint32_t index,
+                                        LockFile& registry) noexcept;
 
 }  // namespace tailrace::bus

@@ -1,4 +1,5 @@
 #include "checkpoints.hpp"
+#include "slot_statistics.hpp"
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/event.hpp>
@@ -66,7 +67,8 @@ SubscriberStatus subscriber_status(const Region& region,
     // anyway.
     status.policy = slot.declared.policy.load(std::memory_order_relaxed);
     status.sequence = slot.sequence.load(std::memory_order_relaxed);
-    status.lost_events = slot.statistics.lost_events.load(std::memory_order_relaxed);
+    status.counts = counts_of(slot.statistics, passed_by(slot));
+    status.lost_events = status.counts.lost_events;
     const Place place{status.sequence, slot.position.load(std::memory_order_relaxed)};
     status.lag = lag_of(region, tail, place, now_ns);
     const auto capacity = static_cast<double>(region.capacity_bytes());
@@ -104,6 +106,83 @@ std::optional<Place> find_place(const std::shared_ptr<Region>& region, Sequence 
     return observer->mark();
 }
 
+// A publisher's picture of itself. On a single-publisher stream its events are told by the tail.
+PublisherStatus publisher_status(const Region& region, std::uint32_t index, Place tail) {
+    const PublisherSlot& slot = region.publisher_slot(index);
+    PublisherStatus status;
+    status.slot_index = index;
+    status.name = name_of(slot.owner);
+    status.pid = slot.owner.process.pid;
+    status.is_alive = !region.is_dead(slot.owner, kPublisherLocks + index);
+    status.attached_ns = slot.owner.attached_ns;
+    // [sync:intent_noted] Acquire: as any look at an intent; nothing else is read by it here.
+    status.in_claim = slot.intent_sequence.load(std::memory_order_acquire) != kNoSequence;
+    status.counts = counts_of(slot.statistics);
+    // Relaxed, all: statistics that the publisher writes.
+    const auto load = [](const std::atomic<std::uint64_t>& word) {
+        return word.load(std::memory_order_relaxed);
+    };
+    if (region.header().publishing == Publishing::single) {
+        status.counts.events = behind(tail.sequence, load(slot.statistics.attached_sequence));
+        status.counts.bytes = behind(tail.position, load(slot.statistics.attached_position));
+    }
+    if (const std::uint64_t since_ns = load(slot.statistics.held_since_ns); since_ns != 0) {
+        status.held_by = unpack_holder(load(slot.statistics.held_by));
+        status.held_ns = behind(monotonic_ns(), since_ns);
+    }
+    return status;
+}
+
+// Who is furthest behind the tail: a gate, or on a multi-publisher stream an open claim.
+std::optional<HolderStatus> find_holder(const Region& region) {
+    const Place tail = region.tail();
+    std::uint64_t slowest = tail.position;
+    HolderStatus status;
+    for (std::uint32_t index = 0; index < region.header().subscriber_slots; ++index) {
+        const SubscriberSlot& slot = region.subscriber_slot(index);
+        // Relaxed: a picture; nothing is written by what it shows.
+        const std::uint64_t gate = slot.gate_position.load(std::memory_order_relaxed);
+        if (gate >= slowest || !is_active(slot.owner)) continue;
+        slowest = gate;
+        status = {{HolderKind::subscriber, index}, name_of(slot.owner), slot.owner.process.pid, 0};
+    }
+    for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
+        if (region.header().publishing == Publishing::single) break;
+        const PublisherSlot& slot = region.publisher_slot(index);
+        // Relaxed, both: a picture, as above.
+        if (slot.intent_sequence.load(std::memory_order_relaxed) == kNoSequence) continue;
+        const std::uint64_t claim = slot.intent_position.load(std::memory_order_relaxed);
+        if (claim >= slowest || !is_active(slot.owner)) continue;
+        slowest = claim;
+        status = {{HolderKind::publisher, index}, name_of(slot.owner), slot.owner.process.pid, 0};
+    }
+    if (status.holder.kind == HolderKind::nobody) return std::nullopt;
+    status.room_bytes = behind(slowest + region.capacity_bytes(), tail.position);
+    return status;
+}
+
+// All that ever counted: the sums of those whose slots went to others, and the slots as they are.
+void sum_up(const Region& region, StreamStatus& status) {
+    const RegistryStatistics& registry = region.state().registry;
+    status.all_publishers = counts_of(registry.earlier_publishers);
+    // Relaxed, both: statistics written under the registry lock.
+    const Passed earlier{
+        registry.earlier_subscribers.earlier_events.load(std::memory_order_relaxed),
+        registry.earlier_subscribers.earlier_bytes.load(std::memory_order_relaxed)};
+    status.all_subscribers = counts_of(registry.earlier_subscribers, earlier);
+    for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
+        add_counts(status.all_publishers, counts_of(region.publisher_slot(index).statistics));
+    }
+    if (region.header().publishing == Publishing::single) {
+        status.all_publishers.events = behind(status.end_sequence, status.first_sequence);
+        status.all_publishers.bytes = status.bytes;
+    }
+    for (std::uint32_t index = 0; index < region.header().subscriber_slots; ++index) {
+        const SubscriberSlot& slot = region.subscriber_slot(index);
+        add_counts(status.all_subscribers, counts_of(slot.statistics, passed_by(slot)));
+    }
+}
+
 }  // namespace
 
 StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
@@ -111,22 +190,17 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
     StreamStatus status;
     status.first_sequence = region.header().first_sequence;
     status.oldest_sequence = oldest_checkpoint(region).sequence;
-    // Relaxed, both: statistics written under the registry lock.
-    status.rescued_events = region.state().registry.rescued_events.load(std::memory_order_relaxed);
-    status.reclaimed_subscribers =
-        region.state().registry.reclaimed_subscribers.load(std::memory_order_relaxed);
+    const RegistryStatistics& registry = region.state().registry;
+    // Relaxed, all: statistics written under the registry lock.
+    status.rescued_events = registry.rescued_events.load(std::memory_order_relaxed);
+    status.rescued_publishers = registry.rescued_publishers.load(std::memory_order_relaxed);
+    status.reclaimed_subscribers = registry.reclaimed_subscribers.load(std::memory_order_relaxed);
+    status.evicted_subscribers = registry.evicted_subscribers.load(std::memory_order_relaxed);
+    status.publisher_attaches = registry.publisher_attaches.load(std::memory_order_relaxed);
+    status.subscriber_attaches = registry.subscriber_attaches.load(std::memory_order_relaxed);
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
-        const PublisherSlot& slot = region.publisher_slot(index);
-        if (!is_active(slot.owner)) continue;
-        PublisherStatus publisher;
-        publisher.slot_index = index;
-        publisher.name = name_of(slot.owner);
-        publisher.pid = slot.owner.process.pid;
-        publisher.is_alive = !region.is_dead(slot.owner, kPublisherLocks + index);
-        publisher.attached_ns = slot.owner.attached_ns;
-        // [sync:intent_noted] Acquire: as any look at an intent; nothing else is read by it here.
-        publisher.in_claim = slot.intent_sequence.load(std::memory_order_acquire) != kNoSequence;
-        status.publishers.push_back(std::move(publisher));
+        if (!is_active(region.publisher_slot(index).owner)) continue;
+        status.publishers.push_back(publisher_status(region, index, region.tail()));
     }
     const std::uint64_t now_ns = wall_clock_ns();
     for (std::uint32_t index = 0; index < region.header().subscriber_slots; ++index) {
@@ -137,6 +211,9 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
     }
     const Place tail = end_place(region);
     status.end_sequence = tail.sequence;
+    status.bytes = tail.position;
+    status.holder = find_holder(region);
+    sum_up(region, status);
     JournalStatus journal = journal_status(region, tail);
     if (journal.state != JournalState::none || region.header().journal_directory[0] != '\0') {
         if (journal.lag.events != 0) {

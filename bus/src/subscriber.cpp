@@ -4,8 +4,10 @@
 #include "checkpoints.hpp"
 #include "hole.hpp"
 #include "registry.hpp"
+#include "slot_statistics.hpp"
 
 #include <tailrace/base/check.hpp>
+#include <tailrace/base/clock.hpp>
 #include <tailrace/bus/subscriber.hpp>
 
 #include <unistd.h>
@@ -129,8 +131,22 @@ bool Subscriber::hold(Place place) noexcept {
     if (was_lapped(place.position)) return false;
     TAILRACE_STEP("subscriber.place_held");
     next_ = place;
+    begin_counting(place);
     move_cursor(place);
     return true;
+}
+
+void Subscriber::begin_counting(Place place) noexcept {
+    if (slot_ == nullptr) return;
+    SubscriberStatistics& statistics = slot_->statistics;
+    const Passed passed = passed_by(*slot_);
+    // Relaxed, all: statistics of an own slot.
+    statistics.earlier_events.store(passed.events, std::memory_order_relaxed);
+    statistics.earlier_bytes.store(passed.bytes, std::memory_order_relaxed);
+    statistics.started_sequence.store(place.sequence, std::memory_order_relaxed);
+    statistics.started_position.store(place.position, std::memory_order_relaxed);
+    slot_->sequence.store(place.sequence, std::memory_order_relaxed);
+    slot_->position.store(place.position, std::memory_order_relaxed);
 }
 
 bool Subscriber::was_lapped(std::uint64_t position) const noexcept {
@@ -185,6 +201,7 @@ Result<void> Subscriber::restart(const Start& where) {
     auto started = start(where);
     if (started || hold(before)) return started;
     next_ = before;
+    begin_counting(before);
     static_cast<void>(jump_forward());
     return started;
 }
@@ -225,6 +242,11 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
         static_cast<void>(waiter.step());
     }
     move_cursor(next_);
+    if (slot_ != nullptr) {
+        // What it walked over wasn't for the caller. Relaxed, both: statistics of an own slot.
+        slot_->statistics.started_sequence.store(next_.sequence, std::memory_order_relaxed);
+        slot_->statistics.started_position.store(next_.position, std::memory_order_relaxed);
+    }
     return {};
 }
 
@@ -239,6 +261,7 @@ Error Subscriber::corrupt_error() const {
 PollState Subscriber::idle_poll() noexcept {
     if (++empty_polls_ < kEmptyPollsPerLook) return PollState::idle;
     empty_polls_ = 0;
+    count(&SubscriberStatistics::idle_looks);
     if (step_over_hole()) return PollState::idle;
     // [sync:stream_removed] Acquire: nothing hangs on it but the end of waiting.
     const bool removed = state_->life.load(std::memory_order_acquire) == StreamLife::removed;
@@ -249,6 +272,7 @@ bool Subscriber::step_over_hole() noexcept {
     const HoleVerdict hole = examine_hole(*region_, next_);
     if (hole.kind != HoleVerdict::Kind::dead) return false;
     TAILRACE_STEP("subscriber.hole_judged_dead");
+    count_hole(hole.count);
     next_ = {next_.sequence + hole.count, next_.position + hole.size_bytes};
     move_cursor(next_);
     return true;
@@ -291,6 +315,7 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     empty_polls_ = 0;
     const HoleVerdict hole = examine_hole(*region_, next_);
     if (hole.kind != HoleVerdict::Kind::dead) return run;
+    count_hole(hole.count);
     run.count = hole.count;
     next_ = {next_.sequence + hole.count, next_.position + hole.size_bytes};
     return run;
@@ -305,9 +330,12 @@ void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
     } else {
         const bool at_claim = region_->tail().sequence != next_.sequence;
         const std::uint64_t longest_ns = at_claim ? kSleepAtClaimNs : kSleepNs;
+        const std::uint64_t before_ns = monotonic_ns();
         sleep_on(state_->subscribers_wait, std::min(longest_ns, deadline.remaining_ns()), [this] {
             return has_event() || (copies_ && was_lapped(next_.position));
         });
+        count(&SubscriberStatistics::sleeps);
+        count(&SubscriberStatistics::sleep_ns, monotonic_ns() - before_ns);
     }
     waiter.end_sleep();
     empty_polls_ =

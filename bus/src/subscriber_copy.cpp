@@ -67,11 +67,14 @@ PollState Subscriber::jump_forward() noexcept {
         place.sequence > next_.sequence ? place.sequence - next_.sequence : 0;
     last_gap_ = {next_.sequence, lost};
     lost_events_ += lost;
-    next_ = place;
-    if (slot_ != nullptr) {
-        // Relaxed: for tools; only this subscriber writes it.
-        slot_->statistics.lost_events.store(lost_events_, std::memory_order_relaxed);
+    count(&SubscriberStatistics::gaps);
+    count(&SubscriberStatistics::lost_events, lost);
+    if (lost != 0) {
+        count(&SubscriberStatistics::lost_bytes, place.position - next_.position);
+    } else {
+        begin_counting(place);
     }
+    next_ = place;
     move_cursor(place);
     return PollState::gap;
 }

@@ -11,12 +11,13 @@ import sys
 import unittest
 
 import bad_input_cases
+import figure_cases
 import journal_cases
 import reader_cases
 import sandbox
 import stream_cases
 
-MODULES = (stream_cases, reader_cases, journal_cases, bad_input_cases)
+MODULES = (stream_cases, reader_cases, figure_cases, journal_cases, bad_input_cases)
 WATCHDOG_S = 110
 
 

@@ -274,6 +274,15 @@ private:
     template <typename Attempt>
     [[nodiscard]] PublishStatus retry_until(Deadline deadline, Attempt&& attempt) noexcept;
     [[nodiscard]] std::uint64_t capacity_bytes() const noexcept { return offset_mask_ + 1; }
+    void wake_subscribers() noexcept {
+        if (wake_sleepers(state_->subscribers_wait, fences_)) [[unlikely]]
+            count_wake();
+    }
+    // Statistics are written here and where there is no room, never on the way of an event.
+    void count_wake() noexcept;
+    void note_progress() noexcept;
+    void note_refusal(std::uint64_t now_ns) noexcept;
+    void note_grant() noexcept;
     void give_up_open_claim() noexcept;
     void release_slot() noexcept;
 
@@ -302,12 +311,8 @@ private:
     Sequence next_own_sequence_ = kNoSequence;
     PublishClock clock_;
     std::uint64_t last_liveness_check_ns_ = 0;
-    std::uint32_t holder_index_ = 0;  // of the table that holder_kind_ names
-    enum class HolderKind : std::uint8_t {
-        nobody,
-        subscriber,
-        publisher
-    } holder_kind_ = HolderKind::nobody;
+    std::uint64_t held_since_ns_ = 0;  // 0: isn't held up
+    Holder holder_;
 };
 
 template <typename Attempt>
@@ -336,7 +341,7 @@ inline void Publisher::commit(Claim& claim) noexcept {
     } else {
         publish_tail({claim.sequence + 1, claim.position + claim.size_bytes});
     }
-    wake_sleepers(state_->subscribers_wait, fences_);
+    wake_subscribers();
 }
 
 }  // namespace tailrace::bus

@@ -1,5 +1,4 @@
-// What publishers and subscribers count in their slots, for tools. Bytes and offsets only, no
-// behaviour.
+// What publishers and subscribers count in their slots, for tools.
 //
 // Law: docs/ring_layout.md, "Statistics". Each word has one writer, the slot's owner, which writes
 // it where it waits, sleeps, asks for room or leaves; never on the way of an event. How many events
@@ -19,9 +18,9 @@ namespace tailrace::bus {
 struct PublisherStatistics {
     std::atomic<Sequence> attached_sequence;  // the tail when it attached
     std::atomic<std::uint64_t> attached_position;
-    std::atomic<std::uint64_t> events;          // claimed, aborted ones included
+    std::atomic<std::uint64_t> events;          // claimed; multi: aborted ones included
     std::atomic<std::uint64_t> bytes;           // of the ring: with headers and padding
-    std::atomic<std::uint64_t> aborted_events;  // of these, given up
+    std::atomic<std::uint64_t> aborted_events;  // given up
     std::atomic<std::uint64_t> room_looks;      // times that it asked for room
     std::atomic<std::uint64_t> refused_claims;  // of these, found none: would_block
     std::atomic<std::uint64_t>
@@ -32,8 +31,10 @@ struct PublisherStatistics {
     std::atomic<std::uint64_t> wakes;            // wake-ups that it gave
     std::atomic<std::uint64_t> rescued_events;   // tombstones that it wrote for the dead
     std::atomic<std::uint64_t> evicted_subscribers;
+    std::atomic<std::uint64_t> held_since_ns;  // CLOCK_MONOTONIC; 0: isn't held up
+    std::atomic<std::uint64_t> held_by;        // pack_holder()
 };
-static_assert(sizeof(PublisherStatistics) == 112);
+static_assert(sizeof(PublisherStatistics) == 128);
 static_assert(offsetof(PublisherStatistics, wakes) == 88);
 
 // Since the slot's owner attached. What it has read in all: `earlier_events` plus its sequence
@@ -58,5 +59,28 @@ struct SubscriberStatistics {
 };
 static_assert(sizeof(SubscriberStatistics) == 120);
 static_assert(offsetof(SubscriberStatistics, evictions) == 112);
+
+// Who holds a publisher up: a subscriber that hasn't read, or a publisher's open claim.
+enum class HolderKind : std::uint32_t { nobody = 0, subscriber = 1, publisher = 2 };
+
+struct Holder {
+    HolderKind kind = HolderKind::nobody;
+    std::uint32_t slot_index = 0;
+
+    friend bool operator==(const Holder&, const Holder&) = default;
+};
+
+[[nodiscard]] constexpr std::uint64_t pack_holder(Holder holder) noexcept {
+    return std::uint64_t{static_cast<std::uint32_t>(holder.kind)} << 32U | holder.slot_index;
+}
+[[nodiscard]] constexpr Holder unpack_holder(std::uint64_t word) noexcept {
+    return {static_cast<HolderKind>(word >> 32U), static_cast<std::uint32_t>(word)};
+}
+
+// Adds to a word of one's own. Not for words that others write.
+inline void count_up(std::atomic<std::uint64_t>& word, std::uint64_t count = 1) noexcept {
+    // Relaxed, both: a statistic with one writer, so it needs no locked instruction.
+    word.store(word.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+}
 
 }  // namespace tailrace::bus

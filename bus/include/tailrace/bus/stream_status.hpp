@@ -23,6 +23,47 @@ struct Lag {
     std::optional<std::uint64_t> age_ns = 0;
 };
 
+// Of one publisher since it attached, or of all that ever did. What each word counts:
+// statistics.hpp.
+struct PublisherCounts {
+    std::uint64_t events = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t aborted_events = 0;
+    std::uint64_t room_looks = 0;
+    std::uint64_t refused_claims = 0;
+    std::uint64_t waits = 0;
+    std::uint64_t wait_ns = 0;
+    std::uint64_t longest_wait_ns = 0;
+    std::uint64_t sleeps = 0;
+    std::uint64_t wakes = 0;
+    std::uint64_t rescued_events = 0;
+    std::uint64_t evicted_subscribers = 0;
+};
+
+// The same of subscribers; `events` were handed over.
+struct SubscriberCounts {
+    std::uint64_t events = 0;
+    std::uint64_t bytes = 0;  // of the ring, that it has passed
+    std::uint64_t lost_events = 0;
+    std::uint64_t gaps = 0;
+    std::uint64_t tombstones = 0;
+    std::uint64_t filtered_events = 0;
+    std::uint64_t idle_looks = 0;
+    std::uint64_t sleeps = 0;
+    std::uint64_t sleep_ns = 0;
+    std::uint64_t holes = 0;
+    std::uint64_t wakes = 0;
+    std::uint64_t evictions = 0;
+};
+
+// Whoever is furthest behind, if anybody is: publishers can't go beyond a ring ahead of it.
+struct HolderStatus {
+    Holder holder;
+    std::string name;
+    std::uint32_t pid = 0;
+    std::uint64_t room_bytes = 0;  // what publishers may still write before they wait for it
+};
+
 struct PublisherStatus {
     std::uint32_t slot_index = 0;
     std::string name;
@@ -30,6 +71,11 @@ struct PublisherStatus {
     bool is_alive = false;
     std::uint64_t attached_ns = 0;
     bool in_claim = false;
+    PublisherCounts counts;
+    // By whom, and for how long, it has been held up; nobody: it isn't. One that tries and drops
+    // counts as held up until it tries again.
+    Holder held_by;
+    std::uint64_t held_ns = 0;
 };
 
 struct SubscriberStatus {
@@ -42,6 +88,7 @@ struct SubscriberStatus {
     Sequence sequence = 0;  // read next
     Lag lag;
     std::uint64_t lost_events = 0;
+    SubscriberCounts counts;
     double room_ratio = 1.0;  // share of the ring left before it is a whole ring behind
 };
 
@@ -62,8 +109,16 @@ struct StreamStatus {
     Sequence first_sequence = 0;   // of this ring
     Sequence oldest_sequence = 0;  // a subscriber may still start there
     Sequence end_sequence = 0;     // the next to be claimed
+    std::uint64_t bytes = 0;       // of the ring, claimed since it was made
     std::uint64_t rescued_events = 0;
+    std::uint64_t rescued_publishers = 0;
     std::uint64_t reclaimed_subscribers = 0;
+    std::uint64_t evicted_subscribers = 0;
+    std::uint64_t publisher_attaches = 0;
+    std::uint64_t subscriber_attaches = 0;
+    PublisherCounts all_publishers;    // those that have left included
+    SubscriberCounts all_subscribers;  // the same
+    std::optional<HolderStatus> holder;
     std::vector<PublisherStatus> publishers;  // active slots only
     std::vector<SubscriberStatus>
         subscribers;                       // active slots only; the journal's own is among them

@@ -182,6 +182,8 @@ private:
             if ((header.flags & kTombstone) == 0) [[likely]] {
                 handler(Event(next.sequence, header, record));
                 ++delivered;
+            } else {
+                count(&SubscriberStatistics::tombstones);
             }
             ++seen;
             ++next.sequence;
@@ -210,6 +212,8 @@ private:
             if ((header.flags & kTombstone) == 0) {
                 handler(Event(sequence, header, record));
                 ++delivered;
+            } else {
+                count(&SubscriberStatistics::tombstones);
             }
             offset += event_size_bytes(
                 header.payload_size_bytes, header.extension_words, alignment_bytes_);
@@ -233,8 +237,17 @@ private:
         // publisher's look at the gates before it writes there again.
         slot_->gate_position.store(place.position, std::memory_order_release);
         TAILRACE_STEP("subscriber.gate_moved");
-        wake_sleepers(state_->publishers_wait, fences_);
+        if (wake_sleepers(state_->publishers_wait, fences_)) [[unlikely]]
+            count(&SubscriberStatistics::wakes);
     }
+
+    // A statistic; never on the way of an event that is handed over.
+    void count(std::atomic<std::uint64_t> SubscriberStatistics::*word,
+               std::uint64_t by = 1) const noexcept {
+        if (slot_ != nullptr) count_up(slot_->statistics.*word, by);
+    }
+    // It has passed nothing since it stands at `place`.
+    void begin_counting(Place place) noexcept;
 
     [[nodiscard]] Result<void> start(const Start& where);
     [[nodiscard]] bool hold(Place place) noexcept;
@@ -245,6 +258,10 @@ private:
     // stream's end.
     [[nodiscard]] PollState idle_poll() noexcept;
     [[nodiscard]] bool step_over_hole() noexcept;
+    void count_hole(std::uint64_t events) const noexcept {
+        count(&SubscriberStatistics::holes);
+        count(&SubscriberStatistics::tombstones, events);
+    }
     [[nodiscard]] CopyResult copy_batch(std::uint64_t limit);
     [[nodiscard]] bool was_lapped(std::uint64_t position) const noexcept;
     [[nodiscard]] PollState jump_forward() noexcept;

@@ -59,8 +59,8 @@ inline void cpu_relax() noexcept {
 void wake_all(WaitCell& cell) noexcept;
 
 // Call after the store that others wait for. `fences`: this process isn't registered for
-// membarrier.
-inline void wake_sleepers(WaitCell& cell, bool fences) noexcept {
+// membarrier. True: somebody slept, and was woken.
+inline bool wake_sleepers(WaitCell& cell, bool fences) noexcept {
     if (fences) [[unlikely]] {
         // [sync:sleeper_flag] A full barrier between the commit and the look at the flag, in
         // processes that the sleeper's membarrier doesn't reach. Acquire side: sleep_on, which
@@ -72,8 +72,10 @@ inline void wake_sleepers(WaitCell& cell, bool fences) noexcept {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // [sync:sleeper_flag] compiler only
     TAILRACE_STEP("wake.looking");
     // Relaxed: a hint that sleepers write; a missed one is made up by the sleeper's own last look.
-    if (cell.sleeping.load(std::memory_order_relaxed) != 0) [[unlikely]]
-        wake_all(cell);
+    if (cell.sleeping.load(std::memory_order_relaxed) == 0) [[likely]]
+        return false;
+    wake_all(cell);
+    return true;
 }
 
 // Sleeps until woken, at most `timeout_ns`, unless `ready()` turns true after the sleeper made

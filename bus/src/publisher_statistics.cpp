@@ -1,0 +1,64 @@
+// What a publisher tells of itself: its statistics, and who holds it up.
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/bus/publisher.hpp>
+
+#include <algorithm>
+
+namespace tailrace::bus {
+
+void Publisher::count_wake() noexcept {
+    count_up(slot_->statistics.wakes);
+    note_progress();
+}
+
+void Publisher::note_progress() noexcept {
+    if (shared_) return;
+    PublisherStatistics& statistics = slot_->statistics;
+    // Relaxed, all: statistics of an own slot.
+    const Sequence attached_at = statistics.attached_sequence.load(std::memory_order_relaxed);
+    const std::uint64_t attached_position =
+        statistics.attached_position.load(std::memory_order_relaxed);
+    statistics.events.store(next_.sequence - attached_at, std::memory_order_relaxed);
+    statistics.bytes.store(next_.position - attached_position, std::memory_order_relaxed);
+}
+
+void Publisher::note_refusal(std::uint64_t now_ns) noexcept {
+    PublisherStatistics& statistics = slot_->statistics;
+    count_up(statistics.refused_claims);
+    // Relaxed, both: statistics of an own slot.
+    statistics.held_by.store(pack_holder(holder_), std::memory_order_relaxed);
+    if (held_since_ns_ != 0) return;
+    held_since_ns_ = now_ns;
+    statistics.held_since_ns.store(now_ns, std::memory_order_relaxed);
+}
+
+void Publisher::note_grant() noexcept {
+    holder_ = {};
+    if (held_since_ns_ == 0) return;
+    PublisherStatistics& statistics = slot_->statistics;
+    const std::uint64_t wait_ns = monotonic_ns() - held_since_ns_;
+    held_since_ns_ = 0;
+    count_up(statistics.waits);
+    count_up(statistics.wait_ns, wait_ns);
+    // Relaxed, all: statistics of an own slot.
+    if (wait_ns > statistics.longest_wait_ns.load(std::memory_order_relaxed)) {
+        statistics.longest_wait_ns.store(wait_ns, std::memory_order_relaxed);
+    }
+    statistics.held_since_ns.store(0, std::memory_order_relaxed);
+    statistics.held_by.store(0, std::memory_order_relaxed);
+}
+
+std::string Publisher::holder() const {
+    if (holder_.kind == HolderKind::nobody) return {};
+    const bool is_subscriber = holder_.kind == HolderKind::subscriber;
+    const std::uint32_t index = holder_.slot_index;
+    const SlotOwner& owner = is_subscriber ? region_->subscriber_slot(index).owner
+                                           : region_->publisher_slot(index).owner;
+    const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
+    return std::string(is_subscriber ? "subscriber " : "publisher ") + std::to_string(index) +
+           " '" + std::string(owner.name.begin(), end) + "' (pid " +
+           std::to_string(owner.process.pid) + ")";
+}
+
+}  // namespace tailrace::bus
