@@ -302,6 +302,7 @@ void check_journals(std::vector<Check>& checks, const std::string& directory) {
                       "O_DIRECT",
                       probe->direct_io_reason,
                       probe->direct_io ? "" : "a --journal-dir on ext4 or xfs"});
+    checks.push_back({Verdict::ok, "durable write", probe->durable_write_reason, ""});
     checks.push_back({probe->fallocate ? Verdict::ok : Verdict::warn,
                       "fallocate",
                       probe->fallocate ? "room can be reserved" : probe->fallocate_reason,

@@ -14,6 +14,9 @@ constexpr std::size_t kMinRounds = 3;
 constexpr std::uint64_t kLongestNs = 6'000'000;  // on a slow disk fewer rounds tell as much
 constexpr std::uint64_t kWaitNs = 1'000'000'000;
 constexpr int kMaxWaits = 30;
+// Less than one in a hundred, so that trying the slower ones is not what the slowest hundredth of
+// acknowledgements consists of.
+constexpr std::uint64_t kWritesPerTrial = 256;
 
 struct Candidate {
     DurableWrite kind = DurableWrite::separate;
@@ -49,21 +52,18 @@ int write_once(WriteQueue& queue,
     return ETIMEDOUT;
 }
 
-DurableChoice fastest_of(std::vector<Candidate>& candidates) {
+DurableChoice choice_of(std::vector<Candidate>& candidates) {
     DurableChoice choice;
     std::erase_if(candidates, [](const Candidate& candidate) {
         return candidate.is_refused || candidate.times_ns.empty();
     });
-    if (candidates.empty()) {
-        choice.reason = "no durable write in one operation works here";
-        return choice;
-    }
+    if (candidates.empty()) choice.reason = "no durable write in one operation works here";
     std::sort(candidates.begin(), candidates.end(), [](Candidate& left, Candidate& right) {
         return left.median_ns() < right.median_ns();
     });
-    choice.kind = candidates.front().kind;
     constexpr std::uint64_t kNsPerUs = 1000;
     for (Candidate& candidate : candidates) {
+        choice.chooser.add(candidate.kind, candidate.median_ns());
         if (!choice.reason.empty()) choice.reason += ", ";
         choice.reason += std::string(durable_write_name(candidate.kind)) + " " +
                          std::to_string(candidate.median_ns() / kNsPerUs) + " us";
@@ -72,6 +72,36 @@ DurableChoice fastest_of(std::vector<Candidate>& candidates) {
 }
 
 }  // namespace
+
+void DurableChooser::add(DurableWrite kind, std::uint64_t typical_ns) noexcept {
+    if (kind == DurableWrite::separate || count_ == entries_.size()) return;
+    entries_.at(count_++) = {kind, typical_ns};
+}
+
+std::size_t DurableChooser::fastest_index() const noexcept {
+    std::size_t fastest = 0;
+    for (std::size_t index = 1; index < count_; ++index) {
+        if (entries_.at(index).typical_ns < entries_.at(fastest).typical_ns) fastest = index;
+    }
+    return fastest;
+}
+
+DurableWrite DurableChooser::fastest() const noexcept {
+    return count_ == 0 ? DurableWrite::separate : entries_.at(fastest_index()).kind;
+}
+
+DurableWrite DurableChooser::next() noexcept {
+    ++write_count_;
+    if (count_ < 2 || write_count_ % kWritesPerTrial != 0) return fastest();
+    return entries_.at(write_count_ / kWritesPerTrial % count_).kind;
+}
+
+void DurableChooser::note(DurableWrite kind, std::uint64_t elapsed_ns) noexcept {
+    for (Entry& entry : entries_) {
+        // A single slow one says little, some in a row say enough.
+        if (entry.kind == kind) entry.typical_ns = (3 * entry.typical_ns + elapsed_ns) / 4;
+    }
+}
 
 Result<DurableChoice> choose_durable_write(WriteQueue& queue,
                                            TimeSource& time,
@@ -83,13 +113,15 @@ Result<DurableChoice> choose_durable_write(WriteQueue& queue,
     const auto kinds = queue.durable_writes();
     const bool knows = std::find(kinds.begin(), kinds.end(), asked) != kinds.end();
     if (asked == DurableWrite::separate || (asked != DurableWrite::automatic && knows)) {
-        return DurableChoice{asked, std::string(durable_write_name(asked)) + ", as asked for"};
+        return DurableChoice{DurableChooser(asked),
+                             std::string(durable_write_name(asked)) + ", as asked for"};
     }
     std::vector<Candidate> candidates;
     for (const DurableWrite kind : kinds)
         candidates.push_back({kind, {}, false});
     if (candidates.size() == 1) {
-        return DurableChoice{kinds.front(), std::string(durable_write_name(kinds.front()))};
+        return DurableChoice{DurableChooser(kinds.front()),
+                             std::string(durable_write_name(kinds.front()))};
     }
     const std::uint64_t begin_ns = time.elapsed_ns();
     std::uint64_t offset = from;
@@ -109,7 +141,7 @@ Result<DurableChoice> choose_durable_write(WriteQueue& queue,
             offset = offset + 2 * zeroes.size() > to ? from : offset + zeroes.size();
         }
     }
-    return fastest_of(candidates);
+    return choice_of(candidates);
 }
 
 }  // namespace tailrace::journal

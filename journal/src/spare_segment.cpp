@@ -49,7 +49,7 @@ void SpareSegment::wake_thread() noexcept {
     changed_.notify_all();
 }
 
-void SpareSegment::prepare() noexcept {
+void SpareSegment::prepare(std::uint64_t fill_limit_bytes) noexcept {
     {
         const std::lock_guard guard(mutex_);
         if (state_ != State::none && state_ != State::error) return;
@@ -58,9 +58,18 @@ void SpareSegment::prepare() noexcept {
         wanted_ = false;
         recycled_ = false;
         requested_ = true;
+        fill_limit_bytes_ = fill_limit_bytes;
     }
     wake_thread();
     if (!thread_.joinable()) make();
+}
+
+void SpareSegment::limit_fill(std::uint64_t size_bytes) noexcept {
+    {
+        const std::lock_guard guard(mutex_);
+        fill_limit_bytes_ = size_bytes;
+    }
+    changed_.notify_all();
 }
 
 void SpareSegment::remove_retired() noexcept {
@@ -186,16 +195,27 @@ int SpareSegment::fill_with_zeroes(const std::string& path) noexcept {
     const StoredFile file(files_, static_cast<FileId>(opened.value));
     const AlignedMemory zeroes(kFillWriteBytes);
     if (zeroes.bytes().empty()) return ENOMEM;
-    for (std::uint64_t at = 0; at < options_.size_bytes; at += kFillWriteBytes) {
-        {
-            const std::lock_guard guard(mutex_);
-            if ((wanted_ && filling_) || ending_) return ECANCELED;
-        }
-        const std::uint64_t size = std::min(kFillWriteBytes, options_.size_bytes - at);
+    for (std::uint64_t at = 0; at < options_.size_bytes;) {
+        const std::uint64_t size = next_fill_bytes(at);
+        if (size == 0) return ECANCELED;
         const IoOutcome outcome = files_.write(file.id(), at, zeroes.bytes().first(size));
         if (!outcome.ok()) return outcome.os_errno;
+        at += size;
     }
     return files_.sync(file.id()).os_errno;
+}
+
+// Waits until the limit lets something be written; 0: the file is needed as it is.
+std::uint64_t SpareSegment::next_fill_bytes(std::uint64_t at) noexcept {
+    std::unique_lock lock(mutex_);
+    const auto is_needed = [this] {
+        return (wanted_ && filling_) || ending_;
+    };
+    const std::uint64_t most = std::min(kFillWriteBytes, options_.size_bytes - at);
+    if (!options_.background || !filling_) return is_needed() ? 0 : most;
+    changed_.wait(lock, [&] { return is_needed() || fill_limit_bytes_ >= at + kBlockSizeBytes; });
+    if (is_needed()) return 0;
+    return std::min(most, align_down(fill_limit_bytes_ - at, kBlockSizeBytes));
 }
 
 std::string SpareSegment::take() noexcept {
@@ -208,7 +228,10 @@ std::string SpareSegment::take() noexcept {
     }
     if (state_ != State::allocated) return {};
     wanted_ = true;
-    if (filling_) return {};  // within one write it will have stopped
+    if (filling_) {
+        changed_.notify_all();
+        return {};  // within one write it will have stopped
+    }
     state_ = State::none;
     took_recycled_ = recycled_;
     return partial_path_;

@@ -31,6 +31,8 @@ struct SpareOptions {
 
 class SpareSegment {
 public:
+    static constexpr std::uint64_t kNoFillLimit = ~std::uint64_t{0};
+
     SpareSegment(FileStore& files, RetiredSegments& retired, SpareOptions options);
     SpareSegment(const SpareSegment&) = delete;
     SpareSegment& operator=(const SpareSegment&) = delete;
@@ -38,7 +40,9 @@ public:
     ~SpareSegment();
 
     // Begins to make one, unless one is there or under way. After an error it tries again.
-    void prepare() noexcept;
+    void prepare(std::uint64_t fill_limit_bytes = kNoFillLimit) noexcept;
+    // Zeroes are written no further than this for now: acknowledgements come first.
+    void limit_fill(std::uint64_t size_bytes) noexcept;
     // Segments were retired, and no spare may be wanted: has them removed.
     void remove_retired() noexcept;
 
@@ -62,6 +66,7 @@ private:
     [[nodiscard]] bool find_earlier(bool& filled) noexcept;
     [[nodiscard]] int allocate() noexcept;
     [[nodiscard]] int fill_with_zeroes(const std::string& path) noexcept;
+    [[nodiscard]] std::uint64_t next_fill_bytes(std::uint64_t at) noexcept;
     void set_state(State state, int os_errno) noexcept;
 
     FileStore& files_;
@@ -80,6 +85,7 @@ private:
     bool recycled_ = false;       // the spare held an earlier segment
     bool took_recycled_ = false;  // the journal thread's
     bool filling_ = false;
+    std::uint64_t fill_limit_bytes_ = 0;
     bool ending_ = false;
     std::thread thread_;
 };

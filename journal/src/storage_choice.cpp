@@ -1,6 +1,8 @@
 #include "storage_choice.hpp"
 
 #include "aligned_memory.hpp"
+#include "durable_choice.hpp"
+#include "posix_files.hpp"
 #include "pwrite_storage.hpp"
 #include "uring_storage.hpp"
 
@@ -101,6 +103,27 @@ void probe_direct(int fd, IoProbe& probe) {
     probe.direct_io_reason = "unbuffered writes of 4096 bytes work";
 }
 
+// Some blocks that were written before, as in a spare segment.
+void probe_durable_writes(int fd, WriteQueue& queue, IoProbe& probe) {
+    constexpr std::uint64_t kTrialBytes = 64 * kBlockSizeBytes;
+    const AlignedMemory zeroes(kTrialBytes);
+    if (zeroes.bytes().empty()) return;
+    IoOutcome outcome = posix_files().write(fd, 0, zeroes.bytes());
+    if (outcome.ok()) outcome = posix_files().sync(fd);
+    if (!outcome.ok()) {
+        probe.durable_write_reason = os_error(outcome.os_errno, "a flush fails").message;
+        return;
+    }
+    auto choice = choose_durable_write(queue,
+                                       system_time(),
+                                       fd,
+                                       zeroes.bytes().first(kBlockSizeBytes),
+                                       0,
+                                       kTrialBytes,
+                                       DurableWrite::automatic);
+    probe.durable_write_reason = choice ? choice->reason : choice.error().message;
+}
+
 }  // namespace
 
 Result<IoProbe> probe_io(const std::string& directory) noexcept {
@@ -127,6 +150,7 @@ Result<IoProbe> probe_io(const std::string& directory) noexcept {
     probe.fallocate_reason = probe.fallocate ? "room can be reserved"
                                              : os_error(errno, "room can't be reserved").message;
     probe_direct(fd->get(), probe);
+    probe_durable_writes(fd->get(), *choice->queue, probe);
     return probe;
 }
 

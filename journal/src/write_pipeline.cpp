@@ -17,6 +17,7 @@ constexpr std::size_t kReapAtOnce = 32;
 constexpr std::uint64_t kMaxFlushDelayNs = 2'000'000;
 constexpr std::uint64_t kDrainWaitNs = 100'000'000;
 constexpr int kMaxDrainWaits = 600;
+constexpr std::uint64_t kSmallWriteBytes = 64U << 10;
 
 bool is_transient(std::int64_t outcome) noexcept {
     return outcome == -EINTR || outcome == -EAGAIN;
@@ -76,10 +77,12 @@ void WritePipeline::submit_durable(std::span<const std::byte> batch,
     const std::size_t index = (slot_front_ + slot_count_) % slots_.size();
     slots_[index] = {batch, offset, 0, end_sequence, buffer, 0, false, true};
     ++slot_count_;
-    if (queue_.submit_durable_write(policy_.durable_write, file_, offset, batch, index)) {
+    durable_kind_ = durable_chooser_.next();
+    durable_began_ns_ = time_.elapsed_ns();
+    if (queue_.submit_durable_write(durable_kind_, file_, offset, batch, index)) {
         ++operations_in_flight_;
         ++flush_count_;
-        if (policy_.sync_policy != SyncPolicy::none) last_flush_ns_ = time_.elapsed_ns();
+        last_flush_ns_ = durable_began_ns_;
     } else {
         fail(PipelineFailure::queue, EBUSY, offset);
     }
@@ -99,7 +102,12 @@ void WritePipeline::start(std::size_t index) noexcept {
 void WritePipeline::judge_durable_write(Slot& write, const Completion& completion) noexcept {
     const bool is_whole = completion.outcome == static_cast<std::int64_t>(write.batch.size());
     const int flush_errno = completion.flush_errno;
-    if (is_whole && flush_errno == 0) return;
+    if (is_whole && flush_errno == 0) {
+        // Large ones take the time of their bytes.
+        if (write.batch.size() <= kSmallWriteBytes)
+            durable_chooser_.note(durable_kind_, time_.elapsed_ns() - durable_began_ns_);
+        return;
+    }
     write.is_durable_write = false;
     const bool was_begun = flush_errno != 0 && flush_errno != ECANCELED && flush_errno != EINTR &&
                            flush_errno != EAGAIN;

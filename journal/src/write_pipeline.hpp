@@ -14,6 +14,7 @@
 #pragma once
 
 #include "block_pool.hpp"
+#include "durable_choice.hpp"
 #include "storage.hpp"
 
 #include <tailrace/journal/writer.hpp>
@@ -29,7 +30,6 @@ struct FlushPolicy {
     SyncPolicy sync_policy = SyncPolicy::group;
     std::uint64_t sync_interval_ns = 0;
     std::uint64_t flush_size_bytes = 0;
-    DurableWrite durable_write = DurableWrite::separate;
 };
 
 enum class PipelineFailure : std::uint8_t { none, write, flush, queue };
@@ -61,7 +61,7 @@ public:
 
     // Whether everything so far is durable, and one write can become so by itself.
     [[nodiscard]] bool can_write_durably() const noexcept {
-        return policy_.durable_write != DurableWrite::separate && is_settled();
+        return durable_chooser_.has_any() && is_settled();
     }
     // As submit(), in one operation that is durable when it completes. May wait for the disk.
     // Requires: can_write_durably().
@@ -69,7 +69,8 @@ public:
                         std::uint64_t offset,
                         Sequence end_sequence,
                         std::optional<BufferIndex> buffer) noexcept;
-    void set_durable_write(DurableWrite kind) noexcept { policy_.durable_write = kind; }
+    void set_durable_writes(const DurableChooser& chooser) noexcept { durable_chooser_ = chooser; }
+    [[nodiscard]] DurableWrite durable_write() const noexcept { return durable_chooser_.fastest(); }
 
     // Reaps, resubmits, flushes. True when something completed or was begun. Waits up to
     // `timeout_ns` for a completion when something is in flight and nothing has completed yet.
@@ -148,6 +149,9 @@ private:
     bool flush_in_flight_ = false;
     bool flush_requested_ = false;
     bool expects_more_ = false;
+    DurableChooser durable_chooser_;
+    DurableWrite durable_kind_ = DurableWrite::separate;  // of the durable write in flight
+    std::uint64_t durable_began_ns_ = 0;
     std::uint32_t flush_attempts_ = 0;
     Sequence flush_sequence_ = 0;  // what the flush in flight makes durable
     std::uint64_t flush_bytes_ = 0;

@@ -138,10 +138,10 @@ std::string_view Writer::io_backend_reason() const noexcept {
     return core_->io_backend_reason();
 }
 DurableWrite Writer::durable_write() const noexcept {
-    return core_->durable_choice().kind;
+    return core_->durable_write();
 }
 std::string_view Writer::durable_write_reason() const noexcept {
-    return core_->durable_choice().reason;
+    return core_->durable_write_reason();
 }
 WriterStatistics Writer::statistics() const noexcept {
     return core_->statistics();

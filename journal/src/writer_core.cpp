@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::uint64_t kSettleWaitNs = 10'000'000;
 constexpr std::uint64_t kNapNs = 1'000'000;
+// The spare is filled a little ahead of the segment in use, in steps so small that an
+// acknowledgement hardly waits for one; what an idle round adds fills a segment within seconds.
+constexpr std::uint64_t kSpareStepBytes = 64U << 10;
+constexpr std::uint64_t kSpareIdleStepBytes = 1U << 20;
+constexpr std::uint64_t kSpareIdleNs = 5'000'000;
 
 }  // namespace
 
@@ -119,6 +124,7 @@ bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
     if (!placed_full_ && pipeline_->pump(0)) moved = true;
     if (advance_roll()) moved = true;
     if (mark_if_idle()) moved = true;
+    pace_spare();
     if (retire_by_age_if_idle()) moved = true;
     pipeline_->kick();
     if (moved || timeout_ns == 0) return moved;
@@ -277,6 +283,26 @@ bool WriterCore::mark_if_idle() noexcept {
         return false;
     place_bare(pool_.marker_block(), kBatchMarker);
     return true;
+}
+
+// The spare keeps a little ahead of the segment in use; while nothing happens it gets further.
+void WriterCore::pace_spare() noexcept {
+    if (phase_ != Phase::writing || spare_limit_bytes_ >= segment_.header.segment_size_bytes)
+        return;
+    const std::uint64_t used = segment_.next.offset;
+    std::uint64_t limit = used + used / 4 + kSpareStepBytes;
+    if (!pipeline_->is_busy() && !filler_.has_events()) {
+        const std::uint64_t now_ns = around_.time->elapsed_ns();
+        if (now_ns >= next_idle_look_ns_) {
+            next_idle_look_ns_ = now_ns + kSpareIdleNs;
+            const bool is_idle = used == idle_offset_;
+            if (is_idle) limit = std::max(limit, spare_limit_bytes_ + kSpareIdleStepBytes);
+            idle_offset_ = used;
+        }
+    }
+    if (limit < spare_limit_bytes_ + kSpareStepBytes) return;
+    spare_limit_bytes_ = limit;
+    spare_->limit_fill(limit);
 }
 
 Result<void> WriterCore::settle(std::uint64_t deadline_ns) noexcept {

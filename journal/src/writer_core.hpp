@@ -86,7 +86,10 @@ public:
     }
     [[nodiscard]] std::string_view io_backend_name() const noexcept { return queue_->name(); }
     [[nodiscard]] std::string_view io_backend_reason() const noexcept { return reason_; }
-    [[nodiscard]] const DurableChoice& durable_choice() const noexcept { return durable_choice_; }
+    [[nodiscard]] DurableWrite durable_write() const noexcept { return pipeline_->durable_write(); }
+    [[nodiscard]] std::string_view durable_write_reason() const noexcept {
+        return durable_choice_.reason;
+    }
     [[nodiscard]] WriterStatistics statistics() const noexcept;
 
 private:
@@ -134,6 +137,7 @@ private:
     void roll() noexcept;
     void write_segment_index() noexcept;
     bool mark_if_idle() noexcept;
+    void pace_spare() noexcept;
     void fail_with(Error error) noexcept;
     [[nodiscard]] Result<void> settle(std::uint64_t deadline_ns) noexcept;
     [[nodiscard]] Result<void> finish_close() noexcept;
@@ -167,7 +171,10 @@ private:
     int no_space_errno_ = 0;        // the next segment has no room; tried again
     std::uint64_t next_spare_try_ns_ = 0;
     std::uint64_t next_age_look_ns_ = 0;
-    Sequence marked_sequence_ = 0;  // the promise that stands on disk
+    Sequence marked_sequence_ = 0;         // the promise that stands on disk
+    std::uint64_t spare_limit_bytes_ = 0;  // how far the spare may be filled by now
+    std::uint64_t idle_offset_ = 0;        // where the log ended when it was last looked at
+    std::uint64_t next_idle_look_ns_ = 0;
     Sequence seen_durable_ = 0;
     std::uint64_t durable_since_ns_ = 0;
     std::uint64_t sealed_ns_ = 0;

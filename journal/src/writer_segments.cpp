@@ -13,8 +13,8 @@ namespace {
 constexpr std::uint64_t kSpareRetryNs = 100'000'000;
 // How often an idle writer looks whether segments have become too old.
 constexpr std::uint64_t kAgeLookNs = 1'000'000'000;
-// How long opening waits for the first segment to be filled with zeroes; what isn't filled by then
-// is only allocated.
+// How long a new journal waits for its first segment to be filled with zeroes; what isn't filled by
+// then is only allocated. One that is opened again takes what is there: being back counts for more.
 constexpr std::uint64_t kOpenFillNs = 300'000'000;
 constexpr std::uint64_t kOpenSpareNs = 30'000'000'000;
 constexpr std::uint32_t kMaxQueueDepth = 64;
@@ -76,7 +76,7 @@ Result<JournalOptions> reconcile(JournalOptions options, const Assessment& found
 // The file for the first segment of this writer.
 Result<std::string> WriterCore::take_first_spare() {
     spare_->prepare();
-    spare_->wait(kOpenFillNs);
+    if (report_.created) spare_->wait(kOpenFillNs);
     while (spare_->state() != SpareSegment::State::error) {
         std::string from = spare_->take();
         if (!from.empty()) return from;
@@ -266,7 +266,8 @@ Result<void> WriterCore::begin_segment(const std::string& from,
     marked_sequence_ = end.sequence;
     ++segment_count_;
     retire_disowned();
-    spare_->prepare();
+    spare_limit_bytes_ = 0;
+    spare_->prepare(spare_limit_bytes_);
     return {};
 }
 
@@ -288,7 +289,7 @@ Result<void> WriterCore::calibrate(FileId file) {
                                        options_.durable_write);
     if (!choice) return choice.error();
     durable_choice_ = std::move(*choice);
-    pipeline_->set_durable_write(durable_choice_.kind);
+    pipeline_->set_durable_writes(durable_choice_.chooser);
     return {};
 }
 

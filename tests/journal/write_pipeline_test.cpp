@@ -97,7 +97,7 @@ struct Pipeline {
     }
 
     void submit_durable(Sequence end) {
-        pipeline.set_durable_write(DurableWrite::linked_flush);
+        pipeline.set_durable_writes(DurableChooser(DurableWrite::linked_flush));
         const BufferIndex buffer = pool.acquire();
         REQUIRE(pipeline.can_write_durably());
         pipeline.submit_durable(pool.buffer(buffer).first(8192), 4096 + end * 8192, end, buffer);
@@ -383,7 +383,7 @@ TEST_CASE("write pipeline: a durable write whose flush fails is final", "[journa
 TEST_CASE("write pipeline: no durable write begins while an earlier one is not durable",
           "[journal][pipeline]") {
     Pipeline fixture(SyncPolicy::none);
-    fixture.pipeline.set_durable_write(DurableWrite::linked_flush);
+    fixture.pipeline.set_durable_writes(DurableChooser(DurableWrite::linked_flush));
     fixture.submit(1);
     CHECK_FALSE(fixture.pipeline.can_write_durably());
     fixture.queue.complete(0);

@@ -70,6 +70,7 @@ struct IoProbe {
     std::string direct_io_reason;
     bool fallocate = false;
     std::string fallocate_reason;
+    std::string durable_write_reason;  // what each kind of durable write takes, the fastest first
     std::uint64_t free_bytes = 0;
     std::string file_system;  // "ext4", "xfs", "tmpfs", or the type's number
 };

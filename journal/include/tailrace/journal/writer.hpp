@@ -191,7 +191,8 @@ public:
     [[nodiscard]] std::string_view io_backend_name() const noexcept;  // "io_uring", "pwrite"
     [[nodiscard]] std::string_view io_backend_reason()
         const noexcept;  // one line: why this one, direct or buffered
-    // How a lonely batch becomes durable, and what each way took when the journal was opened.
+    // How a lonely batch becomes durable at present, and what each way took when the journal was
+    // opened.
     [[nodiscard]] DurableWrite durable_write() const noexcept;
     [[nodiscard]] std::string_view durable_write_reason() const noexcept;
     [[nodiscard]] WriterStatistics statistics() const noexcept;

@@ -1,0 +1,62 @@
+#include "spare_segment.hpp"
+
+#include "journal_fixture.hpp"
+#include "posix_files.hpp"
+#include "segment_directory.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::uint64_t kSize = 4 * kMiB;
+constexpr std::uint64_t kLookNs = 1'000'000;
+
+struct Spare {
+    Spare()
+        : retired(posix_files(), temp.path(), kSize),
+          spare(posix_files(), retired, {temp.path(), kSize, true, true, true}) {}
+
+    // Waits until there is a file, filled or not.
+    void await_room() {
+        while (spare.state() == SpareSegment::State::making)
+            spare.wait(kLookNs);
+    }
+
+    TempDirectory temp;
+    RetiredSegments retired;
+    SpareSegment spare;
+};
+
+}  // namespace
+
+TEST_CASE("spare segment: it is filled no further than it may be, and then to its end",
+          "[journal][spare]") {
+    Spare fixture;
+    fixture.spare.prepare(2 * kBlockSizeBytes);
+    fixture.await_room();
+    // Many times what filling all of it takes.
+    for (int looks = 0; looks < 100; ++looks)
+        fixture.spare.wait(kLookNs);
+    REQUIRE(fixture.spare.state() == SpareSegment::State::allocated);
+
+    fixture.spare.limit_fill(kSize);
+    fixture.spare.wait(30 * kSecondNs);
+    CHECK(fixture.spare.state() == SpareSegment::State::filled);
+    CHECK(fixture.spare.take() == spare_path(fixture.temp.path()));
+}
+
+TEST_CASE("spare segment: one that waits for its limit can be taken", "[journal][spare]") {
+    Spare fixture;
+    fixture.spare.prepare(0);
+    fixture.await_room();
+    std::string path;
+    for (int tries = 0; path.empty() && tries < 30'000; ++tries) {
+        path = fixture.spare.take();
+        if (path.empty()) fixture.spare.wait(kLookNs);
+    }
+    CHECK(path == partial_spare_path(fixture.temp.path()));
+}
+
+}  // namespace tailrace::journal
