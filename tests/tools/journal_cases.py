@@ -279,3 +279,18 @@ class Look(Case):
         self.refused(3, "replay", "s", "--speed", "max", names=[str(self.journal_of())])
         error = json.loads(self.run_any("replay", "s", "--json").errors)["error"]
         self.assertEqual(error["code"], "corrupt")
+
+
+class Bench(Case):
+    def test_bench_journal_runs_every_row_and_reads_all_back(self):
+        report = self.ok("bench", "journal", "--quick", "--json").json
+        self.assertTrue(report["verified"])
+        self.assertEqual(sorted(report["rows"]),
+                         ["ack", "bulk", "first_lap", "group", "latency", "recovery", "replay",
+                          "small"])
+        self.assertGreater(report["rows"]["bulk"]["ratio"]["median"], 0)
+        self.assertTrue(report["rows"]["ack"]["durable_write"])
+
+    def test_bench_journal_runs_the_rows_that_it_is_asked_for(self):
+        report = self.ok("bench", "journal", "--quick", "--rows", "ack,replay", "--json").json
+        self.assertEqual(sorted(report["rows"]), ["ack", "replay"])

@@ -74,23 +74,42 @@ void print_throughput(const json& report) {
                report["floor_rtt_ns"]["max"].get<double>());
 }
 
+// A number with the unit that its name ends in, for people.
+std::string figure_text(const std::string& key, double value) {
+    if (key.ends_with("bytes_per_s")) return fmt::format("{:.2f} GB/s", value / 1e9);
+    if (key.find("_per_s") != std::string::npos) return fmt::format("{:.2f} M/s", value / 1e6);
+    if (key.ends_with("_ms")) return fmt::format("{:.1f} ms", value);
+    if (key.starts_with("ratio")) return fmt::format("{:.2f}", value);
+    return fmt::format("{:.0f}", value);
+}
+
+void print_spread(const std::string& key, const std::string& label, const json& spread) {
+    fmt::print("  {:<26} {} ({} to {})\n",
+               label,
+               figure_text(key, spread["median"].get<double>()),
+               figure_text(key, spread["min"].get<double>()),
+               figure_text(key, spread["max"].get<double>()));
+}
+
 void print_journal(const json& report) {
-    fmt::print("journal    {} B events, {} MiB a run, {} runs in turns with the raw device\n",
-               report["size_bytes"].get<int>(),
-               report["bytes_per_run"].get<std::uint64_t>() >> 20U,
+    fmt::print("journal    {} runs, in turns with the raw device, everything read back\n",
                report["runs"].get<int>());
     fmt::print("machine    {}\n", report["machine"].get<std::string>());
-    fmt::print(
-        "durable    {:.2f} GB/s ({:.2f} M events/s)   device {:.2f} GB/s   ratio {:.2f} ({:.2f} to "
-        "{:.2f})\n",
-        report["bytes_per_s"].get<double>() / 1e9,
-        report["events_per_s"].get<double>() / 1e6,
-        report["device_bytes_per_s"].get<double>() / 1e9,
-        report["ratio"].get<double>(),
-        report["ratio_min"].get<double>(),
-        report["ratio_max"].get<double>());
-    print_percentiles("acknowledged, ns", report["durable_ack_ns"]);
-    print_percentiles("device flush, ns", report["device_flush_ns"]);
+    for (const auto& [name, row] : report["rows"].items()) {
+        fmt::print("{}\n", name);
+        for (const auto& [key, value] : row.items()) {
+            if (value.is_object() && value.contains("median")) {
+                print_spread(key, key, value);
+            } else if (value.is_object()) {
+                for (const auto& [rank, spread] : value.items())
+                    print_spread(key, key + " " + rank, spread);
+            } else {
+                fmt::print("  {:<26} {}\n",
+                           key,
+                           value.is_string() ? value.get<std::string>() : value.dump());
+            }
+        }
+    }
 }
 
 // Runs the benchmark and prints its report.
@@ -170,10 +189,29 @@ void add_journal(CLI::App& bench) {
                                              : settings().journal_directory + "/bench";
             return run();
         });
-    command->add_option("--size", options->size_bytes, "Payload in bytes")->capture_default_str();
+    command->add_option("--rows", options->rows, "What to measure; default: all")
+        ->delimiter(',')
+        ->check(CLI::IsMember(journal_row_names()));
+    command
+        ->add_option("--size", options->size_bytes, "Payload in bytes of bulk, first_lap, latency")
+        ->capture_default_str();
     command->add_option("--bytes", options->bytes, "Payload bytes per run")
         ->transform(CLI::AsSizeValue(false))
         ->capture_default_str();
+    command->add_option("--group-events", options->group_events, "Events per run of group")
+        ->capture_default_str();
+    command->add_flag_callback(
+        "--quick",
+        [options] {
+            constexpr std::uint64_t kQuickBytes = std::uint64_t{16} << 20U;
+            options->bytes = kQuickBytes;
+            options->segment_size_bytes = kQuickBytes / 4;
+            options->acknowledgements = 100;
+            options->group_events = 10'000;
+            options->live_events = 5'000;
+            options->runs = 1;
+        },
+        "A few seconds: shows that it runs, says nothing about speed");
     command
         ->add_option("--acknowledgements",
                      options->acknowledgements,

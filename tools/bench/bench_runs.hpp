@@ -44,10 +44,13 @@ struct ThroughputOptions {
 struct JournalBenchOptions {
     std::string directory;
     std::string journal_directory;  // on the device to measure
+    std::vector<std::string> rows;  // which to measure; none: all
     std::uint32_t size_bytes = 1024;
     std::uint64_t bytes = std::uint64_t{1} << 30U;  // of events, per run
-    std::uint64_t acknowledgements = 2000;
-    std::uint32_t runs = 3;
+    std::uint64_t acknowledgements = 1000;          // per run
+    std::uint64_t group_events = 1'000'000;         // per run
+    std::uint64_t live_events = 100'000;            // per run
+    std::uint32_t runs = 5;
     std::uint64_t segment_size_bytes = std::uint64_t{256} << 20U;
 };
 
@@ -56,6 +59,7 @@ struct JournalBenchOptions {
 [[nodiscard]] Result<nlohmann::json> run_pingpong(const PingPongOptions& options);
 [[nodiscard]] Result<nlohmann::json> run_throughput(const ThroughputOptions& options);
 [[nodiscard]] Result<nlohmann::json> run_journal(const JournalBenchOptions& options);
+[[nodiscard]] std::vector<std::string> journal_row_names();
 
 // Streams for one benchmark, removed when this object goes.
 class BenchStreams {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -94,45 +95,76 @@ Result<RawDevice> RawDevice::prepare(const std::string& directory, std::uint64_t
     return device;
 }
 
-Result<double> RawDevice::write_all() {
+namespace {
+
+enum class Direction : bool { write, read };
+
+// All of [0, size_bytes), eight blocks in flight. 0 or an errno.
+int transfer(int fd, std::uint64_t size_bytes, Direction direction) {
     UringQueue queue;
-    if (queue.status() != 0) {
-        return os_error(-queue.status(),
-                        "io_uring is refused here, so the raw device can't be measured with it",
-                        "tailrace doctor");
-    }
-    AlignedBytes blocks[kDepth];
+    if (queue.status() != 0) return -queue.status();
+    std::array<AlignedBytes, kDepth> blocks;
     for (AlignedBytes& block : blocks)
         block = aligned_bytes(kBlockBytes);
-    const std::uint64_t begin_ns = monotonic_ns();
     std::uint64_t submitted = 0;
     std::uint64_t completed = 0;
     const auto submit = [&](std::uint64_t slot) {
         io_uring_sqe* const entry = ::io_uring_get_sqe(queue.get());
-        ::io_uring_prep_write(entry, fd_.get(), blocks[slot].get(), kBlockBytes, submitted);
+        if (direction == Direction::write) {
+            ::io_uring_prep_write(entry, fd, blocks.at(slot).get(), kBlockBytes, submitted);
+        } else {
+            ::io_uring_prep_read(entry, fd, blocks.at(slot).get(), kBlockBytes, submitted);
+        }
         ::io_uring_sqe_set_data64(entry, slot);
         submitted += kBlockBytes;
     };
-    for (unsigned slot = 0; slot < kDepth && submitted < size_bytes_; ++slot)
+    for (unsigned slot = 0; slot < kDepth && submitted < size_bytes; ++slot)
         submit(slot);
-    while (completed < size_bytes_) {
+    while (completed < size_bytes) {
         if (const int status = ::io_uring_submit_and_wait(queue.get(), 1);
             status < 0 && status != -EINTR) {
-            return os_error(-status, "cannot write '" + path_ + "'");
+            return -status;
         }
         io_uring_cqe* completion = nullptr;
         while (::io_uring_peek_cqe(queue.get(), &completion) == 0) {
             const std::uint64_t slot = ::io_uring_cqe_get_data64(completion);
             const int result = completion->res;
             ::io_uring_cqe_seen(queue.get(), completion);
-            if (result != static_cast<int>(kBlockBytes))
-                return os_error(result < 0 ? -result : EIO, "cannot write '" + path_ + "'");
+            if (result != static_cast<int>(kBlockBytes)) return result < 0 ? -result : EIO;
             completed += kBlockBytes;
-            if (submitted < size_bytes_) submit(slot);
+            if (submitted < size_bytes) submit(slot);
         }
     }
+    return 0;
+}
+
+double bytes_per_s(std::uint64_t bytes, std::uint64_t begin_ns) {
+    return static_cast<double>(bytes) * 1e9 / static_cast<double>(monotonic_ns() - begin_ns);
+}
+
+}  // namespace
+
+Result<double> RawDevice::write_all() {
+    const std::uint64_t begin_ns = monotonic_ns();
+    if (const int failed = transfer(fd_.get(), size_bytes_, Direction::write); failed != 0) {
+        return os_error(failed,
+                        "cannot write '" + path_ + "' by io_uring",
+                        "'tailrace doctor' says whether io_uring is allowed here");
+    }
     if (::fdatasync(fd_.get()) != 0) return os_error(errno, "cannot flush '" + path_ + "'");
-    return static_cast<double>(size_bytes_) * 1e9 / static_cast<double>(monotonic_ns() - begin_ns);
+    return bytes_per_s(size_bytes_, begin_ns);
+}
+
+Result<double> RawDevice::read_file(const std::string& path) const {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | (is_direct_ ? O_DIRECT : 0)));
+    struct stat status {};
+    if (!fd.is_open() || ::fstat(fd.get(), &status) != 0)
+        return os_error(errno, "cannot open '" + path + "'");
+    const auto size_bytes = static_cast<std::uint64_t>(status.st_size) / kBlockBytes * kBlockBytes;
+    const std::uint64_t begin_ns = monotonic_ns();
+    if (const int failed = transfer(fd.get(), size_bytes, Direction::read); failed != 0)
+        return os_error(failed, "cannot read '" + path + "' by io_uring");
+    return bytes_per_s(size_bytes, begin_ns);
 }
 
 Result<void> RawDevice::flush_blocks(std::uint64_t count, Samples& samples) {
