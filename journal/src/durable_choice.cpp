@@ -9,9 +9,9 @@ namespace tailrace::journal {
 
 namespace {
 
-constexpr std::size_t kRounds = 9;  // of which the median counts
+constexpr std::size_t kRounds = 5;  // of which the median counts
 constexpr std::size_t kMinRounds = 3;
-constexpr std::uint64_t kLongestNs = 6'000'000;  // on a slow disk fewer rounds tell as much
+constexpr std::uint64_t kLongestNs = 3'000'000;  // on a slow disk fewer rounds tell as much
 constexpr std::uint64_t kWaitNs = 1'000'000'000;
 constexpr int kMaxWaits = 30;
 // Less than one in a hundred, so that trying the slower ones is not what the slowest hundredth of

@@ -226,8 +226,8 @@ std::string SpareSegment::take() noexcept {
         took_recycled_ = recycled_;
         return filled_path_;
     }
+    wanted_ = true;  // as soon as there is room: filling it would only take time
     if (state_ != State::allocated) return {};
-    wanted_ = true;
     if (filling_) {
         changed_.notify_all();
         return {};  // within one write it will have stopped

@@ -28,7 +28,7 @@ struct RecordingOptions {
     std::string bus_directory;
     std::string journal_directory;  // of all journals; this one's is below
     journal::JournalOptions journal = {};
-    std::uint64_t ring_bytes = std::uint64_t{64} << 20U;
+    std::uint64_t ring_bytes = std::uint64_t{16} << 20U;  // with the writer's buffers, in the cache
     bus::PublishTime publish_time = bus::PublishTime::per_event;
     bool is_recorded = true;  // false: the stream alone, for comparison
     int core = 1;
