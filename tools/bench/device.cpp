@@ -7,10 +7,10 @@
 #include <liburing.h>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -30,12 +30,15 @@ struct FreeMemory {
 };
 using AlignedBytes = std::unique_ptr<std::byte, FreeMemory>;
 
+// A device may have a short cut for zeroes.
+void fill_unlike_zeroes(std::byte* memory, std::size_t size_bytes) {
+    for (std::size_t index = 0; index < size_bytes; ++index)
+        memory[index] = static_cast<std::byte>(index * 131 + index / kSectorBytes);
+}
+
 AlignedBytes aligned_bytes(std::size_t size_bytes) {
     auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kSectorBytes, size_bytes));
-    // Not zeroes: a device may have a short cut for those.
-    for (std::size_t index = 0; memory != nullptr && index < size_bytes; ++index) {
-        memory[index] = static_cast<std::byte>(index * 131 + index / kSectorBytes);
-    }
+    if (memory != nullptr) fill_unlike_zeroes(memory, size_bytes);
     return AlignedBytes(memory);
 }
 
@@ -99,21 +102,34 @@ namespace {
 
 enum class Direction : bool { write, read };
 
+AlignedBytes transfer_blocks(RawDevice::Pages pages) {
+    constexpr std::size_t kHugePageBytes = std::size_t{2} << 20U;
+    constexpr std::size_t kSizeBytes = kDepth * kBlockBytes;
+    auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kHugePageBytes, kSizeBytes));
+    if (memory == nullptr) return nullptr;
+    const int advice = pages == RawDevice::Pages::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+    static_cast<void>(::madvise(memory, kSizeBytes, advice));
+    fill_unlike_zeroes(memory, kSizeBytes);
+    return AlignedBytes(memory);
+}
+
 // All of [0, size_bytes), eight blocks in flight. 0 or an errno.
-int transfer(int fd, std::uint64_t size_bytes, Direction direction) {
+int transfer(int fd, std::uint64_t size_bytes, Direction direction, RawDevice::Pages pages) {
     UringQueue queue;
     if (queue.status() != 0) return -queue.status();
-    std::array<AlignedBytes, kDepth> blocks;
-    for (AlignedBytes& block : blocks)
-        block = aligned_bytes(kBlockBytes);
+    const AlignedBytes blocks = transfer_blocks(pages);
+    if (blocks == nullptr) return ENOMEM;
+    const auto block_of = [&blocks](std::uint64_t slot) {
+        return blocks.get() + slot * kBlockBytes;
+    };
     std::uint64_t submitted = 0;
     std::uint64_t completed = 0;
     const auto submit = [&](std::uint64_t slot) {
         io_uring_sqe* const entry = ::io_uring_get_sqe(queue.get());
         if (direction == Direction::write) {
-            ::io_uring_prep_write(entry, fd, blocks.at(slot).get(), kBlockBytes, submitted);
+            ::io_uring_prep_write(entry, fd, block_of(slot), kBlockBytes, submitted);
         } else {
-            ::io_uring_prep_read(entry, fd, blocks.at(slot).get(), kBlockBytes, submitted);
+            ::io_uring_prep_read(entry, fd, block_of(slot), kBlockBytes, submitted);
         }
         ::io_uring_sqe_set_data64(entry, slot);
         submitted += kBlockBytes;
@@ -144,9 +160,9 @@ double bytes_per_s(std::uint64_t bytes, std::uint64_t begin_ns) {
 
 }  // namespace
 
-Result<double> RawDevice::write_all() {
+Result<double> RawDevice::write_all(Pages pages) {
     const std::uint64_t begin_ns = monotonic_ns();
-    if (const int failed = transfer(fd_.get(), size_bytes_, Direction::write); failed != 0) {
+    if (const int failed = transfer(fd_.get(), size_bytes_, Direction::write, pages); failed != 0) {
         return os_error(failed,
                         "cannot write '" + path_ + "' by io_uring",
                         "'tailrace doctor' says whether io_uring is allowed here");
@@ -155,14 +171,14 @@ Result<double> RawDevice::write_all() {
     return bytes_per_s(size_bytes_, begin_ns);
 }
 
-Result<double> RawDevice::read_file(const std::string& path) const {
+Result<double> RawDevice::read_file(const std::string& path, Pages pages) const {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | (is_direct_ ? O_DIRECT : 0)));
     struct stat status {};
     if (!fd.is_open() || ::fstat(fd.get(), &status) != 0)
         return os_error(errno, "cannot open '" + path + "'");
     const auto size_bytes = static_cast<std::uint64_t>(status.st_size) / kBlockBytes * kBlockBytes;
     const std::uint64_t begin_ns = monotonic_ns();
-    if (const int failed = transfer(fd.get(), size_bytes, Direction::read); failed != 0)
+    if (const int failed = transfer(fd.get(), size_bytes, Direction::read, pages); failed != 0)
         return os_error(failed, "cannot read '" + path + "' by io_uring");
     return bytes_per_s(size_bytes, begin_ns);
 }

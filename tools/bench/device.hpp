@@ -16,6 +16,10 @@ namespace tailrace::tool {
 // written for the first time), removed when this object goes. One thread.
 class RawDevice {
 public:
+    // What the buffers lie on. Of huge pages a device gets one piece where it gets hundreds of
+    // small ones; a plain program has small ones.
+    enum class Pages : bool { small, huge };
+
     [[nodiscard]] static Result<RawDevice> prepare(const std::string& directory,
                                                    std::uint64_t size_bytes);
     RawDevice(RawDevice&&) noexcept = default;
@@ -26,10 +30,11 @@ public:
 
     // Sequential direct writes of 1 MiB, eight in flight, by io_uring, and one flush at the end:
     // bytes a second over the whole file. Error where io_uring is refused.
-    [[nodiscard]] Result<double> write_all();
+    [[nodiscard]] Result<double> write_all(Pages pages = Pages::small);
 
     // Sequential direct reads of another file, 1 MiB, eight in flight, by io_uring: bytes a second.
-    [[nodiscard]] Result<double> read_file(const std::string& path) const;
+    [[nodiscard]] Result<double> read_file(const std::string& path,
+                                           Pages pages = Pages::small) const;
 
     // One 4 KiB direct write and a flush, `count` times at advancing offsets. Ticks of each into
     // `samples`.

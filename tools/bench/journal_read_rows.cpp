@@ -184,11 +184,16 @@ Result<nlohmann::json> measure_replay(const JournalRowContext& context) {
         if (auto closed = writer->close(); !closed) return closed.error();
     }
     std::vector<double> device_rates;
+    std::vector<double> device_huge_rates;
     std::vector<double> cold_rates;
     std::vector<double> cached_events;
     for (std::uint32_t run = 0; run < context.options.runs; ++run) {
         auto device = context.device.read_file(segment_name(directory.path(), 1));
         if (!device) return device.error();
+        auto huge =
+            context.device.read_file(segment_name(directory.path(), 1), RawDevice::Pages::huge);
+        if (!huge) return huge.error();
+        device_huge_rates.push_back(*huge);
         drop_cache(directory.path());
         auto cold = replay(directory.path());
         if (!cold) return cold.error();
@@ -201,7 +206,9 @@ Result<nlohmann::json> measure_replay(const JournalRowContext& context) {
     return nlohmann::json{{"size_bytes", kEventBytes},
                           {"cold_bytes_per_s", spread_json(cold_rates)},
                           {"device_read_bytes_per_s", spread_json(device_rates)},
+                          {"device_huge_read_bytes_per_s", spread_json(device_huge_rates)},
                           {"ratio", ratio_json(cold_rates, device_rates)},
+                          {"ratio_huge", ratio_json(cold_rates, device_huge_rates)},
                           {"cached_events_per_s", spread_json(cached_events)}};
 }
 

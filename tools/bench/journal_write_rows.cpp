@@ -101,6 +101,7 @@ Result<nlohmann::json> measure(const JournalRowContext& context, const Bulk& bul
                       : publish_first_lap(context, bulk.size_bytes);
     };
     std::vector<double> device_rates;
+    std::vector<double> device_huge_rates;
     std::vector<double> rates;
     for (std::uint32_t run = 0; run < context.options.runs; ++run) {
         for (const bool is_device : {run % 2 == 0, run % 2 != 0}) {
@@ -108,6 +109,9 @@ Result<nlohmann::json> measure(const JournalRowContext& context, const Bulk& bul
             if (!rate) return rate.error();
             (is_device ? device_rates : rates).push_back(*rate);
         }
+        auto rate = context.device.write_all(RawDevice::Pages::huge);
+        if (!rate) return rate.error();
+        device_huge_rates.push_back(*rate);
     }
     if (steady) {
         if (auto verified = steady->verify(); !verified) return verified.error();
@@ -120,7 +124,9 @@ Result<nlohmann::json> measure(const JournalRowContext& context, const Bulk& bul
                           {"bytes_per_s", spread_json(rates)},
                           {"events_per_s", spread_json(events)},
                           {"device_bytes_per_s", spread_json(device_rates)},
-                          {"ratio", ratio_json(rates, device_rates)}};
+                          {"device_huge_bytes_per_s", spread_json(device_huge_rates)},
+                          {"ratio", ratio_json(rates, device_rates)},
+                          {"ratio_huge", ratio_json(rates, device_huge_rates)}};
 }
 
 }  // namespace
