@@ -13,6 +13,7 @@ void register_lag(CLI::App& app);
 void register_ls(CLI::App& app);
 void register_pub(CLI::App& app);
 void register_record(CLI::App& app);
+void register_repair(CLI::App& app);
 void register_replay(CLI::App& app);
 void register_rm(CLI::App& app);
 void register_sample(CLI::App& app);

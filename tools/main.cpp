@@ -19,7 +19,7 @@ namespace {
 using RegisterFunction = void (*)(CLI::App&);
 
 // In the order of --help: from a stream's birth to looking at its remains, then the machine.
-constexpr std::array<RegisterFunction, 14> kCommands = {
+constexpr std::array<RegisterFunction, 15> kCommands = {
     register_create,
     register_ls,
     register_rm,
@@ -30,6 +30,7 @@ constexpr std::array<RegisterFunction, 14> kCommands = {
     register_lag,
     register_inspect,
     register_verify,
+    register_repair,
     register_doctor,
     register_sample,
     register_bench,

@@ -28,6 +28,8 @@ bool is_consistent(const BatchHeader& header, const BatchPlace& place) noexcept 
     const bool bare = (header.flags & (kBatchSeal | kBatchMarker)) != 0;
     if (bare != (header.event_count == 0)) return false;
     if ((header.flags & kBatchCleanClose) != 0 && (header.flags & kBatchSeal) == 0) return false;
+    const bool mended = (header.flags & kBatchMended) != 0;
+    if (mended && ((header.flags & kBatchMarker) == 0 || header.mended_blocks == 0)) return false;
     if (header.first_sequence > kNoSequence - header.event_count) return false;
     if (header.durable_sequence > header.first_sequence) return false;
     return header.first_time_ns <= header.max_time_ns;
@@ -96,7 +98,7 @@ BatchVerdict check_batch_header(std::span<const std::byte> block,
     }
     if ((header.flags & ~kKnownBatchFlags) != 0) return BatchVerdict::unknown;
     if (!is_consistent(header, place)) return BatchVerdict::inconsistent;
-    if (place.offset + batch_slot_bytes(header.body_size_bytes) > place.segment_size_bytes) {
+    if (place.offset + batch_extent_bytes(header) > place.segment_size_bytes) {
         return BatchVerdict::cut;
     }
     return BatchVerdict::valid;
@@ -121,7 +123,8 @@ BatchVerdict check_batch_body(const BatchHeader& header,
 LogPosition first_position(const SegmentHeader& header) noexcept {
     LogPosition position;
     position.sequence = header.first_sequence;
-    position.last_checksum = header.checksum;
+    const bool mended = (header.features_incompat & kFeatureMended) != 0;
+    position.last_checksum = mended ? header.mended_checksum : header.checksum;
     position.max_time_ns = header.floor_time_ns;
     position.sealed_ns = header.created_ns;
     return position;
@@ -137,9 +140,10 @@ bool continues(const LogPosition& position, const BatchHeader& header) noexcept 
 }
 
 void advance(LogPosition& position, const BatchHeader& header) noexcept {
-    position.offset += batch_slot_bytes(header.body_size_bytes);
+    const bool mended = (header.flags & kBatchMended) != 0;
+    position.offset += batch_extent_bytes(header);
     position.sequence = header.first_sequence + header.event_count;
-    position.last_checksum = header.header_checksum;
+    position.last_checksum = mended ? header.mended_checksum : header.header_checksum;
     position.max_time_ns = header.max_time_ns;
     position.sealed_ns = header.sealed_ns;
     position.sealed = (header.flags & kBatchSeal) != 0;

@@ -38,6 +38,12 @@ enum class BatchVerdict : std::uint8_t {
     return align_up(sizeof(BatchHeader) + body_size_bytes, kBlockSizeBytes);
 }
 
+// From the beginning of a batch to that of the next one.
+[[nodiscard]] constexpr std::uint64_t batch_extent_bytes(const BatchHeader& header) noexcept {
+    return (header.flags & kBatchMended) != 0 ? header.mended_blocks * kBlockSizeBytes
+                                              : batch_slot_bytes(header.body_size_bytes);
+}
+
 [[nodiscard]] std::uint64_t batch_seed(std::uint64_t salt, std::uint64_t offset) noexcept;
 
 // Fills in the fixed fields, place and checksums of `header`, writes it in front of the body that

@@ -147,7 +147,7 @@ BeyondEnd scan_beyond(FileStore& files,
             beyond.promised_sequence = std::max(beyond.promised_sequence, header.durable_sequence);
             if (offset < skip_to) continue;
             if (scan.batch_at(offset).verdict != BatchVerdict::valid) continue;
-            skip_to = offset + batch_slot_bytes(header.body_size_bytes);
+            skip_to = offset + batch_extent_bytes(header);
             ++beyond.valid_batches;
             beyond.valid_events += header.event_count;
         }

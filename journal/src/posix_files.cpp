@@ -1,9 +1,11 @@
 #include "posix_files.hpp"
 
+#include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/unique_fd.hpp>
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +148,14 @@ IoOutcome PosixFiles::remove(const std::string& path) noexcept {
     return outcome_of(::unlink(path.c_str()));
 }
 
+IoOutcome PosixFiles::link(const std::string& from, const std::string& to) noexcept {
+    return outcome_of(::link(from.c_str(), to.c_str()));
+}
+
+IoOutcome PosixFiles::make_directory(const std::string& path) noexcept {
+    return outcome_of(::mkdir(path.c_str(), 0755));
+}
+
 IoOutcome PosixFiles::sync_directory(const std::string& directory) noexcept {
     const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.is_open()) return {0, errno};
@@ -175,6 +185,15 @@ IoOutcome PosixFiles::list(const std::string& directory, std::vector<std::string
 PosixFiles& posix_files() noexcept {
     static PosixFiles files;
     return files;
+}
+
+std::uint64_t random_word() noexcept {
+    std::uint64_t word = 0;
+    // Eight bytes are never cut short; before the pool is seeded, early in a boot, it waits.
+    while (::getrandom(&word, sizeof(word), 0) != static_cast<ssize_t>(sizeof(word))) {
+        TAILRACE_CHECK(errno == EINTR);
+    }
+    return word;
 }
 
 std::uint64_t SystemTime::wall_ns() noexcept {

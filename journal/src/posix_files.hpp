@@ -26,6 +26,8 @@ public:
     [[nodiscard]] IoOutcome rename(const std::string& from,
                                    const std::string& to) noexcept override;
     [[nodiscard]] IoOutcome remove(const std::string& path) noexcept override;
+    [[nodiscard]] IoOutcome link(const std::string& from, const std::string& to) noexcept override;
+    [[nodiscard]] IoOutcome make_directory(const std::string& path) noexcept override;
     [[nodiscard]] IoOutcome sync_directory(const std::string& directory) noexcept override;
     [[nodiscard]] IoOutcome list(const std::string& directory,
                                  std::vector<std::string>& names) noexcept override;
@@ -33,6 +35,9 @@ public:
 
 // The one that everybody shares; it has no state.
 [[nodiscard]] PosixFiles& posix_files() noexcept;
+
+// From the kernel's generator.
+[[nodiscard]] std::uint64_t random_word() noexcept;
 
 class SystemTime final : public TimeSource {
 public:

@@ -165,10 +165,10 @@ void SegmentCheck::walk(const PreviousSegment* bound) {
                     std::to_string(position_.offset));
         }
         advance(position_, found.header);
-        const std::uint64_t slot = batch_slot_bytes(found.header.body_size_bytes);
-        walked_bytes_ += slot;
+        const std::uint64_t extent = batch_extent_bytes(found.header);
+        walked_bytes_ += extent;
         // relaxed: a sum to look at; nothing is read on the strength of it.
-        done_bytes_.fetch_add(slot, std::memory_order_relaxed);
+        done_bytes_.fetch_add(extent, std::memory_order_relaxed);
         read_ahead();
     }
 }

@@ -64,6 +64,10 @@ std::string partial_spare_path(const std::string& directory) {
     return directory + "/spare.partial";
 }
 
+std::string kept_parent(const std::string& directory) {
+    return directory + "/repaired";
+}
+
 Result<DirectoryListing> list_journal(FileStore& files, const std::string& directory) {
     std::vector<std::string> names;
     if (const IoOutcome listed = files.list(directory, names); !listed.ok()) {
@@ -81,7 +85,8 @@ Result<DirectoryListing> list_journal(FileStore& files, const std::string& direc
             listing.has_super = true;
         } else if (name == "LOCK") {
             listing.has_lock = true;
-        } else if (!number_in(name, kIndexSuffix) && name != "spare" && name != "spare.partial") {
+        } else if (!number_in(name, kIndexSuffix) && name != "repaired" && name != "spare" &&
+                   name != "spare.partial") {
             listing.foreign_names.push_back(std::move(name));
         }
     }

@@ -26,6 +26,9 @@ namespace tailrace::journal {
 // A segment that retention has given up while a reader held it.
 [[nodiscard]] std::string retired_path(const std::string& directory, std::uint64_t segment_number);
 
+// Where repair keeps files as they were, and makes new ones.
+[[nodiscard]] std::string kept_parent(const std::string& directory);
+
 struct DirectoryListing {
     std::vector<std::uint64_t> segment_numbers;   // ascending
     std::vector<std::uint64_t> disowned_numbers;  // segments of before the oldest (disown_below)

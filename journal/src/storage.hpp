@@ -10,6 +10,7 @@
 #include <tailrace/base/error.hpp>
 #include <tailrace/journal/durable_write.hpp>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -86,6 +87,14 @@ public:
     [[nodiscard]] virtual IoOutcome rename(const std::string& from,
                                            const std::string& to) noexcept = 0;
     [[nodiscard]] virtual IoOutcome remove(const std::string& path) noexcept = 0;
+    // A second name for the same file. EOPNOTSUPP: not here.
+    [[nodiscard]] virtual IoOutcome link(const std::string& /*from*/,
+                                         const std::string& /*to*/) noexcept {
+        return {0, EOPNOTSUPP};
+    }
+    [[nodiscard]] virtual IoOutcome make_directory(const std::string& /*path*/) noexcept {
+        return {0, EOPNOTSUPP};
+    }
     // Names made, renamed and removed in the directory so far survive power loss.
     [[nodiscard]] virtual IoOutcome sync_directory(const std::string& directory) noexcept = 0;
     // The names in a directory, without "." and "..", in any order.

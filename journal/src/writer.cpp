@@ -5,7 +5,6 @@
 
 #include <tailrace/journal/writer.hpp>
 
-#include <sys/random.h>
 #include <system_error>
 
 #include <cerrno>
@@ -14,15 +13,6 @@
 namespace tailrace::journal {
 
 namespace {
-
-std::uint64_t random_word() {
-    std::uint64_t word = 0;
-    // Eight bytes are never cut short; before the pool is seeded, early in a boot, it waits.
-    while (::getrandom(&word, sizeof(word), 0) != static_cast<ssize_t>(sizeof(word))) {
-        TAILRACE_CHECK(errno == EINTR);
-    }
-    return word;
-}
 
 WriterEnvironment kernel_environment(IoBackend backend) {
     WriterEnvironment around;

@@ -211,6 +211,35 @@ class Damaged(Case):
         self.assertEqual(self.damage_of(self.read).first, newest.first_sequence)
         self.assertFalse(self.verify()["sound"])
 
+    def test_what_was_repaired_is_read_with_the_same_gaps(self):
+        self.write_sample(11)
+        whole = self.read()
+        journal = journal_reader.Journal(str(self.journal))
+        self.flip(self.segments()[1], 300)  # a header
+        lost = []
+        for nth in (2, 4, 5):
+            batches = [one for one in journal.batches(journal.segments[nth]) if one.count]
+            victim = batches[len(batches) // 2]
+            self.flip(self.segments()[nth], victim.offset + 140)
+            lost.append(range(victim.first_sequence, victim.end_sequence))
+        self.segments()[6].unlink()
+        lost.append(range(journal.segments[6].first_sequence, journal.segments[7].first_sequence))
+        with self.assertRaises((journal_reader.Damage, journal_reader.Refused)):
+            self.read()
+        ran = self.run_any(self.tailrace, "repair", self.journal, "--apply", "--json")
+        self.assertEqual(ran.returncode, 3, ran.stderr)
+        self.assertTrue(self.verify()["sound"])
+        kept = [one for one in whole if not isinstance(one, tuple) and
+                not any(one.sequence in part for part in lost)]
+        read = self.read()
+        self.assertEqual(self.as_lines([one for one in read if not isinstance(one, tuple)]),
+                         self.as_lines(kept))
+        told = set()
+        for gap in (one for one in read if isinstance(one, tuple)):
+            told.update(range(gap[0], sum(gap)))
+        everything = set(range(journal.segments[0].first_sequence, whole[-1].sequence + 1))
+        self.assertEqual(told, everything - {one.sequence for one in kept})
+
     def test_another_header_byte_anywhere_is_noticed(self):
         self.write_sample(10)
         segment = self.segments()[1]

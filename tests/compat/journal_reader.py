@@ -25,8 +25,9 @@ BATCH_MAGIC = b"TRBCH\0\0\1"
 SUPER_MAGIC = b"TRSUP\0\0\1"
 INDEX_MAGIC = b"TRIDX\0\0\1"
 MAX_BATCH = 1 << 20
-SEAL, MARKER, GAP_BEFORE, CLEAN_CLOSE = 1, 2, 4, 8
-KNOWN_FLAGS = SEAL | MARKER | GAP_BEFORE | CLEAN_CLOSE
+SEAL, MARKER, GAP_BEFORE, CLEAN_CLOSE, MENDED = 1, 2, 4, 8, 16
+KNOWN_FLAGS = SEAL | MARKER | GAP_BEFORE | CLEAN_CLOSE | MENDED
+FEATURE_MENDED = 1
 TOMBSTONE, PUBLISH_TIME, EVENT_TIME, PUBLISHER_ID, KEY = 1, 2, 4, 8, 16
 MASK = (1 << 64) - 1
 
@@ -59,7 +60,7 @@ def align_up(value, alignment):
     return (value + alignment - 1) // alignment * alignment
 
 
-def check_block(block, magic, path):
+def check_block(block, magic, path, features=0):
     """What SUPER slots and segment headers have in common."""
     if len(block) < BLOCK:
         raise Refused(f"'{path}' is cut within its header")
@@ -69,7 +70,7 @@ def check_block(block, magic, path):
         raise Refused(f"'{path}' has another major format")
     if checksum(block[16:BLOCK], word(magic, 0)) != word(block, 8):
         raise Refused(f"the header of '{path}' is damaged: its checksum differs")
-    if word(block, 24) != 0:
+    if word(block, 24) & ~features:
         raise Refused(f"'{path}' uses features that are not known here: {word(block, 24):#x}")
 
 
@@ -110,12 +111,23 @@ class Batch:
          self.previous_checksum, self.segment_number) = words(data, 8, 11)
         self.count, self.body_size, self.flags, self.version, self.header_words = (
             struct.unpack_from("<IIHBB", data, 96))
+        self.mended_blocks, self.mended_checksum = struct.unpack_from("<IQ", data, 108)
         self.offset = offset
         self.body = b""
 
     @property
     def slot_size(self):
         return align_up(128 + self.body_size, BLOCK)
+
+    @property
+    def extent(self):
+        """From here to the next batch."""
+        return self.mended_blocks * BLOCK if self.flags & MENDED else self.slot_size
+
+    @property
+    def chain(self):
+        """What the next batch names as its predecessor's checksum."""
+        return self.mended_checksum if self.flags & MENDED else self.checksum
 
     @property
     def end_sequence(self):
@@ -163,7 +175,7 @@ class Segment:
         self.path = path
         self.file = open(path, "rb")  # pylint: disable=consider-using-with
         block = self.file.read(BLOCK)
-        check_block(block, SEGMENT_MAGIC, path)
+        check_block(block, SEGMENT_MAGIC, path, FEATURE_MENDED)
         self.journal_id = block[48:64]
         (self.number, self.salt, self.first_sequence, self.durable, self.epoch,
          self.size) = words(block, 64, 6)
@@ -174,6 +186,7 @@ class Segment:
         name_size = struct.unpack_from("<I", block, 176)[0]
         self.stream = block[184:184 + min(name_size, 128)].decode()
         self.checksum = word(block, 8)
+        self.chain = word(block, 320) if word(block, 24) & FEATURE_MENDED else self.checksum
         if block_size != BLOCK or self.alignment not in (16, 64) or self.size % BLOCK != 0:
             raise Refused(f"the header of '{path}' contradicts itself")
         if os.fstat(self.file.fileno()).st_size < self.size:
@@ -196,11 +209,13 @@ class Segment:
             return None, "the header's checksum differs"
         if batch.version != 1 or batch.header_words != 16 or batch.flags & ~KNOWN_FLAGS:
             raise Refused(f"'{self.path}' holds a batch of a newer format at {offset}")
-        if batch.slot_size > MAX_BATCH or offset + batch.slot_size > self.size:
+        if batch.slot_size > MAX_BATCH or offset + batch.extent > self.size:
             return None, "it runs over the end"
         if (batch.count == 0) != (batch.body_size == 0) or batch.body_size % self.alignment != 0:
             return None, "the header contradicts itself"
         if bool(batch.flags & (SEAL | MARKER)) != (batch.count == 0):
+            return None, "the header contradicts itself"
+        if batch.flags & MENDED and (batch.count or not batch.mended_blocks):
             return None, "the header contradicts itself"
         if batch.durable > batch.first_sequence:
             return None, "it promises what comes later"
@@ -270,7 +285,7 @@ class Position:
     def __init__(self, segment):
         self.offset = BLOCK
         self.sequence = segment.first_sequence
-        self.checksum = segment.checksum
+        self.checksum = segment.chain
         self.max_time_ns = segment.floor_time_ns
         self.sealed = False
 
@@ -282,9 +297,9 @@ class Position:
         return (batch.first_sequence > self.sequence) == bool(batch.flags & GAP_BEFORE)
 
     def advance(self, batch):
-        self.offset += batch.slot_size
+        self.offset += batch.extent
         self.sequence = batch.end_sequence
-        self.checksum = batch.checksum
+        self.checksum = batch.chain
         self.max_time_ns = batch.max_time_ns
         self.sealed = bool(batch.flags & SEAL)
 

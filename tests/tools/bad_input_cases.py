@@ -30,12 +30,13 @@ class Missing(Case):
     def test_missing_journal_is_4(self):
         self.refused(4, "replay", "s", names=["'s'", self.journals])
         self.refused(4, "verify", "s", names=["'s'"])
+        self.refused(4, "repair", "s", names=["'s'"])
         self.refused(4, "replay", "/nowhere/at/all", names=["/nowhere/at/all"])
         self.make()
         self.refused(4, "replay", "s", names=["'s'"])
         empty = self.work / "empty"
         empty.mkdir()
-        for verb in ("replay", "verify", "inspect"):
+        for verb in ("replay", "verify", "repair", "inspect"):
             self.refused(4, verb, empty, names=[empty])
 
     def test_replay_into_a_missing_stream_is_4(self):

@@ -257,6 +257,35 @@ class Look(Case):
         self.assertEqual(by_path["id"], stream["id"])
         self.end(publisher)
 
+    def test_repair_shows_its_plan_and_acts_only_when_asked(self):
+        self.assertIn("nothing to repair", self.ok("repair", "s").text)
+        self.record_all()  # another segment behind the damaged one
+        recorder = self.start_recorder()
+        segment = self.segments_of()[0]
+        data = segment.read_bytes()
+        self.patch(segment, data.index(b"one"), b"0ne")
+        damaged = segment.read_bytes()
+        shown = self.run_any("repair", "s")
+        self.assertEqual(shown.code, 3, shown)
+        self.assertRegex(shown.text, r"1\. mend_batches .*\n +bytes 4096\.\.8192 of .*\n"
+                                     r" +lost: 3 events \(0\.\.3\)\n +kept as ")
+        self.assertIn("nothing has been changed", shown.text)
+        self.assertEqual(segment.read_bytes(), damaged)
+        self.refused(13, "repair", "s", "--apply", names=[self.journal_of()])
+        self.end(recorder)
+        done = self.run_any("repair", "s", "--apply", "--json")
+        self.assertEqual(done.code, 3, done)
+        step = done.json["steps"][0]
+        self.assertEqual((done.json["applied"], done.json["lost_events"]), (True, 3))
+        self.assertEqual((step["kind"], step["first_seq"], step["end_seq"]),
+                         ("mend_batches", 0, 3))
+        with open(step["kept"], "rb") as kept:
+            self.assertEqual(kept.read(), damaged)
+        self.ok("verify", "s")
+        lines = self.run_any("replay", "s", "--speed", "max", "--json").json_lines
+        self.assertEqual([(one["gap_first_seq"], one["gap_events"]) for one in lines], [(0, 3)])
+        self.assertIn("nothing to repair", self.ok("repair", "s", "--apply").text)
+
     def test_verify_says_the_same_with_any_number_of_jobs(self):
         alone = self.ok("verify", "s", "--jobs", "1", "--json").json
         self.assertEqual(self.ok("verify", "s", "-j", "7", "--json").json, alone)

@@ -21,9 +21,12 @@ inline constexpr std::uint16_t kFormatMajor = 1;  // another major version is re
 inline constexpr std::uint16_t kFormatMinor =
     0;  // a newer minor version is read as far as the features allow
 
+// A segment header that was made anew: its first batch chains to mended_checksum.
+inline constexpr std::uint64_t kFeatureMended = 1U << 0;
+
 // A set bit that isn't known here: incompat refuses, ro_compat allows reading only, compat means
 // nothing.
-inline constexpr std::uint64_t kKnownIncompatFeatures = 0;
+inline constexpr std::uint64_t kKnownIncompatFeatures = kFeatureMended;
 inline constexpr std::uint64_t kKnownReadOnlyCompatFeatures = 0;
 
 // SegmentHeader::features_compat. Recycled: the file held an earlier segment, so that what was
@@ -86,8 +89,9 @@ struct SegmentHeader {
     std::uint32_t reserved0;
     std::array<char, kMaxStreamNameBytes> stream_name;
     std::uint64_t
-        oldest_segment_number;  // with kSegmentNamesOldest: as in SUPER, for when that is lost
-    std::array<std::byte, 3776> reserved;  // zero
+        oldest_segment_number;      // with kSegmentNamesOldest: as in SUPER, for when that is lost
+    std::uint64_t mended_checksum;  // with kFeatureMended: what its first batch chains to
+    std::array<std::byte, 3768> reserved;  // zero
 };
 static_assert(sizeof(SegmentHeader) == kBlockSizeBytes);
 static_assert(std::is_trivially_copyable_v<SegmentHeader> &&
@@ -109,7 +113,8 @@ static_assert(offsetof(SegmentHeader, previous) == 136);
 static_assert(offsetof(SegmentHeader, stream_name_bytes) == 176);
 static_assert(offsetof(SegmentHeader, stream_name) == 184);
 static_assert(offsetof(SegmentHeader, oldest_segment_number) == 312);
-static_assert(offsetof(SegmentHeader, reserved) == 320);
+static_assert(offsetof(SegmentHeader, mended_checksum) == 320);
+static_assert(offsetof(SegmentHeader, reserved) == 328);
 
 // BatchHeader::flags.
 inline constexpr std::uint16_t kBatchSeal = 1U << 0;    // the last batch of its segment; no events
@@ -118,8 +123,10 @@ inline constexpr std::uint16_t kBatchMarker = 1U << 1;  // carries a promise, no
 inline constexpr std::uint16_t kBatchGapBefore = 1U << 2;
 // with kBatchSeal: the writer closed the journal here
 inline constexpr std::uint16_t kBatchCleanClose = 1U << 3;
+// with kBatchMarker: it stands for mended_blocks blocks that can't be read any more
+inline constexpr std::uint16_t kBatchMended = 1U << 4;
 inline constexpr std::uint16_t kKnownBatchFlags =
-    kBatchSeal | kBatchMarker | kBatchGapBefore | kBatchCleanClose;
+    kBatchSeal | kBatchMarker | kBatchGapBefore | kBatchCleanClose | kBatchMended;
 
 // The head of a batch; the body follows at once.
 struct BatchHeader {
@@ -141,9 +148,9 @@ struct BatchHeader {
     std::uint16_t flags;             // kBatch...; unknown bits refuse
     std::uint8_t version;            // 1
     std::uint8_t header_size_words;  // 16: the header's size in 8-byte words
-    std::uint32_t reserved0;
-    std::uint64_t reserved1;
-    std::uint64_t reserved2;
+    std::uint32_t mended_blocks;     // with kBatchMended: the next batch stands so many blocks on
+    std::uint64_t mended_checksum;   // with kBatchMended: the next batch chains to this
+    std::uint64_t reserved;
 };
 static_assert(sizeof(BatchHeader) == 128);
 static_assert(std::is_trivially_copyable_v<BatchHeader> && std::is_standard_layout_v<BatchHeader>);
@@ -162,6 +169,8 @@ static_assert(offsetof(BatchHeader, body_size_bytes) == 100);
 static_assert(offsetof(BatchHeader, flags) == 104);
 static_assert(offsetof(BatchHeader, version) == 106);
 static_assert(offsetof(BatchHeader, header_size_words) == 107);
+static_assert(offsetof(BatchHeader, mended_blocks) == 108);
+static_assert(offsetof(BatchHeader, mended_checksum) == 112);
 inline constexpr std::uint8_t kBatchVersion = 1;
 
 inline constexpr std::uint64_t kMaxBodySizeBytes = kMaxBatchSizeBytes - sizeof(BatchHeader);

@@ -1,0 +1,225 @@
+#include "repair_apply.hpp"
+
+#include "aligned_memory.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::uint64_t kCopyBytes = 1U << 20;
+
+Error cannot(const char* what, const std::string& path, int os_errno) {
+    return os_error(os_errno,
+                    std::string("repair cannot ") + what + " '" + path + "'",
+                    "what was replaced so far is repaired, all else as it was; repair again when "
+                    "the cause is gone");
+}
+
+}  // namespace
+
+std::string RepairWorker::kept(const std::string& path) const {
+    return work_.plan.kept_directory + path.substr(directory_.size());
+}
+
+std::string RepairWorker::aside(const std::string& path) const {
+    return kept(path) + ".new";
+}
+
+Result<void> RepairWorker::make_kept_directory() {
+    for (const std::string& path : {kept_parent(directory_), work_.plan.kept_directory}) {
+        const IoOutcome made = files_.make_directory(path);
+        if (!made.ok() && made.os_errno != EEXIST) return cannot("make", path, made.os_errno);
+    }
+    for (const std::string& path : {directory_, kept_parent(directory_)}) {
+        const IoOutcome synced = files_.sync_directory(path);
+        if (!synced.ok()) return cannot("flush", path, synced.os_errno);
+    }
+    return write_note();
+}
+
+// For the person who comes here later.
+Result<void> RepairWorker::write_note() {
+    std::string text = "What 'tailrace repair' did to the journal '" + directory_ + "'.\n\n";
+    for (const RepairStep& step : work_.plan.steps) {
+        text += std::string(repair_kind_name(step.kind)) + ": " + step.text;
+        if (step.end_sequence > step.first_sequence) {
+            text += "; events [" + std::to_string(step.first_sequence) + ", " +
+                    std::to_string(step.end_sequence) + ") are lost";
+        }
+        text += "\n";
+    }
+    text += "\nThe files as they were. To put them back, stop the journal's writer and run:\n\n";
+    std::string last;
+    for (const RepairStep& step : work_.plan.steps) {
+        if (step.kept_path.empty() || step.kept_path == last) continue;
+        last = step.kept_path;
+        text += "    cp -a '" + step.kept_path + "' '" + step.path + "'\n";
+    }
+    text += "\nNobody reads this directory; remove it when it is not needed any more.\n";
+    const std::string path = work_.plan.kept_directory + "/NOTE";
+    return write_aside(path, std::as_bytes(std::span(text)));
+}
+
+Result<void> RepairWorker::write_aside(const std::string& path, std::span<const std::byte> bytes) {
+    auto file = open_file(files_, path, {.write = true, .create = true});
+    if (!file) return file.error();
+    IoOutcome outcome = files_.write(file->id(), 0, bytes);
+    if (outcome.ok()) outcome = files_.sync(file->id());
+    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    return {};
+}
+
+Result<void> RepairWorker::copy_range(const StoredFile& from,
+                                      const StoredFile& into,
+                                      const std::string& path,
+                                      std::uint64_t offset,
+                                      std::uint64_t end_offset) {
+    const AlignedMemory memory(kCopyBytes);
+    if (memory.bytes().empty()) return cannot("find memory for", path, ENOMEM);
+    while (offset < end_offset) {
+        const auto part = memory.bytes().first(std::min(kCopyBytes, end_offset - offset));
+        IoOutcome outcome = files_.read(from.id(), offset, part);
+        if (!outcome.ok()) return cannot("read", path, outcome.os_errno);
+        const auto bytes = std::span<const std::byte>(part).first(outcome.value);
+        if (!is_zero(bytes)) outcome = files_.write(into.id(), offset, bytes);
+        if (!outcome.ok()) return cannot("write a copy of", path, outcome.os_errno);
+        offset += part.size();
+    }
+    return {};
+}
+
+// Only what is sound and part of the log; the mends stand in the places of the rest.
+Result<void> RepairWorker::copy_content(const SegmentRepair& segment, const StoredFile& into) {
+    std::uint64_t offset = kBlockSizeBytes;
+    StoredFile from;
+    if (segment.keeps_content) {
+        auto file = open_file(files_, segment.path, {});
+        if (!file) return file.error();
+        from = std::move(*file);
+    }
+    const auto copy_up_to = [&](std::uint64_t end_offset) -> Result<void> {
+        if (!segment.keeps_content || end_offset <= offset) return {};
+        return copy_range(from, into, segment.path, offset, end_offset);
+    };
+    for (const Mend& mend : segment.mends) {
+        if (auto copied = copy_up_to(mend.offset); !copied) return copied.error();
+        std::vector<std::byte> block(kBlockSizeBytes);
+        std::memcpy(block.data(), &mend.header, sizeof(mend.header));
+        const IoOutcome outcome = files_.write(into.id(), mend.offset, block);
+        if (!outcome.ok()) return cannot("write a copy of", segment.path, outcome.os_errno);
+        offset = mend.offset + mend.covered_bytes;
+    }
+    return copy_up_to(segment.end.offset);
+}
+
+Result<void> RepairWorker::make_segment(const SegmentRepair& segment) {
+    const std::string path = aside(segment.path);
+    auto file = open_file(files_, path, {.write = true, .create = true});
+    if (!file) return file.error();
+    // The last block gives the file its size; what is never written takes no room.
+    const std::vector<std::byte> blank(kBlockSizeBytes);
+    IoOutcome outcome =
+        files_.write(file->id(), segment.header.segment_size_bytes - kBlockSizeBytes, blank);
+    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    if (auto copied = copy_content(segment, *file); !copied) return copied.error();
+    outcome = files_.write(file->id(), 0, std::as_bytes(std::span(&segment.header, 1)));
+    if (outcome.ok()) outcome = files_.sync(file->id());
+    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    file->reset();
+    if (segment.has_file) {
+        if (auto done = keep(segment.path); !done) return done.error();
+    }
+    return put_in_place(segment.path);
+}
+
+// A second name for the file as it is; where there are none, a copy.
+Result<void> RepairWorker::keep(const std::string& path) {
+    IoOutcome outcome = files_.link(path, kept(path));
+    if (!outcome.ok()) {
+        auto from = open_file(files_, path, {});
+        if (!from) return from.error();
+        auto into = open_file(files_, kept(path), {.write = true, .create = true});
+        if (!into) return into.error();
+        const IoOutcome size = files_.size_bytes(from->id());
+        if (!size.ok()) return cannot("look at", path, size.os_errno);
+        if (auto copied = copy_range(*from, *into, path, 0, size.value); !copied) {
+            return copied.error();
+        }
+        outcome = files_.sync(into->id());
+    }
+    if (outcome.ok()) outcome = files_.sync_directory(work_.plan.kept_directory);
+    if (!outcome.ok()) return cannot("keep", path, outcome.os_errno);
+    return {};
+}
+
+Result<void> RepairWorker::put_in_place(const std::string& path) {
+    IoOutcome outcome = files_.rename(aside(path), path);
+    if (outcome.ok()) outcome = files_.sync_directory(directory_);
+    if (!outcome.ok()) return cannot("replace", path, outcome.os_errno);
+    return {};
+}
+
+Result<void> RepairWorker::make_index(const SegmentRepair& segment) {
+    const std::string path = index_path(directory_, segment.number);
+    auto file = open_file(files_, segment.path, {});
+    if (!file) return file.error();
+    BatchScan scan(files_);
+    if (!scan.attach(std::move(*file), segment.header)) return cannot("index", path, ENOMEM);
+    std::vector<IndexEntry> entries;
+    LogPosition position = first_position(segment.header);
+    while (position.offset < segment.end.offset) {
+        const FoundBatch found = scan.header_at(position.offset);
+        if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) break;
+        const bool is_due =
+            entries.empty() || position.offset - entries.back().offset >= kIndexSpacingBytes;
+        if (is_due && found.header.event_count > 0) {
+            entries.push_back({found.header.first_sequence, position.max_time_ns, position.offset});
+        }
+        advance(position, found.header);
+    }
+    IndexHeader header{};
+    header.segment_number = segment.number;
+    header.salt = segment.header.salt;
+    header.end_offset = segment.end.offset;
+    header.end_sequence = segment.end.sequence;
+    header.max_time_ns = segment.end.max_time_ns;
+    if (auto made = write_aside(aside(path), encode_index(header, entries)); !made) {
+        return made.error();
+    }
+    return put_in_place(path);
+}
+
+Result<void> RepairWorker::make_super() {
+    const std::string path = super_path(directory_);
+    std::vector<std::byte> slots(2 * kBlockSizeBytes);
+    SuperBlock super = *work_.super;
+    seal_super(super);
+    std::memcpy(slots.data() + super.generation % 2 * kBlockSizeBytes, &super, sizeof(super));
+    if (auto made = write_aside(aside(path), slots); !made) return made.error();
+    const RepairStep& step = work_.plan.steps.back();
+    if (!step.kept_path.empty()) {
+        if (auto done = keep(path); !done) return done.error();
+    }
+    return put_in_place(path);
+}
+
+Result<void> RepairWorker::run() {
+    if (work_.plan.steps.empty()) return {};
+    if (auto made = make_kept_directory(); !made) return made.error();
+    for (const SegmentRepair& segment : work_.segments) {
+        if (!segment.needs_file()) continue;
+        if (auto made = make_segment(segment); !made) return made.error();
+    }
+    for (const SegmentRepair& segment : work_.segments) {
+        if (!segment.needs_index) continue;
+        if (auto made = make_index(segment); !made) return made.error();
+    }
+    if (work_.super) return make_super();
+    return {};
+}
+
+}  // namespace tailrace::journal

@@ -1,0 +1,126 @@
+// tailrace repair: says what is needed to make a damaged journal whole again, and with --apply does
+// it. What is lost is told event by event, and the files as they were are kept.
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "journal_place.hpp"
+#include "units.hpp"
+
+#include <tailrace/journal/repair.hpp>
+
+#include <fmt/format.h>
+#include <memory>
+
+namespace tailrace::tool {
+
+namespace {
+
+struct RepairFlags {
+    std::string journal;
+    bool apply = false;
+};
+
+Json json_of(const journal::RepairStep& step) {
+    Json document;
+    document["kind"] = journal::repair_kind_name(step.kind);
+    document["segment"] = step.segment_number;
+    document["path"] = step.path;
+    document["offset_bytes"] = step.offset;
+    document["end_offset_bytes"] = step.end_offset;
+    document["first_seq"] = step.first_sequence;
+    document["end_seq"] = step.end_sequence;
+    document["text"] = step.text;
+    document["kept"] = step.kept_path.empty() ? Json() : Json(step.kept_path);
+    return document;
+}
+
+void print_json(const std::string& directory, const journal::RepairPlan& plan, bool applied) {
+    Json document;
+    document["journal"] = directory;
+    document["applied"] = applied;
+    document["lost_events"] = plan.lost_events;
+    document["first_seq"] = plan.first_sequence;
+    document["end_seq"] = plan.end_sequence;
+    document["kept"] = plan.steps.empty() ? Json() : Json(plan.kept_directory);
+    document["steps"] = Json::array();
+    for (const journal::RepairStep& step : plan.steps)
+        document["steps"].push_back(json_of(step));
+    out().write_json(document);
+}
+
+void print_step(std::size_t number, const journal::RepairStep& step) {
+    out().write(
+        fmt::format("{:>3}. {}  {}\n", number, journal::repair_kind_name(step.kind), step.text));
+    if (step.end_offset > step.offset) {
+        out().write(
+            fmt::format("     bytes {}..{} of {}\n", step.offset, step.end_offset, step.path));
+    }
+    if (step.end_sequence > step.first_sequence) {
+        out().write(fmt::format("     {}: {} ({}..{})\n",
+                                coloured("lost", Colour::red),
+                                counted(step.end_sequence - step.first_sequence, "event"),
+                                step.first_sequence,
+                                step.end_sequence));
+    }
+    if (!step.kept_path.empty()) out().write(fmt::format("     kept as {}\n", step.kept_path));
+}
+
+void print_text(const std::string& directory, const journal::RepairPlan& plan, bool applied) {
+    out().write(fmt::format("journal   {}\n", directory));
+    if (plan.steps.empty()) {
+        out().write(coloured("nothing to repair", Colour::green) + "\n");
+        return;
+    }
+    out().write(applied ? "done:\n" : "plan, nothing has been changed:\n");
+    std::size_t number = 0;
+    for (const journal::RepairStep& step : plan.steps)
+        print_step(++number, step);
+    if (plan.lost_events == 0) {
+        out().write("no event is lost\n");
+    } else {
+        out().write(fmt::format("{} {} lost; readers are told each gap\n",
+                                counted(plan.lost_events, "event"),
+                                plan.lost_events == 1 ? "is" : "are"));
+    }
+    if (applied) {
+        out().write(
+            fmt::format("kept      {}: NOTE there says how to put it back\n", plan.kept_directory));
+    } else {
+        out().write(fmt::format("try       tailrace repair {} --apply\n", directory));
+    }
+}
+
+// 3 as long as something is to be repaired, and when events were lost by it.
+ExitCode exit_code_after(const journal::RepairPlan& plan, bool applied) {
+    const bool whole = applied ? plan.lost_events == 0 : plan.steps.empty();
+    return whole ? ExitCode::done : ExitCode::damage;
+}
+
+Result<ExitCode> run_repair(RepairFlags& flags) {
+    if (auto allowed = allow_only_text_and_json("repair"); !allowed) return allowed.error();
+    auto directory = find_journal(flags.journal);
+    if (!directory) return directory.error();
+    auto plan = flags.apply ? journal::repair(*directory) : journal::plan_repair(*directory);
+    if (!plan) return plan.error();
+    if (settings().json()) {
+        print_json(*directory, *plan, flags.apply);
+    } else {
+        print_text(*directory, *plan, flags.apply);
+    }
+    return exit_code_after(*plan, flags.apply);
+}
+
+}  // namespace
+
+void register_repair(CLI::App& app) {
+    const auto flags = std::make_shared<RepairFlags>();
+    CLI::App* const command = add_command(
+        app, "repair", "Show how to repair a damaged journal, or do it (--apply)", [flags] {
+            return run_repair(*flags);
+        });
+    command->add_option("JOURNAL", flags->journal, "A stream's name, or a journal's directory")
+        ->required();
+    command->add_flag("--apply", flags->apply, "Do it; without this nothing is changed");
+}
+
+}  // namespace tailrace::tool
