@@ -4,6 +4,7 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "journal_place.hpp"
+#include "record_all.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
 
@@ -28,6 +29,7 @@ struct RecordFlags {
     std::string backend = "auto";
     bool buffered = false;
     std::string journal_lag = "gate";
+    bool all = false;
 };
 
 Result<void> set_sync(journal::JournalOptions& options, const std::string& text) {
@@ -153,6 +155,11 @@ void print_end(const RecordFlags& flags, const bridge::RecorderStatus& status, b
 
 Result<ExitCode> run_record(RecordFlags& flags) {
     if (auto allowed = allow_only_text_and_json("record"); !allowed) return allowed.error();
+    if (flags.stream.empty() && !flags.all) {
+        return make_error(ErrorCode::invalid_argument,
+                          "record needs the name of a stream, or --all",
+                          "tailrace ls");
+    }
     bridge::RecorderOptions options;
     options.journal = flags.journal;
     options.bus_directory = settings().directory;
@@ -162,6 +169,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
                                  : flags.backend == "pwrite" ? journal::IoBackend::pwrite
                                                              : journal::IoBackend::automatic;
     if (flags.buffered) options.journal.direct_io = journal::DirectIo::off;
+    if (flags.all) return record_all(options);
     if (!flags.directory.empty()) {
         options.journal.directory = absolute_path(flags.directory);
     } else {
@@ -202,12 +210,16 @@ void register_record(CLI::App& app) {
         add_command(app, "record", "Write a stream's journal, until Ctrl-C or SIGTERM", [flags] {
             return run_record(*flags);
         });
-    command->add_option("STREAM", flags->stream, "Name of the stream")->required();
+    CLI::Option* const stream = command->add_option("STREAM", flags->stream, "Name of the stream");
+    CLI::Option* const all = command->add_flag(
+        "--all", flags->all, "Every stream that has a journal, also those created later");
+    all->excludes(stream);
     command
         ->add_option("--to,--journal",
                      flags->directory,
                      "Its directory (default: what create --journal said)")
-        ->type_name("DIR");
+        ->type_name("DIR")
+        ->excludes(all);
     command
         ->add_option(
             "--sync", flags->sync, "When to flush: group (always, the default), interval=5ms, none")

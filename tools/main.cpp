@@ -19,7 +19,7 @@ namespace {
 using RegisterFunction = void (*)(CLI::App&);
 
 // In the order of --help: from a stream's birth to looking at its remains, then the machine.
-constexpr std::array<RegisterFunction, 15> kCommands = {
+constexpr std::array<RegisterFunction, 16> kCommands = {
     register_create,
     register_ls,
     register_rm,
@@ -31,6 +31,7 @@ constexpr std::array<RegisterFunction, 15> kCommands = {
     register_inspect,
     register_verify,
     register_repair,
+    register_backup,
     register_doctor,
     register_sample,
     register_bench,

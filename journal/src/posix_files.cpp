@@ -111,6 +111,20 @@ IoOutcome PosixFiles::write(FileId file,
     return {done, 0};
 }
 
+IoOutcome PosixFiles::copy_range(FileId from,
+                                 FileId into,
+                                 std::uint64_t offset,
+                                 std::uint64_t size_bytes) noexcept {
+    off64_t from_offset = static_cast<off64_t>(offset);
+    off64_t into_offset = from_offset;
+    ssize_t count = 0;
+    do {
+        count = ::copy_file_range(from, &from_offset, into, &into_offset, size_bytes, 0);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) return {0, errno};
+    return {static_cast<std::uint64_t>(count), 0};
+}
+
 IoOutcome PosixFiles::allocate(FileId file, std::uint64_t size_bytes) noexcept {
     int status = 0;
     do {

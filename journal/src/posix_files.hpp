@@ -18,6 +18,10 @@ public:
     [[nodiscard]] IoOutcome write(FileId file,
                                   std::uint64_t offset,
                                   std::span<const std::byte> bytes) noexcept override;
+    [[nodiscard]] IoOutcome copy_range(FileId from,
+                                       FileId into,
+                                       std::uint64_t offset,
+                                       std::uint64_t size_bytes) noexcept override;
     [[nodiscard]] IoOutcome allocate(FileId file, std::uint64_t size_bytes) noexcept override;
     void deallocate(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept override;
     [[nodiscard]] IoOutcome sync(FileId file) noexcept override;

@@ -67,6 +67,15 @@ public:
                                           std::uint64_t offset,
                                           std::span<const std::byte> bytes) noexcept = 0;
 
+    // The same range from one file into another, by the kernel or the file system alone. value: how
+    // much of it, from the front. An errno: not here; read and write.
+    [[nodiscard]] virtual IoOutcome copy_range(FileId /*from*/,
+                                               FileId /*into*/,
+                                               std::uint64_t /*offset*/,
+                                               std::uint64_t /*size_bytes*/) noexcept {
+        return {0, EOPNOTSUPP};
+    }
+
     // Room for [0, size_bytes), which becomes the file's size; unwritten bytes read as zero.
     // EOPNOTSUPP: not here.
     [[nodiscard]] virtual IoOutcome allocate(FileId file, std::uint64_t size_bytes) noexcept = 0;

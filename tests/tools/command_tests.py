@@ -15,9 +15,17 @@ import figure_cases
 import journal_cases
 import reader_cases
 import sandbox
+import service_cases
 import stream_cases
 
-MODULES = (stream_cases, reader_cases, figure_cases, journal_cases, bad_input_cases)
+MODULES = (
+    stream_cases,
+    reader_cases,
+    figure_cases,
+    journal_cases,
+    service_cases,
+    bad_input_cases,
+)
 WATCHDOG_S = 110
 
 

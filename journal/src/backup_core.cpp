@@ -1,0 +1,346 @@
+#include "backup_core.hpp"
+
+#include "aligned_memory.hpp"
+#include "lease.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::uint64_t kCopyBytes = 1U << 20;
+// A copy by the kernel in pieces, so that progress is seen.
+constexpr std::uint64_t kKernelCopyBytes = 32U << 20;
+
+std::string aside(const std::string& path) {
+    return path + ".copying";
+}
+
+Error cannot(const char* what, const std::string& path, int os_errno) {
+    return os_error(os_errno,
+                    std::string("backup cannot ") + what + " '" + path + "'",
+                    "what is there is a sound, shorter copy; run the backup again when the cause "
+                    "is gone ('df' shows the room)");
+}
+
+}  // namespace
+
+Error BackupCore::not_a_copy(const std::string& why) const {
+    return make_error(ErrorCode::already_exists,
+                      "'" + destination_ + "' is not a backup of '" + source_ + "': " + why,
+                      "choose another directory, or an empty one");
+}
+
+void BackupCore::show_progress(std::uint64_t more_bytes) {
+    copied_so_far_bytes_ += more_bytes;
+    report_.copied_bytes += more_bytes;
+    if (options_.progress)
+        options_.progress(std::min(copied_so_far_bytes_, total_bytes_), total_bytes_);
+}
+
+// SUPER before the names: a writer that rolls meanwhile makes the segment first. Every file is
+// opened before the first is copied, so that retention can't take one away half-way.
+Result<void> BackupCore::look_at_source() {
+    auto super = read_super(files_, source_, Access::reading);
+    if (!super) return super.error();
+    super_ = super->newest;
+    auto listing = list_journal(files_, source_);
+    if (!listing) return listing.error();
+    disown_below(*listing, oldest_in_super(files_, source_));
+    const auto& numbers = listing->segment_numbers;
+    if (numbers.empty()) {
+        return make_error(ErrorCode::not_found,
+                          "there is no journal in '" + source_ + "'",
+                          "'tailrace record' makes one");
+    }
+    for (const std::uint64_t number : numbers) {
+        Part part;
+        part.number = number;
+        part.path = segment_path(source_, number);
+        auto file = open_leased(files_, part.path);
+        if (!file) return file.error();
+        part.file = std::move(*file);
+        auto header = read_segment_header(files_, part.file, part.path, Access::reading);
+        if (!header) return header.error();
+        part.header = *header;
+        if (!parts_.empty()) {
+            Part& before = parts_.back();
+            const PreviousSegment& end = header->previous;
+            if (number != before.number + 1 || end.salt != before.header.salt) {
+                return make_error(ErrorCode::corrupt,
+                                  "'" + part.path + "' doesn't follow '" + before.path + "'",
+                                  "'tailrace repair " + source_ + "' shows what can be done");
+            }
+            before.end_offset = end.end_offset;
+            before.end_sequence = end.end_sequence;
+            before.last_checksum = end.last_checksum;
+        }
+        parts_.push_back(std::move(part));
+    }
+    return find_durable_end(parts_.back());
+}
+
+// The last place between two batches of the newest segment below which everything is durable.
+Result<void> BackupCore::find_durable_end(Part& newest) {
+    writer_runs_ = ask_writer_runs_();
+    if (!writer_runs_) {
+        // Nobody promises more; what is read now must not be what only a cache holds.
+        const IoOutcome synced = files_.sync(newest.file.id());
+        if (!synced.ok()) return cannot("flush", newest.path, synced.os_errno);
+    }
+    auto file = open_file(files_, newest.path, {});
+    if (!file) return file.error();
+    if (!scan_.attach(std::move(*file), newest.header)) {
+        return cannot("find memory for", newest.path, ENOMEM);
+    }
+    LogPosition position = first_position(newest.header);
+    LogPosition durable_end = position;
+    Sequence durable = std::max({options_.durable_sequence,
+                                 newest.header.durable_sequence,
+                                 super_ ? super_->durable_sequence : 0});
+    std::deque<LogPosition> undecided;
+    while (!position.sealed) {
+        const FoundBatch found = scan_.batch_at(position.offset);
+        if (found.os_errno != 0) return cannot("read", newest.path, found.os_errno);
+        if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) break;
+        advance(position, found.header);
+        undecided.push_back(position);
+        durable = std::max(durable, found.header.durable_sequence);
+        while (!undecided.empty() && undecided.front().sequence <= durable) {
+            durable_end = undecided.front();
+            undecided.pop_front();
+        }
+    }
+    const BeyondEnd beyond =
+        writer_runs_ ? BeyondEnd{}
+                     : scan_beyond(files_, scan_, position.offset, kMaxSegmentSizeBytes);
+    if (std::max(durable, beyond.promised_sequence) > position.sequence) {
+        return make_error(ErrorCode::corrupt,
+                          "acknowledged events from " + std::to_string(position.sequence) +
+                              " on can't be read: '" + newest.path + "', offset " +
+                              std::to_string(position.offset),
+                          "'tailrace repair " + source_ + "' shows what can be done");
+    }
+    if (!writer_runs_) durable_end = position;
+    newest.end_offset = durable_end.offset;
+    newest.end_sequence = durable_end.sequence;
+    newest.last_checksum = durable_end.last_checksum;
+    return {};
+}
+
+Result<void> BackupCore::look_at_destination() {
+    auto listing = list_journal(files_, destination_);
+    if (!listing) return listing.error();
+    disown_below(*listing, oldest_in_super(files_, destination_));
+    copied_numbers_ = listing->segment_numbers;
+    for (const std::string& name : listing->foreign_names) {
+        if (!name.ends_with(".copying")) return not_a_copy("it holds '" + name + "'");
+        (void)files_.remove(destination_ + "/" + name);  // of a backup that was stopped
+    }
+    auto super = read_super(files_, destination_, Access::writing);
+    if (!super) return super.error();
+    copied_super_ = super->newest;
+    if (copied_super_ && copied_super_->journal_id != parts_.front().header.journal_id) {
+        return not_a_copy("it is another journal");
+    }
+    if (copied_numbers_.empty()) return {};
+    for (std::size_t i = 1; i < copied_numbers_.size(); ++i) {
+        if (copied_numbers_[i] != copied_numbers_[i - 1] + 1) {
+            return not_a_copy("segments are missing in it");
+        }
+    }
+    return find_end_of_copy();
+}
+
+Result<void> BackupCore::find_end_of_copy() {
+    const std::string path = segment_path(destination_, copied_numbers_.back());
+    auto file = open_file(files_, path, {});
+    if (!file) return file.error();
+    auto header = read_segment_header(files_, *file, path, Access::writing);
+    if (!header) return header.error();
+    copied_newest_ = *header;
+    copied_end_ = first_position(*header);
+    if (!scan_.attach(std::move(*file), *header)) return cannot("find memory for", path, ENOMEM);
+    while (!copied_end_.sealed) {
+        const FoundBatch found = scan_.batch_at(copied_end_.offset);
+        if (found.os_errno != 0 || found.verdict != BatchVerdict::valid ||
+            !continues(copied_end_, found.header)) {
+            break;
+        }
+        advance(copied_end_, found.header);
+    }
+    return check_join();
+}
+
+// What was copied must be a front part of what is there now.
+Result<void> BackupCore::check_join() const {
+    const std::uint64_t number = copied_newest_->segment_number;
+    if (copied_newest_->journal_id != parts_.front().header.journal_id) {
+        return not_a_copy("it is another journal");
+    }
+    if (number > parts_.back().number) {
+        return not_a_copy("it goes on where the source ends: somebody wrote to it");
+    }
+    if (number < parts_.front().number) {
+        if (number + 1 == parts_.front().number &&
+            parts_.front().header.previous.salt == copied_newest_->salt &&
+            parts_.front().header.previous.end_offset == copied_end_.offset) {
+            return {};
+        }
+        return make_error(ErrorCode::sequence_gone,
+                          "'" + source_ + "' begins at sequence " +
+                              std::to_string(parts_.front().header.first_sequence) +
+                              " by now, the backup in '" + destination_ + "' ends at " +
+                              std::to_string(copied_end_.sequence),
+                          "make a new backup in an empty directory");
+    }
+    const Part& part = parts_[number - parts_.front().number];
+    if (part.header.salt != copied_newest_->salt) {
+        return not_a_copy("segment " + std::to_string(number) + " is another one");
+    }
+    const bool is_sealed = number != parts_.back().number;
+    const bool is_longer = copied_end_.offset > part.end_offset;
+    const bool ends_apart =
+        copied_end_.offset == part.end_offset && copied_end_.last_checksum != part.last_checksum;
+    if ((is_longer && is_sealed) || ends_apart) {
+        return not_a_copy("segment " + std::to_string(number) + " ends elsewhere");
+    }
+    return {};
+}
+
+Result<void> BackupCore::copy_range(const Part& part,
+                                    const StoredFile& into,
+                                    std::uint64_t offset) {
+    bool by_kernel = true;
+    AlignedMemory memory;
+    while (offset < part.end_offset) {
+        const std::uint64_t left = part.end_offset - offset;
+        if (by_kernel) {
+            const IoOutcome outcome = files_.copy_range(
+                part.file.id(), into.id(), offset, std::min(left, kKernelCopyBytes));
+            if (outcome.ok() && outcome.value > 0) {
+                offset += outcome.value;
+                show_progress(outcome.value);
+                continue;
+            }
+            if (outcome.os_errno == ENOSPC || outcome.os_errno == EIO) {
+                return cannot("copy", part.path, outcome.os_errno);
+            }
+            by_kernel = false;  // not between these file systems
+            memory = AlignedMemory(kCopyBytes);
+            if (memory.bytes().empty()) return cannot("find memory for", part.path, ENOMEM);
+        }
+        const auto room = memory.bytes().first(std::min(left, kCopyBytes));
+        IoOutcome outcome = files_.read(part.file.id(), offset, room);
+        if (outcome.ok() && outcome.value == 0) outcome.os_errno = EIO;
+        if (!outcome.ok()) return cannot("read", part.path, outcome.os_errno);
+        const auto bytes = std::span<const std::byte>(room).first(outcome.value);
+        const IoOutcome written = files_.write(into.id(), offset, bytes);
+        if (!written.ok()) return cannot("write the copy of", part.path, written.os_errno);
+        offset += bytes.size();
+        show_progress(bytes.size());
+    }
+    return {};
+}
+
+Result<void> BackupCore::copy_whole(const Part& part) {
+    const std::string path = segment_path(destination_, part.number);
+    auto file = open_file(files_, aside(path), {.write = true, .create = true});
+    if (!file) return file.error();
+    // The last block gives the file its size; what is never written takes no room.
+    const std::vector<std::byte> blank(kBlockSizeBytes);
+    IoOutcome outcome =
+        files_.write(file->id(), part.header.segment_size_bytes - kBlockSizeBytes, blank);
+    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    if (auto copied = copy_range(part, *file, 0); !copied) return copied.error();
+    outcome = files_.sync(file->id());
+    if (outcome.ok()) outcome = files_.rename(aside(path), path);
+    if (outcome.ok()) outcome = files_.sync_directory(destination_);
+    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    ++report_.copied_segments;
+    return {};
+}
+
+// Behind the end of the copy's newest segment.
+Result<void> BackupCore::copy_rest(const Part& part) {
+    if (copied_end_.offset >= part.end_offset) {
+        ++report_.kept_segments;
+        return {};
+    }
+    const std::string path = segment_path(destination_, part.number);
+    auto file = open_file(files_, path, {.write = true});
+    if (!file) return file.error();
+    if (auto copied = copy_range(part, *file, copied_end_.offset); !copied) return copied.error();
+    const IoOutcome outcome = files_.sync(file->id());
+    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    ++report_.copied_segments;
+    return {};
+}
+
+// Best effort: an index is derived.
+void BackupCore::copy_index(const Part& part) {
+    const auto index = read_index(files_, index_path(source_, part.number), part.header);
+    if (!index) return;
+    write_index(
+        files_, index_path(destination_, part.number), encode_index(index->header, index->entries));
+}
+
+Result<void> BackupCore::write_super_of_copy() {
+    SuperBlock super{};
+    if (copied_super_) {
+        super = *copied_super_;
+    } else {
+        const std::string path = super_path(destination_);
+        auto file = open_file(files_, path, {.write = true, .create = true});
+        if (!file) return file.error();
+        const std::vector<std::byte> blank(2 * kBlockSizeBytes);
+        const IoOutcome outcome = files_.write(file->id(), 0, blank);
+        if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    }
+    ++super.generation;
+    super.journal_id = parts_.front().header.journal_id;
+    super.writer_epoch = parts_.back().header.writer_epoch;
+    super.oldest_segment_number =
+        copied_numbers_.empty() ? parts_.front().number : copied_numbers_.front();
+    super.newest_segment_number = parts_.back().number;
+    super.durable_sequence = report_.end_sequence;
+    super.flags = 0;
+    super.clean_end_offset = 0;
+    super.written_ns = parts_.back().header.created_ns;
+    if (auto written = write_super(files_, destination_, super); !written) return written.error();
+    const IoOutcome synced = files_.sync_directory(destination_);
+    if (!synced.ok()) return cannot("flush", destination_, synced.os_errno);
+    return {};
+}
+
+Result<BackupReport> BackupCore::run() {
+    if (auto looked = look_at_source(); !looked) return looked.error();
+    if (auto looked = look_at_destination(); !looked) return looked.error();
+    const std::uint64_t copied_newest = copied_newest_ ? copied_newest_->segment_number : 0;
+    for (const Part& part : parts_) {
+        if (part.number > copied_newest) total_bytes_ += part.end_offset;
+        if (part.number == copied_newest && part.end_offset > copied_end_.offset) {
+            total_bytes_ += part.end_offset - copied_end_.offset;
+        }
+    }
+    for (const Part& part : parts_) {
+        if (part.number < copied_newest) {
+            ++report_.kept_segments;
+            continue;
+        }
+        auto copied = part.number == copied_newest ? copy_rest(part) : copy_whole(part);
+        if (!copied) return copied.error();
+        if (part.number != parts_.back().number) copy_index(part);
+    }
+    const bool is_shorter =
+        parts_.back().number == copied_newest && parts_.back().end_sequence < copied_end_.sequence;
+    report_.end_sequence = is_shorter ? copied_end_.sequence : parts_.back().end_sequence;
+    report_.first_sequence = parts_.front().header.first_sequence;
+    if (auto written = write_super_of_copy(); !written) return written.error();
+    return report_;
+}
+
+}  // namespace tailrace::journal

@@ -1,0 +1,293 @@
+#include "record_all.hpp"
+
+#include "command.hpp"
+#include "journal_place.hpp"
+#include "stop_signal.hpp"
+#include "units.hpp"
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/bus/region.hpp>
+
+#include <system_error>
+
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+constexpr std::uint64_t kNsPerS = 1'000'000'000;
+constexpr std::uint64_t kTurnNs = 50 * kNsPerMs;
+constexpr std::uint64_t kLookEveryNs = 500 * kNsPerMs;
+constexpr std::uint64_t kFirstRetryNs = kNsPerS;
+constexpr std::uint64_t kLongestRetryNs = 60 * kNsPerS;
+
+// What a writer's thread tells the main thread, which alone prints.
+struct WriterNews {
+    bool started = false;
+    bool ended = false;
+    bool removed = false;  // the stream is gone
+    std::optional<Error> failure;
+    bridge::RecorderStatus status;
+    std::string backend;
+};
+
+// The journal writer of one stream, on a thread of its own.
+class StreamWriter {
+public:
+    StreamWriter(std::string stream, bridge::RecorderOptions options)
+        : stream_(std::move(stream)),
+          options_(std::move(options)),
+          thread_([this] { run(); }) {}
+    StreamWriter(const StreamWriter&) = delete;
+    StreamWriter& operator=(const StreamWriter&) = delete;
+    ~StreamWriter() { thread_.join(); }
+
+    [[nodiscard]] WriterNews news() {
+        const std::lock_guard lock(mutex_);
+        return news_;
+    }
+
+private:
+    template <typename Change>
+    void tell(const Change& change) {
+        const std::lock_guard lock(mutex_);
+        change(news_);
+    }
+
+    void run() {
+        auto failure = record();
+        tell([&](WriterNews& news) {
+            news.failure = std::move(failure);
+            news.ended = true;
+        });
+    }
+
+    std::optional<Error> record() {
+        auto recorder = bridge::Recorder::attach(stream_, options_);
+        if (!recorder) return recorder.error();
+        tell([&](WriterNews& news) {
+            news.started = true;
+            news.status = recorder->status();
+            news.backend = recorder->writer().io_backend_name();
+        });
+        std::uint64_t last_told_ns = monotonic_ns();
+        while (!stop_requested() && !recorder->stream_was_removed()) {
+            if (auto stepped = recorder->step(kTurnNs); !stepped) return stepped.error();
+            const std::uint64_t now_ns = monotonic_ns();
+            if (now_ns - last_told_ns < kTurnNs) continue;
+            last_told_ns = now_ns;
+            tell([&](WriterNews& news) { news.status = recorder->status(); });
+        }
+        auto closed = recorder->close();
+        tell([&](WriterNews& news) {
+            news.status = recorder->status();
+            news.removed = recorder->stream_was_removed();
+        });
+        if (!closed) return closed.error();
+        return std::nullopt;
+    }
+
+    std::string stream_;
+    bridge::RecorderOptions options_;
+    std::mutex mutex_;
+    WriterNews news_;
+    std::thread thread_;  // last: it uses all of the above
+};
+
+// What is known of one stream.
+struct StreamEntry {
+    std::unique_ptr<StreamWriter> writer;
+    bool start_told = false;
+    std::uint64_t next_try_ns = 0;
+    std::uint64_t retry_ns = kFirstRetryNs;
+    std::string last_failure;          // told once
+    std::optional<ErrorCode> failure;  // the stream is not recorded because of it
+    bridge::RecorderStatus status;
+    std::uint64_t shown_events = 0;
+    std::uint64_t shown_bytes = 0;
+};
+
+class RecordAll {
+public:
+    explicit RecordAll(const bridge::RecorderOptions& options) : options_(options) {}
+
+    Result<ExitCode> run();
+
+private:
+    void look_for_streams();
+    void start(const std::string& stream, const std::string& directory, StreamEntry& entry);
+    void listen();
+    void note_end(const std::string& stream, StreamEntry& entry, const WriterNews& news);
+    void show_status();
+    void print(const char* event, const std::string& stream, const StreamEntry& entry);
+    [[nodiscard]] ExitCode finish();
+
+    const bridge::RecorderOptions& options_;
+    std::map<std::string, StreamEntry> streams_;
+    std::uint64_t last_shown_ns_ = monotonic_ns();
+    std::uint64_t lost_events_ = 0;
+};
+
+void RecordAll::print(const char* event, const std::string& stream, const StreamEntry& entry) {
+    Json document;
+    document["event"] = event;
+    document["stream"] = stream;
+    document["journal"] = entry.status.journal_directory;
+    document["durable_seq"] = entry.status.durable_sequence;
+    document["unflushed_events"] = entry.status.next_sequence - entry.status.durable_sequence;
+    document["lost_events"] = entry.status.lost_events;
+    document["events"] = entry.status.writer.events;
+    out().write_json(document);
+    out().flush();
+}
+
+void RecordAll::start(const std::string& stream, const std::string& directory, StreamEntry& entry) {
+    bridge::RecorderOptions options = options_;
+    options.journal.directory = directory;
+    try {
+        entry.writer = std::make_unique<StreamWriter>(stream, options);
+        entry.start_told = false;
+    } catch (const std::system_error& failure) {
+        warn(fmt::format("'{}': no thread for its journal writer: {}", stream, failure.what()));
+        entry.next_try_ns = monotonic_ns() + kLongestRetryNs;
+    }
+}
+
+void RecordAll::look_for_streams() {
+    auto names = bus::Region::list(settings().directory);
+    if (!names) return;  // no directory yet: no stream yet
+    const std::uint64_t now_ns = monotonic_ns();
+    for (const std::string& name : *names) {
+        StreamEntry& entry = streams_[name];
+        if (entry.writer || now_ns < entry.next_try_ns) continue;
+        auto region = bus::Region::open(name, bus::RegionAccess::observe, settings().directory);
+        if (!region) continue;  // being made, of an earlier boot, or somebody else's
+        const std::string directory = journal_directory_of((*region)->header());
+        if (!directory.empty()) start(name, directory, entry);
+    }
+}
+
+void RecordAll::note_end(const std::string& stream, StreamEntry& entry, const WriterNews& news) {
+    entry.writer.reset();
+    lost_events_ += news.status.lost_events;
+    if (!news.failure) {
+        entry.failure.reset();
+        if (settings().json()) print("ended", stream, entry);
+        say(fmt::format("'{}': recorded {} events, durable below sequence {}; {}",
+                        stream,
+                        count_text(entry.status.writer.events),
+                        entry.status.durable_sequence,
+                        news.removed ? "the stream was removed" : "the journal is closed"));
+        return;
+    }
+    entry.failure = news.failure->code;
+    entry.next_try_ns = monotonic_ns() + entry.retry_ns;
+    entry.retry_ns = std::min(entry.retry_ns * 2, kLongestRetryNs);
+    if (news.failure->message == entry.last_failure) return;
+    entry.last_failure = news.failure->message;
+    warn(fmt::format("'{}': {}; it is tried again", stream, news.failure->message));
+    if (!news.failure->hint.empty()) warn("  try: " + news.failure->hint);
+    if (settings().json()) print("failed", stream, entry);
+}
+
+void RecordAll::listen() {
+    for (auto& [stream, entry] : streams_) {
+        if (!entry.writer) continue;
+        const WriterNews news = entry.writer->news();
+        entry.status = news.status;
+        if (news.started && !entry.start_told) {
+            entry.start_told = true;
+            entry.failure.reset();
+            entry.last_failure.clear();
+            entry.retry_ns = kFirstRetryNs;
+            entry.shown_events = entry.shown_bytes = 0;
+            if (settings().json()) print("started", stream, entry);
+            say(fmt::format("recording '{}' to {} from sequence {} ({})",
+                            stream,
+                            entry.status.journal_directory,
+                            entry.status.first_sequence,
+                            news.backend));
+        }
+        if (news.ended) note_end(stream, entry, news);
+    }
+}
+
+// With --json one object for each stream; on a terminal the sum, and whoever is in trouble.
+void RecordAll::show_status() {
+    const std::uint64_t now_ns = monotonic_ns();
+    if (now_ns - last_shown_ns_ < kNsPerS) return;
+    const double seconds = static_cast<double>(now_ns - last_shown_ns_) / 1e9;
+    last_shown_ns_ = now_ns;
+    std::uint64_t events = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t behind = 0;
+    std::size_t running = 0;
+    std::string trouble;
+    for (auto& [stream, entry] : streams_) {
+        if (entry.failure) trouble += " " + stream;
+        if (!entry.writer) continue;
+        ++running;
+        const auto& written = entry.status.writer;
+        events += written.events - std::min(written.events, entry.shown_events);
+        bytes += written.written_bytes - std::min(written.written_bytes, entry.shown_bytes);
+        behind += entry.status.next_sequence - entry.status.durable_sequence;
+        entry.shown_events = written.events;
+        entry.shown_bytes = written.written_bytes;
+        if (settings().json()) print("status", stream, entry);
+    }
+    if (settings().json()) return;
+    show_status_line(
+        fmt::format("{}  {}  {}/s  {} not yet flushed{}",
+                    counted(running, "stream"),
+                    rate_text(static_cast<double>(events) / seconds),
+                    size_text(static_cast<std::uint64_t>(static_cast<double>(bytes) / seconds)),
+                    count_text(behind),
+                    trouble.empty() ? "" : "  NOT RECORDED:" + trouble));
+}
+
+ExitCode RecordAll::finish() {
+    bool all_ended = false;
+    while (!all_ended) {  // ends: each writer closes its journal, or gives up at its deadline
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        listen();
+        all_ended = std::none_of(streams_.begin(), streams_.end(), [](const auto& stream) {
+            return stream.second.writer != nullptr;
+        });
+    }
+    for (const auto& [stream, entry] : streams_) {
+        if (entry.failure) return exit_code_of(*entry.failure);
+    }
+    return lost_events_ == 0 ? ExitCode::done : ExitCode::damage;
+}
+
+Result<ExitCode> RecordAll::run() {
+    say("recording every stream that has a journal");
+    std::uint64_t next_look_ns = 0;
+    while (!stop_requested()) {
+        if (monotonic_ns() >= next_look_ns) {
+            look_for_streams();
+            next_look_ns = monotonic_ns() + kLookEveryNs;
+        }
+        listen();
+        show_status();
+        sleep_until_ns(monotonic_ns() + kTurnNs);
+    }
+    return finish();
+}
+
+}  // namespace
+
+Result<ExitCode> record_all(const bridge::RecorderOptions& options) {
+    return RecordAll(options).run();
+}
+
+}  // namespace tailrace::tool
