@@ -3,6 +3,7 @@
 #   Boost::headers            base, bus, journal (Boost.Interprocess: mappings, names, permissions)
 #   PkgConfig::xxhash         base, bus, journal (checksums)
 #   PkgConfig::liburing       journal only, and there only src/uring_storage.*
+#   PkgConfig::libzstd        journal only, and there only src/compression.cpp; may be missing
 #   CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json     tools, tests, bench; never a library
 #   Catch2::Catch2WithMain    tests (linked by tailrace_add_test)
 #   benchmark::benchmark      bench (linked by tailrace_add_bench)
@@ -12,6 +13,7 @@ find_package(Threads REQUIRED)
 find_package(Boost 1.74 REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash>=0.8)
 pkg_check_modules(liburing REQUIRED IMPORTED_TARGET liburing>=2.3)
+pkg_check_modules(libzstd IMPORTED_TARGET libzstd>=1.4)
 
 if(TAILRACE_TOOLS OR TAILRACE_DEVELOPER)
     find_package(CLI11 2.1 REQUIRED)

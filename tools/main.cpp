@@ -19,7 +19,7 @@ namespace {
 using RegisterFunction = void (*)(CLI::App&);
 
 // In the order of --help: from a stream's birth to looking at its remains, then the machine.
-constexpr std::array<RegisterFunction, 16> kCommands = {
+constexpr std::array<RegisterFunction, 17> kCommands = {
     register_create,
     register_ls,
     register_rm,
@@ -32,6 +32,7 @@ constexpr std::array<RegisterFunction, 16> kCommands = {
     register_verify,
     register_repair,
     register_backup,
+    register_compress,
     register_doctor,
     register_sample,
     register_bench,

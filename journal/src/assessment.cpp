@@ -167,11 +167,11 @@ Result<void> Assessor::read_headers() {
         }
         const IoOutcome size = files_.size_bytes(file->id());
         if (!size.ok()) return os_error(size.os_errno, "cannot look at '" + path + "'");
-        if (size.value < header->segment_size_bytes) {
+        if (size.value < stored_file_bytes(*header)) {
             return make_error(ErrorCode::truncated,
                               "segment '" + path + "' has " + std::to_string(size.value) +
                                   " bytes, its header says " +
-                                  std::to_string(header->segment_size_bytes),
+                                  std::to_string(stored_file_bytes(*header)),
                               verify_hint());
         }
         if (auto fits = check_chain(*header, path); !fits) return fits.error();
@@ -245,7 +245,7 @@ Result<void> Assessor::judge(BatchScan& scan, const FoundBatch& stopped_by) {
                           "use the Tailrace that wrote it; 'tailrace --version' shows this one");
     }
     RecoveryReport& report = found_.report;
-    const BeyondEnd beyond = scan_beyond(files_, scan, found_.end.offset, kMaxSegmentSizeBytes);
+    const BeyondEnd beyond = scan_beyond(scan, found_.end.offset, kMaxSegmentSizeBytes);
     report.scanned_bytes += beyond.scanned_bytes;
     if (beyond.os_errno != 0) {
         return os_error(beyond.os_errno,

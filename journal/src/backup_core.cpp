@@ -115,8 +115,7 @@ Result<void> BackupCore::find_durable_end(Part& newest) {
         }
     }
     const BeyondEnd beyond =
-        writer_runs_ ? BeyondEnd{}
-                     : scan_beyond(files_, scan_, position.offset, kMaxSegmentSizeBytes);
+        writer_runs_ ? BeyondEnd{} : scan_beyond(scan_, position.offset, kMaxSegmentSizeBytes);
     if (std::max(durable, beyond.promised_sequence) > position.sequence) {
         return make_error(ErrorCode::corrupt,
                           "acknowledged events from " + std::to_string(position.sequence) +
@@ -216,8 +215,9 @@ Result<void> BackupCore::copy_range(const Part& part,
                                     std::uint64_t offset) {
     bool by_kernel = true;
     AlignedMemory memory;
-    while (offset < part.end_offset) {
-        const std::uint64_t left = part.end_offset - offset;
+    const std::uint64_t end_offset = part.copy_bytes();
+    while (offset < end_offset) {
+        const std::uint64_t left = end_offset - offset;
         if (by_kernel) {
             const IoOutcome outcome = files_.copy_range(
                 part.file.id(), into.id(), offset, std::min(left, kKernelCopyBytes));
@@ -253,7 +253,7 @@ Result<void> BackupCore::copy_whole(const Part& part) {
     // The last block gives the file its size; what is never written takes no room.
     const std::vector<std::byte> blank(kBlockSizeBytes);
     IoOutcome outcome =
-        files_.write(file->id(), part.header.segment_size_bytes - kBlockSizeBytes, blank);
+        files_.write(file->id(), stored_file_bytes(part.header) - kBlockSizeBytes, blank);
     if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
     if (auto copied = copy_range(part, *file, 0); !copied) return copied.error();
     outcome = files_.sync(file->id());
@@ -270,6 +270,7 @@ Result<void> BackupCore::copy_rest(const Part& part) {
         ++report_.kept_segments;
         return {};
     }
+    if (part.is_compressed()) return copy_whole(part);
     const std::string path = segment_path(destination_, part.number);
     auto file = open_file(files_, path, {.write = true});
     if (!file) return file.error();
@@ -321,7 +322,7 @@ Result<BackupReport> BackupCore::run() {
     if (auto looked = look_at_destination(); !looked) return looked.error();
     const std::uint64_t copied_newest = copied_newest_ ? copied_newest_->segment_number : 0;
     for (const Part& part : parts_) {
-        if (part.number > copied_newest) total_bytes_ += part.end_offset;
+        if (part.number > copied_newest) total_bytes_ += part.copy_bytes();
         if (part.number == copied_newest && part.end_offset > copied_end_.offset) {
             total_bytes_ += part.end_offset - copied_end_.offset;
         }

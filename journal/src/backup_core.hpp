@@ -47,6 +47,14 @@ private:
         std::uint64_t end_offset = 0;
         Sequence end_sequence = 0;
         std::uint64_t last_checksum = 0;
+
+        [[nodiscard]] bool is_compressed() const noexcept {
+            return (header.features_incompat & kFeatureCompressed) != 0;
+        }
+        // Of the file, from its beginning.
+        [[nodiscard]] std::uint64_t copy_bytes() const noexcept {
+            return is_compressed() ? header.stored_size_bytes : end_offset;
+        }
     };
 
     [[nodiscard]] Result<void> look_at_source();

@@ -16,7 +16,7 @@ constexpr std::uint64_t kHeaderLookBytes = 8 * kBlockSizeBytes;
 bool BatchScan::attach(StoredFile file, const SegmentHeader& header) noexcept {
     if (memory_.bytes().empty()) memory_ = AlignedMemory(kWindowBytes);
     if (memory_.bytes().empty()) return false;
-    file_ = std::move(file);
+    if (!content_.attach(std::move(file), header)) return false;
     segment_ = header;
     refresh();
     return true;
@@ -45,7 +45,7 @@ std::span<const std::byte> BatchScan::window_at(std::uint64_t offset,
         std::uint64_t want = std::clamp(ahead_bytes, size_bytes, kWindowBytes);
         if (offset >= segment_.segment_size_bytes) return {};
         want = std::min(want, segment_.segment_size_bytes - offset);
-        const IoOutcome outcome = files_->read(file_.id(), offset, memory_.bytes().first(want));
+        const IoOutcome outcome = content_.read(offset, memory_.bytes().first(want));
         window_offset_ = offset;
         window_size_bytes_ = outcome.ok() ? outcome.value : 0;
         read_bytes_ += window_size_bytes_;
@@ -94,10 +94,7 @@ FoundBatch BatchScan::batch_at(std::uint64_t offset) noexcept {
     return found;
 }
 
-BeyondEnd scan_beyond(FileStore& files,
-                      BatchScan& scan,
-                      std::uint64_t from,
-                      std::uint64_t at_most_bytes) noexcept {
+BeyondEnd scan_beyond(BatchScan& scan, std::uint64_t from, std::uint64_t at_most_bytes) noexcept {
     BeyondEnd beyond;
     beyond.data_end_offset = from;
     const AlignedMemory memory(kWindowBytes);
@@ -111,7 +108,7 @@ BeyondEnd scan_beyond(FileStore& files,
     std::uint64_t skip_to = from;  // inside a valid batch no other one begins
     for (std::uint64_t at = from; at < end; at += kWindowBytes) {
         const auto want = std::min(kWindowBytes, end - at);
-        const IoOutcome outcome = files.read(scan.file(), at, memory.bytes().first(want));
+        const IoOutcome outcome = scan.read(at, memory.bytes().first(want));
         if (!outcome.ok()) {
             beyond.os_errno = outcome.os_errno;
             return beyond;

@@ -7,6 +7,7 @@
 
 #include "aligned_memory.hpp"
 #include "batch_codec.hpp"
+#include "segment_content.hpp"
 #include "storage.hpp"
 
 #include <tailrace/base/result.hpp>
@@ -27,18 +28,23 @@ struct FoundBatch {
 
 class BatchScan {
 public:
-    explicit BatchScan(FileStore& files) noexcept : files_(&files) {}
+    explicit BatchScan(FileStore& files) noexcept : content_(files) {}
 
     // Takes over the file. False when there is no memory for the window.
     [[nodiscard]] bool attach(StoredFile file, const SegmentHeader& header) noexcept;
-    [[nodiscard]] bool is_attached() const noexcept { return file_.is_open(); }
+    [[nodiscard]] bool is_attached() const noexcept { return content_.is_attached(); }
     [[nodiscard]] const SegmentHeader& segment() const noexcept { return segment_; }
-    [[nodiscard]] FileId file() const noexcept { return file_.id(); }
+    [[nodiscard]] FileId file() const noexcept { return content_.file(); }
 
     // The batch that begins at `offset`, wholly checked.
     [[nodiscard]] FoundBatch batch_at(std::uint64_t offset) noexcept;
     // Its header alone.
     [[nodiscard]] FoundBatch header_at(std::uint64_t offset) noexcept;
+
+    // The bytes of the segment, as they stand in it.
+    [[nodiscard]] IoOutcome read(std::uint64_t offset, std::span<std::byte> into) noexcept {
+        return content_.read(offset, into);
+    }
 
     // The file may have changed: forgets what was read.
     void refresh() noexcept;
@@ -54,8 +60,7 @@ private:
                                                        int& os_errno) noexcept;
     [[nodiscard]] BatchPlace place_at(std::uint64_t offset) const noexcept;
 
-    FileStore* files_;
-    StoredFile file_;
+    SegmentContent content_;
     SegmentHeader segment_{};
     AlignedMemory memory_;
     std::uint64_t window_offset_ = 0;
@@ -77,8 +82,7 @@ struct BeyondEnd {
 };
 
 // Looks at every block of [from, from + at_most_bytes) of the segment.
-[[nodiscard]] BeyondEnd scan_beyond(FileStore& files,
-                                    BatchScan& scan,
+[[nodiscard]] BeyondEnd scan_beyond(BatchScan& scan,
                                     std::uint64_t from,
                                     std::uint64_t at_most_bytes) noexcept;
 

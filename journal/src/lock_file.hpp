@@ -10,6 +10,10 @@
 
 namespace tailrace::journal {
 
+// Of LOCK: the writer's byte, and that of whoever exchanges old segments beside it.
+inline constexpr std::uint64_t kWriterByte = 0;
+inline constexpr std::uint64_t kCompressorByte = 1;
+
 // Makes the file if need be. Error `busy` names the holder's pid.
 [[nodiscard]] Result<FileLock> lock_journal(const std::string& directory);
 

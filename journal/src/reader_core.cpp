@@ -182,7 +182,7 @@ Result<ReadKind> ReaderCore::judge_newest(const FoundBatch& stopped_by, bool& tr
     if (looked_behind_ || reading_.position.sealed) return ReadKind::end;
     looked_behind_ = true;
     const BeyondEnd beyond =
-        scan_beyond(files_, reading_.scan, reading_.position.offset, kPromiseReachBytes);
+        scan_beyond(reading_.scan, reading_.position.offset, kPromiseReachBytes);
     if (beyond.os_errno != 0) return read_error(beyond.os_errno);
     if (beyond.promised_sequence <= reading_.position.sequence) return ReadKind::end;
 

@@ -35,6 +35,8 @@ Result<RepairPlan> repair(const std::string& directory) noexcept {
     if (auto planned = plan_repair(directory); !planned) return planned.error();
     auto lock = lock_journal(directory);
     if (!lock) return lock.error();
+    auto compressor = FileLock::try_lock(lock_path(directory), kCompressorByte);
+    if (!compressor) return compressor.error();
     auto work = RepairPlanner(posix_files(), directory).run();
     if (!work) return work.error();
     if (auto done = RepairWorker(posix_files(), directory, *work).run(); !done) return done.error();

@@ -19,6 +19,19 @@ Error cannot(const char* what, const std::string& path, int os_errno) {
                     "the cause is gone");
 }
 
+// What a repaired segment is written with: its content as it is.
+SegmentHeader uncompressed(SegmentHeader header) {
+    if ((header.features_incompat & kFeatureCompressed) == 0) return header;
+    header.features_incompat &= ~kFeatureCompressed;
+    header.stored_size_bytes = 0;
+    header.content_end_offset = 0;
+    header.frame_count = 0;
+    header.frame_table_offset = 0;
+    header.frame_table_checksum = 0;
+    seal_segment_header(header);
+    return header;
+}
+
 }  // namespace
 
 std::string RepairWorker::kept(const std::string& path) const {
@@ -73,7 +86,7 @@ Result<void> RepairWorker::write_aside(const std::string& path, std::span<const 
     return {};
 }
 
-Result<void> RepairWorker::copy_range(const StoredFile& from,
+Result<void> RepairWorker::copy_range(SegmentContent& from,
                                       const StoredFile& into,
                                       const std::string& path,
                                       std::uint64_t offset,
@@ -82,7 +95,7 @@ Result<void> RepairWorker::copy_range(const StoredFile& from,
     if (memory.bytes().empty()) return cannot("find memory for", path, ENOMEM);
     while (offset < end_offset) {
         const auto part = memory.bytes().first(std::min(kCopyBytes, end_offset - offset));
-        IoOutcome outcome = files_.read(from.id(), offset, part);
+        IoOutcome outcome = from.read(offset, part);
         if (!outcome.ok()) return cannot("read", path, outcome.os_errno);
         const auto bytes = std::span<const std::byte>(part).first(outcome.value);
         if (!is_zero(bytes)) outcome = files_.write(into.id(), offset, bytes);
@@ -95,11 +108,13 @@ Result<void> RepairWorker::copy_range(const StoredFile& from,
 // Only what is sound and part of the log; the mends stand in the places of the rest.
 Result<void> RepairWorker::copy_content(const SegmentRepair& segment, const StoredFile& into) {
     std::uint64_t offset = kBlockSizeBytes;
-    StoredFile from;
+    SegmentContent from(files_);
     if (segment.keeps_content) {
         auto file = open_file(files_, segment.path, {});
         if (!file) return file.error();
-        from = std::move(*file);
+        if (!from.attach(std::move(*file), segment.header)) {
+            return cannot("find memory for", segment.path, ENOMEM);
+        }
     }
     const auto copy_up_to = [&](std::uint64_t end_offset) -> Result<void> {
         if (!segment.keeps_content || end_offset <= offset) return {};
@@ -126,7 +141,8 @@ Result<void> RepairWorker::make_segment(const SegmentRepair& segment) {
         files_.write(file->id(), segment.header.segment_size_bytes - kBlockSizeBytes, blank);
     if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
     if (auto copied = copy_content(segment, *file); !copied) return copied.error();
-    outcome = files_.write(file->id(), 0, std::as_bytes(std::span(&segment.header, 1)));
+    const SegmentHeader header = uncompressed(segment.header);
+    outcome = files_.write(file->id(), 0, std::as_bytes(std::span(&header, 1)));
     if (outcome.ok()) outcome = files_.sync(file->id());
     if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
     file->reset();
@@ -140,13 +156,15 @@ Result<void> RepairWorker::make_segment(const SegmentRepair& segment) {
 Result<void> RepairWorker::keep(const std::string& path) {
     IoOutcome outcome = files_.link(path, kept(path));
     if (!outcome.ok()) {
-        auto from = open_file(files_, path, {});
-        if (!from) return from.error();
+        auto file = open_file(files_, path, {});
+        if (!file) return file.error();
+        const IoOutcome size = files_.size_bytes(file->id());
+        if (!size.ok()) return cannot("look at", path, size.os_errno);
+        SegmentContent from(files_);
+        if (!from.attach(std::move(*file), {})) return cannot("find memory for", path, ENOMEM);
         auto into = open_file(files_, kept(path), {.write = true, .create = true});
         if (!into) return into.error();
-        const IoOutcome size = files_.size_bytes(from->id());
-        if (!size.ok()) return cannot("look at", path, size.os_errno);
-        if (auto copied = copy_range(*from, *into, path, 0, size.value); !copied) {
+        if (auto copied = copy_range(from, *into, path, 0, size.value); !copied) {
             return copied.error();
         }
         outcome = files_.sync(into->id());

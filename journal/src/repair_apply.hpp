@@ -28,7 +28,7 @@ private:
     [[nodiscard]] Result<void> write_note();
     [[nodiscard]] Result<void> make_segment(const SegmentRepair& segment);
     [[nodiscard]] Result<void> copy_content(const SegmentRepair& segment, const StoredFile& into);
-    [[nodiscard]] Result<void> copy_range(const StoredFile& from,
+    [[nodiscard]] Result<void> copy_range(SegmentContent& from,
                                           const StoredFile& into,
                                           const std::string& path,
                                           std::uint64_t offset,

@@ -131,7 +131,9 @@ Result<void> RepairPlanner::look_at_segment(SegmentRepair& segment) {
     if (!header) {
         if (header.error().code == ErrorCode::incompatible) return header.error();
         segment.keeps_content = true;  // behind a header that is lost they may be whole
-        return {};
+        header = header_copy(*file, segment);
+        if (!header) return {};
+        segment.header_from_copy = true;
     }
     const bool is_ours =
         header->segment_number == segment.number &&
@@ -143,6 +145,24 @@ Result<void> RepairPlanner::look_at_segment(SegmentRepair& segment) {
     segment.found = *header;
     if (!donor_) donor_ = *header;
     return {};
+}
+
+// A compressed segment ends with a copy of its header.
+Result<SegmentHeader> RepairPlanner::header_copy(const StoredFile& file,
+                                                 const SegmentRepair& segment) {
+    std::array<std::byte, kBlockSizeBytes> block{};
+    if (segment.file_size_bytes < 2 * kBlockSizeBytes) {
+        return make_error(ErrorCode::truncated, "'" + segment.path + "' holds no copy");
+    }
+    const IoOutcome outcome =
+        files_.read(file.id(), segment.file_size_bytes - kBlockSizeBytes, block);
+    if (!outcome.ok()) return os_error(outcome.os_errno, "cannot read '" + segment.path + "'");
+    auto header =
+        decode_segment_header(std::span(block).first(outcome.value), segment.path, Access::writing);
+    if (header && stored_file_bytes(*header) != segment.file_size_bytes) {
+        return make_error(ErrorCode::corrupt, "'" + segment.path + "' holds no copy");
+    }
+    return header;
 }
 
 // A sound header that doesn't fit its neighbours is of another journal or another time. Which of
@@ -406,7 +426,7 @@ Result<void> RepairPlanner::walk(SegmentRepair& segment,
         if (bound == nullptr) {
             // In the newest segment what nobody promised is no loss: the log ends here.
             const BeyondEnd beyond =
-                scan_beyond(files_, scan_, position_.offset, segment.header.segment_size_bytes);
+                scan_beyond(scan_, position_.offset, segment.header.segment_size_bytes);
             known_end = std::max(known_end, beyond.promised_sequence);
             if (known_end <= position_.sequence) break;
         }
@@ -433,20 +453,27 @@ Result<void> RepairPlanner::examine(std::size_t nth) {
     segment.is_bounded = follows(nth);
     if (segment.found) {
         segment.header = *segment.found;
+        if (segment.header_from_copy) {
+            add_step(RepairKind::rebuild_header,
+                     segment,
+                     "the header of '" + segment.path +
+                         "' can't be believed: the copy at the end of the file takes its place");
+            work_.plan.steps.back().end_offset = kBlockSizeBytes;
+        }
     } else if (segment.has_file && segment.keeps_content) {
         rebuild_header(nth);
     } else {
         make_placeholder(nth);
     }
     if (!segment.keeps_content) return {};
-    if (segment.file_size_bytes < segment.header.segment_size_bytes) {
+    if (segment.file_size_bytes < stored_file_bytes(segment.header)) {
         add_step(RepairKind::restore_size,
                  segment,
                  "'" + segment.path + "' has " + std::to_string(segment.file_size_bytes) +
-                     " bytes instead of " + std::to_string(segment.header.segment_size_bytes) +
+                     " bytes instead of " + std::to_string(stored_file_bytes(segment.header)) +
                      ": it gets its size back, filled with zeroes");
         work_.plan.steps.back().offset = segment.file_size_bytes;
-        work_.plan.steps.back().end_offset = segment.header.segment_size_bytes;
+        work_.plan.steps.back().end_offset = stored_file_bytes(segment.header);
     }
     auto file = open_file(files_, segment.path, {});
     if (!file) return file.error();

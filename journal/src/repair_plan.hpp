@@ -39,10 +39,11 @@ struct SegmentRepair {
     std::vector<Mend> mends;
     LogPosition end;  // behind its last batch
     bool needs_index = false;
+    bool header_from_copy = false;  // of a compressed segment, whose own header is damaged
 
     [[nodiscard]] bool needs_file() const noexcept {
-        return !found || !keeps_content || !mends.empty() ||
-               file_size_bytes < header.segment_size_bytes;
+        return !found || !keeps_content || !mends.empty() || header_from_copy ||
+               file_size_bytes < stored_file_bytes(header);
     }
 };
 
@@ -64,6 +65,8 @@ public:
 private:
     [[nodiscard]] Result<void> look();
     [[nodiscard]] Result<void> look_at_segment(SegmentRepair& segment);
+    [[nodiscard]] Result<SegmentHeader> header_copy(const StoredFile& file,
+                                                    const SegmentRepair& segment);
     [[nodiscard]] Result<void> find_strangers();
     [[nodiscard]] Result<void> examine(std::size_t nth);
     void rebuild_header(std::size_t nth);

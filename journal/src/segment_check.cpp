@@ -85,7 +85,7 @@ void SegmentCheck::check_newest_end(const FoundBatch& stopped_by) {
         return;
     }
     const BeyondEnd beyond =
-        scan_beyond(files_, scan_, position_.offset, segment_->header->segment_size_bytes);
+        scan_beyond(scan_, position_.offset, segment_->header->segment_size_bytes);
     report_.read_bytes += beyond.scanned_bytes;
     const Sequence promised = std::max(
         {beyond.promised_sequence, segment_->header->durable_sequence, promised_sequence_});
@@ -190,13 +190,13 @@ VerifyReport SegmentCheck::run(const SegmentCandidate& segment,
     const std::uint64_t read_before = scan_.read_bytes();
     report_.first_sequence = position_.sequence;
     report_.end_sequence = position_.sequence;
-    if (segment.size_bytes < segment.header->segment_size_bytes) {
+    if (segment.size_bytes < stored_file_bytes(*segment.header)) {
         add(FindingKind::truncated_segment,
             position_.sequence,
             bound != nullptr ? std::max(position_.sequence, bound->end_sequence)
                              : position_.sequence,
             "'" + segment.path + "' has " + std::to_string(segment.size_bytes) +
-                " bytes, its header says " + std::to_string(segment.header->segment_size_bytes));
+                " bytes, its header says " + std::to_string(stored_file_bytes(*segment.header)));
     }
     auto file = open_leased(files_, segment.path);
     was_gone_ = !file && file.error().code == ErrorCode::not_found;

@@ -1,5 +1,7 @@
 #include "segment_codec.hpp"
 
+#include "compression.hpp"
+
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/checksum.hpp>
 
@@ -78,6 +80,19 @@ Result<Block> decode_block(std::span<const std::byte> bytes,
     return block;
 }
 
+bool has_sane_frames(const SegmentHeader& header) noexcept {
+    if ((header.features_incompat & kFeatureCompressed) == 0) return true;
+    const std::uint64_t content = header.content_end_offset - kBlockSizeBytes;
+    const std::uint64_t table = header.frame_count * sizeof(FrameEntry);
+    return header.content_end_offset > kBlockSizeBytes &&
+           header.content_end_offset <= header.segment_size_bytes &&
+           header.frame_count == (content + kFrameSizeBytes - 1) / kFrameSizeBytes &&
+           header.stored_size_bytes <= kMaxSegmentSizeBytes &&
+           header.frame_table_offset >= kBlockSizeBytes &&
+           header.frame_table_offset <= header.stored_size_bytes &&
+           table <= header.stored_size_bytes - header.frame_table_offset;
+}
+
 bool is_sane(const SegmentHeader& header) noexcept {
     const std::uint32_t alignment = header.event_alignment_bytes;
     return header.header_size_bytes == kBlockSizeBytes &&
@@ -87,7 +102,7 @@ bool is_sane(const SegmentHeader& header) noexcept {
            header.segment_size_bytes % kBlockSizeBytes == 0 &&
            header.stream_name_bytes <= kMaxStreamNameBytes &&
            header.durable_sequence <= header.first_sequence &&
-           header.previous.segment_number == header.segment_number - 1;
+           header.previous.segment_number == header.segment_number - 1 && has_sane_frames(header);
 }
 
 }  // namespace
@@ -117,6 +132,11 @@ Result<SegmentHeader> decode_segment_header(std::span<const std::byte> block,
         return make_error(ErrorCode::corrupt,
                           "the header of '" + path + "' contradicts itself",
                           verify_hint(path));
+    }
+    if (header && (header->features_incompat & kFeatureCompressed) != 0 && !has_compression()) {
+        return make_error(ErrorCode::unsupported,
+                          "'" + path + "' is compressed, and this Tailrace was built without zstd",
+                          "install libzstd-dev and build again");
     }
     return header;
 }

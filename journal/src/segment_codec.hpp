@@ -22,6 +22,12 @@ enum class Access : std::uint8_t {
 void seal_segment_header(SegmentHeader& header) noexcept;
 void seal_super(SuperBlock& super) noexcept;
 
+// What the file of a segment must have.
+[[nodiscard]] constexpr std::uint64_t stored_file_bytes(const SegmentHeader& header) noexcept {
+    return (header.features_incompat & kFeatureCompressed) != 0 ? header.stored_size_bytes
+                                                                : header.segment_size_bytes;
+}
+
 // Errors: `truncated`, `not_tailrace`, `incompatible`, `corrupt`.
 [[nodiscard]] Result<SegmentHeader> decode_segment_header(std::span<const std::byte> block,
                                                           const std::string& path,

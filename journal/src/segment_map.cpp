@@ -84,11 +84,11 @@ Result<OpenSegment> SegmentMap::open(std::uint64_t segment_number) {
     }
     const IoOutcome size = files_->size_bytes(segment.file.id());
     if (!size.ok()) return os_error(size.os_errno, "cannot look at '" + segment.path + "'");
-    if (size.value < header->segment_size_bytes) {
+    if (size.value < stored_file_bytes(*header)) {
         return make_error(ErrorCode::truncated,
                           "segment '" + segment.path + "' has " + std::to_string(size.value) +
                               " bytes, its header says " +
-                              std::to_string(header->segment_size_bytes),
+                              std::to_string(stored_file_bytes(*header)),
                           "'tailrace verify " + directory_ + "' lists all damage");
     }
     return segment;

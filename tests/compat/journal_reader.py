@@ -11,6 +11,9 @@ them is wrong.
 
 import argparse
 import base64
+import ctypes
+import ctypes.util
+import functools
 import json
 import os
 import re
@@ -27,7 +30,8 @@ INDEX_MAGIC = b"TRIDX\0\0\1"
 MAX_BATCH = 1 << 20
 SEAL, MARKER, GAP_BEFORE, CLEAN_CLOSE, MENDED = 1, 2, 4, 8, 16
 KNOWN_FLAGS = SEAL | MARKER | GAP_BEFORE | CLEAN_CLOSE | MENDED
-FEATURE_MENDED = 1
+FEATURE_MENDED, FEATURE_COMPRESSED = 1, 2
+FRAME = 1 << 20
 TOMBSTONE, PUBLISH_TIME, EVENT_TIME, PUBLISHER_ID, KEY = 1, 2, 4, 8, 16
 MASK = (1 << 64) - 1
 
@@ -54,6 +58,20 @@ def word(data, offset):
 
 def checksum(data, seed):
     return xxhash.xxh3_64_intdigest(data, seed=seed & MASK)
+
+
+def decompress(data, size):
+    """By the distribution's libzstd, since the standard library has none."""
+    name = ctypes.util.find_library("zstd")
+    if not name:
+        raise Refused("a compressed segment needs libzstd, which is not installed")
+    library = ctypes.CDLL(name)
+    library.ZSTD_decompress.restype = ctypes.c_size_t
+    library.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t] * 2
+    room = ctypes.create_string_buffer(size)
+    if library.ZSTD_decompress(room, size, data, len(data)) != size:
+        return bytes(size)
+    return room.raw
 
 
 def align_up(value, alignment):
@@ -175,7 +193,7 @@ class Segment:
         self.path = path
         self.file = open(path, "rb")  # pylint: disable=consider-using-with
         block = self.file.read(BLOCK)
-        check_block(block, SEGMENT_MAGIC, path, FEATURE_MENDED)
+        check_block(block, SEGMENT_MAGIC, path, FEATURE_MENDED | FEATURE_COMPRESSED)
         self.journal_id = block[48:64]
         (self.number, self.salt, self.first_sequence, self.durable, self.epoch,
          self.size) = words(block, 64, 6)
@@ -189,13 +207,45 @@ class Segment:
         self.chain = word(block, 320) if word(block, 24) & FEATURE_MENDED else self.checksum
         if block_size != BLOCK or self.alignment not in (16, 64) or self.size % BLOCK != 0:
             raise Refused(f"the header of '{path}' contradicts itself")
-        if os.fstat(self.file.fileno()).st_size < self.size:
+        self.frames = None
+        stored_size = self.size
+        if word(block, 24) & FEATURE_COMPRESSED:
+            stored_size, self.content_end, count, table_offset, table_checksum = words(
+                block, 328, 5)
+            self.file.seek(table_offset)
+            table = self.file.read(24 * count)
+            if checksum(table, self.salt) != table_checksum:
+                raise Refused(f"the table of frames of '{path}' is damaged")
+            self.frames = [words(table, 24 * nth, 3) for nth in range(count)]
+        if os.fstat(self.file.fileno()).st_size < stored_size:
             raise Refused(f"'{path}' is shorter than its header says")
         self.end = None
 
     def read(self, offset, size):
+        """Bytes of the segment; of a compressed one, as they were before."""
+        if self.frames is None:
+            self.file.seek(offset)
+            return self.file.read(size)
+        data = b""
+        while len(data) < size and offset + len(data) < self.size:
+            nth, begin = divmod(offset + len(data) - BLOCK, FRAME)
+            if nth >= len(self.frames):
+                return data + bytes(size - len(data))
+            data += self.frame(nth)[begin:begin + size - len(data)]
+            if begin >= len(self.frame(nth)):
+                return data + bytes(size - len(data))
+        return data
+
+    @functools.lru_cache(maxsize=4)  # pylint: disable=method-cache-max-size-none
+    def frame(self, nth):
+        offset, size, expected = self.frames[nth]
+        begin = BLOCK + nth * FRAME
         self.file.seek(offset)
-        return self.file.read(size)
+        stored = self.file.read(size)
+        whole = min(FRAME, self.content_end - begin)
+        if checksum(stored, self.salt ^ begin) != expected:
+            return bytes(whole)  # no batch stands in zeroes
+        return decompress(stored, whole)
 
     def header_at(self, offset):
         """(batch, why not): the batch header that stands there, its body not looked at."""

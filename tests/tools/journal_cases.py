@@ -286,6 +286,31 @@ class Look(Case):
         self.assertEqual([(one["gap_first_seq"], one["gap_events"]) for one in lines], [(0, 3)])
         self.assertIn("nothing to repair", self.ok("repair", "s", "--apply").text)
 
+    def test_compress_makes_sealed_segments_smaller_and_nothing_else(self):
+        if self.run_any("compress", "s").code == 1:
+            self.skipTest("this build has no zstd")
+        self.assertIn("nothing to compress", self.ok("compress", "s").text)
+        self.ok("pub", "s", "the same again and again", "-n", "5000")
+        self.record_all()
+        self.record_all()
+        before = self.ok("replay", "s", "--speed", "max", "--format", "digest").text
+        report = self.ok("compress", "s", "--level", "6", "--json").json
+        self.assertGreaterEqual(report["compressed_segments"], 1)
+        self.assertLess(report["stored_bytes"], report["raw_bytes"])
+        self.assertEqual(self.ok("replay", "s", "--speed", "max", "--format", "digest").text,
+                         before)
+        self.ok("verify", "s")
+        self.assertEqual(self.payloads("replay", "s", "--speed", "max", "--from", "4000",
+                                       "-n", "1"), ["the same again and again"])
+        # The header of a compressed segment stands twice.
+        self.patch(self.segments_of()[1], 100, b"?")
+        self.assertEqual(self.run_any("verify", "s").code, 3)
+        self.assertIn("no event is lost", self.ok("repair", "s", "--apply").text)
+        self.assertEqual(self.ok("replay", "s", "--speed", "max", "--format", "digest").text,
+                         before)
+        self.refused(2, "compress", "s", "--level", "77")
+        self.refused(4, "compress", "nobody", names=["nobody"])
+
     def test_verify_says_the_same_with_any_number_of_jobs(self):
         alone = self.ok("verify", "s", "--jobs", "1", "--json").json
         self.assertEqual(self.ok("verify", "s", "-j", "7", "--json").json, alone)

@@ -26,7 +26,9 @@ inline constexpr std::uint64_t kFeatureMended = 1U << 0;
 
 // A set bit that isn't known here: incompat refuses, ro_compat allows reading only, compat means
 // nothing.
-inline constexpr std::uint64_t kKnownIncompatFeatures = kFeatureMended;
+// Its content stands in compressed frames; set with kFeatureMended.
+inline constexpr std::uint64_t kFeatureCompressed = 1U << 1;
+inline constexpr std::uint64_t kKnownIncompatFeatures = kFeatureMended | kFeatureCompressed;
 inline constexpr std::uint64_t kKnownReadOnlyCompatFeatures = 0;
 
 // SegmentHeader::features_compat. Recycled: the file held an earlier segment, so that what was
@@ -91,7 +93,13 @@ struct SegmentHeader {
     std::uint64_t
         oldest_segment_number;      // with kSegmentNamesOldest: as in SUPER, for when that is lost
     std::uint64_t mended_checksum;  // with kFeatureMended: what its first batch chains to
-    std::array<std::byte, 3768> reserved;  // zero
+    // With kFeatureCompressed, else zero.
+    std::uint64_t stored_size_bytes;   // of the file
+    std::uint64_t content_end_offset;  // where the log ends in the segment
+    std::uint64_t frame_count;
+    std::uint64_t frame_table_offset;      // in the file
+    std::uint64_t frame_table_checksum;    // XXH3-64 of the table, seed salt
+    std::array<std::byte, 3728> reserved;  // zero
 };
 static_assert(sizeof(SegmentHeader) == kBlockSizeBytes);
 static_assert(std::is_trivially_copyable_v<SegmentHeader> &&
@@ -114,7 +122,9 @@ static_assert(offsetof(SegmentHeader, stream_name_bytes) == 176);
 static_assert(offsetof(SegmentHeader, stream_name) == 184);
 static_assert(offsetof(SegmentHeader, oldest_segment_number) == 312);
 static_assert(offsetof(SegmentHeader, mended_checksum) == 320);
-static_assert(offsetof(SegmentHeader, reserved) == 328);
+static_assert(offsetof(SegmentHeader, stored_size_bytes) == 328);
+static_assert(offsetof(SegmentHeader, frame_table_checksum) == 360);
+static_assert(offsetof(SegmentHeader, reserved) == 368);
 
 // BatchHeader::flags.
 inline constexpr std::uint16_t kBatchSeal = 1U << 0;    // the last batch of its segment; no events
@@ -233,5 +243,14 @@ struct IndexEntry {
     std::uint64_t offset;
 };
 static_assert(sizeof(IndexEntry) == 24 && std::is_trivially_copyable_v<IndexEntry>);
+
+// One frame of a compressed segment: the content of kFrameSizeBytes from 4096 + nth * that on.
+inline constexpr std::uint64_t kFrameSizeBytes = 1U << 20;
+struct FrameEntry {
+    std::uint64_t offset;  // in the file
+    std::uint64_t stored_bytes;
+    std::uint64_t checksum;  // XXH3-64 of the stored bytes, seed salt xor offset in the segment
+};
+static_assert(sizeof(FrameEntry) == 24 && std::is_trivially_copyable_v<FrameEntry>);
 
 }  // namespace tailrace::journal

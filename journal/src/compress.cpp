@@ -1,0 +1,219 @@
+#include "batch_scan.hpp"
+#include "compression.hpp"
+#include "lease.hpp"
+#include "lock_file.hpp"
+#include "posix_files.hpp"
+#include "segment_directory.hpp"
+
+#include <tailrace/base/checksum.hpp>
+#include <tailrace/base/file_lock.hpp>
+#include <tailrace/journal/compress.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+namespace tailrace::journal {
+
+namespace {
+
+Error cannot(const char* what, const std::string& path, int os_errno) {
+    return os_error(os_errno,
+                    std::string("compress cannot ") + what + " '" + path + "'",
+                    "the journal is as it was; 'df' shows the room");
+}
+
+class Compressor {
+public:
+    Compressor(FileStore& files, std::string directory, const CompressOptions& options)
+        : files_(files),
+          directory_(std::move(directory)),
+          options_(options),
+          scan_(files),
+          raw_(kFrameSizeBytes),
+          stored_(align_up(compressed_bound_bytes(kFrameSizeBytes), kBlockSizeBytes)) {}
+
+    [[nodiscard]] Result<CompressReport> run();
+
+private:
+    [[nodiscard]] Result<void> look();
+    [[nodiscard]] Result<void> compress_segment(const SegmentHeader& header,
+                                                const PreviousSegment& end);
+    [[nodiscard]] Result<void> check_content(const std::string& path, const PreviousSegment& end);
+    [[nodiscard]] Result<std::uint64_t> write_frames(const StoredFile& into,
+                                                     const std::string& path,
+                                                     std::vector<FrameEntry>& table,
+                                                     std::uint64_t end_offset);
+
+    FileStore& files_;
+    std::string directory_;
+    const CompressOptions& options_;
+    BatchScan scan_;
+    AlignedMemory raw_;
+    AlignedMemory stored_;
+    std::vector<SegmentHeader> headers_;
+    CompressReport report_;
+    std::uint64_t total_bytes_ = 0;
+    std::uint64_t copied_so_far_bytes_ = 0;
+};
+
+Result<void> Compressor::look() {
+    auto listing = list_journal(files_, directory_);
+    if (!listing) return listing.error();
+    disown_below(*listing, oldest_in_super(files_, directory_));
+    for (const std::uint64_t number : listing->segment_numbers) {
+        const std::string path = segment_path(directory_, number);
+        auto file = open_file(files_, path, {});
+        if (!file) return file.error();
+        auto header = read_segment_header(files_, *file, path, Access::writing);
+        if (!header) return header.error();
+        headers_.push_back(*header);
+    }
+    for (std::size_t nth = 0; nth + 1 < headers_.size(); ++nth)
+        total_bytes_ += headers_[nth + 1].previous.end_offset;
+    return {};
+}
+
+// Only what is whole is compressed: a copy must not hide where damage was.
+Result<void> Compressor::check_content(const std::string& path, const PreviousSegment& end) {
+    LogPosition position = first_position(scan_.segment());
+    while (position.offset < end.end_offset) {
+        const FoundBatch found = scan_.batch_at(position.offset);
+        if (found.os_errno != 0) return cannot("read", path, found.os_errno);
+        if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) {
+            return make_error(ErrorCode::corrupt,
+                              "'" + path + "' is damaged at " + std::to_string(position.offset) +
+                                  ", so it is not compressed",
+                              "'tailrace repair " + directory_ + "' shows what can be done");
+        }
+        advance(position, found.header);
+    }
+    return {};
+}
+
+Result<std::uint64_t> Compressor::write_frames(const StoredFile& into,
+                                               const std::string& path,
+                                               std::vector<FrameEntry>& table,
+                                               std::uint64_t end_offset) {
+    std::uint64_t at = kBlockSizeBytes;
+    for (std::uint64_t offset = kBlockSizeBytes; offset < end_offset; offset += kFrameSizeBytes) {
+        const auto raw = raw_.bytes().first(std::min(kFrameSizeBytes, end_offset - offset));
+        const IoOutcome outcome = scan_.read(offset, raw);
+        if (!outcome.ok() || outcome.value != raw.size()) {
+            return cannot("read", path, outcome.ok() ? EIO : outcome.os_errno);
+        }
+        const std::size_t size = compress_frame(raw, stored_.bytes(), options_.level);
+        if (size == 0) return cannot("compress", path, ENOMEM);
+        const auto stored = std::span<const std::byte>(stored_.bytes()).first(size);
+        const IoOutcome written = files_.write(into.id(), at, stored);
+        if (!written.ok()) return cannot("write", path, written.os_errno);
+        table.push_back({at, size, checksum64(stored, scan_.segment().salt ^ offset)});
+        at += size;
+        copied_so_far_bytes_ += raw.size();
+        if (options_.progress)
+            options_.progress(std::min(copied_so_far_bytes_, total_bytes_), total_bytes_);
+    }
+    return at;
+}
+
+// Crash story: the compressed file is made aside and flushed; the rename exchanges one whole
+// segment for another one that reads the same.
+Result<void> Compressor::compress_segment(const SegmentHeader& header, const PreviousSegment& end) {
+    const std::string path = segment_path(directory_, header.segment_number);
+    auto from = open_leased(files_, path);
+    if (!from) return from.error();
+    if (!scan_.attach(std::move(*from), header)) return cannot("find memory for", path, ENOMEM);
+    if (auto checked = check_content(path, end); !checked) return checked.error();
+
+    const std::string aside = path + ".copying";
+    auto file = open_file(files_, aside, {.write = true, .create = true});
+    if (!file) return file.error();
+    std::vector<FrameEntry> table;
+    auto table_at = write_frames(*file, aside, table, end.end_offset);
+    if (!table_at) return table_at.error();
+    const auto table_bytes = std::as_bytes(std::span(table));
+
+    SegmentHeader compressed = header;
+    compressed.features_incompat |= kFeatureMended | kFeatureCompressed;
+    compressed.mended_checksum = first_position(header).last_checksum;
+    compressed.stored_size_bytes = *table_at + table_bytes.size() + kBlockSizeBytes;
+    compressed.frame_count = table.size();
+    compressed.frame_table_offset = *table_at;
+    compressed.frame_table_checksum = checksum64(table_bytes, header.salt);
+    compressed.content_end_offset = end.end_offset;
+    seal_segment_header(compressed);
+    if (compressed.stored_size_bytes >= end.end_offset) {
+        ++report_.kept_segments;
+        (void)files_.remove(aside);
+        return {};
+    }
+    IoOutcome outcome = files_.write(file->id(), *table_at, table_bytes);
+    // Twice: a header that is lost would cost the whole segment.
+    const auto header_bytes = std::as_bytes(std::span(&compressed, 1));
+    if (outcome.ok()) {
+        outcome =
+            files_.write(file->id(), compressed.stored_size_bytes - kBlockSizeBytes, header_bytes);
+    }
+    if (outcome.ok()) outcome = files_.write(file->id(), 0, header_bytes);
+    if (outcome.ok()) outcome = files_.sync(file->id());
+    if (outcome.ok()) outcome = files_.rename(aside, path);
+    if (outcome.ok()) outcome = files_.sync_directory(directory_);
+    if (!outcome.ok()) return cannot("write", aside, outcome.os_errno);
+    ++report_.compressed_segments;
+    report_.raw_bytes += end.end_offset;
+    report_.stored_bytes += compressed.stored_size_bytes;
+    return {};
+}
+
+Result<CompressReport> Compressor::run() {
+    if (raw_.bytes().empty() || stored_.bytes().empty()) {
+        return cannot("find memory for", directory_, ENOMEM);
+    }
+    if (auto looked = look(); !looked) return looked.error();
+    for (std::size_t nth = 0; nth < headers_.size(); ++nth) {
+        const bool is_newest = nth + 1 == headers_.size();
+        const bool is_done = (headers_[nth].features_incompat & kFeatureCompressed) != 0;
+        const bool is_empty =
+            !is_newest && headers_[nth + 1].previous.end_offset <= kBlockSizeBytes;
+        if (is_newest || is_done || is_empty) {
+            ++report_.kept_segments;
+            continue;
+        }
+        auto done = compress_segment(headers_[nth], headers_[nth + 1].previous);
+        if (!done) return done.error();
+    }
+    return report_;
+}
+
+}  // namespace
+
+bool can_compress() noexcept {
+    return has_compression();
+}
+
+Result<CompressReport> compress(const std::string& directory,
+                                const CompressOptions& options) noexcept {
+    if (!has_compression()) {
+        return make_error(
+            ErrorCode::unsupported,
+            "this Tailrace was built without zstd, so it can't compress '" + directory + "'",
+            "install libzstd-dev and build again");
+    }
+    auto listing = list_journal(posix_files(), directory);
+    if (!listing) return listing.error();
+    if (listing->segment_numbers.empty()) {
+        return make_error(ErrorCode::not_found,
+                          "there is no journal in '" + directory + "'",
+                          "'tailrace record' makes one");
+    }
+    auto lock = FileLock::try_lock(lock_path(directory), kCompressorByte);
+    if (!lock && lock.error().code == ErrorCode::busy) {
+        return make_error(ErrorCode::busy,
+                          "the journal '" + directory + "' is being compressed already",
+                          "wait until that is done");
+    }
+    if (!lock) return lock.error();
+    return Compressor(posix_files(), directory, options).run();
+}
+
+}  // namespace tailrace::journal

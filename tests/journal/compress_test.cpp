@@ -1,0 +1,179 @@
+// Compress: a compressed segment reads, seeks, verifies, repairs and is backed up like the one that
+// it was.
+
+#include "journal_fixture.hpp"
+
+#include <tailrace/journal/backup.hpp>
+#include <tailrace/journal/compress.hpp>
+#include <tailrace/journal/repair.hpp>
+#include <tailrace/journal/verify.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <map>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr Sequence kEnd = 700;
+
+// Three segments of more than two frames and the newest, of events that compress well.
+void write_segments(const std::string& directory) {
+    auto options = small_options(directory);
+    options.segment_size_bytes = 4 * kMiB;
+    EventShape shape;
+    shape.payload_bytes = 13'000;
+    shape.step_ns = 10;
+    for (Sequence segment = 0; segment < 4; ++segment) {
+        std::vector<EventRun> runs;
+        const std::uint64_t batches = segment == 3 ? 7 : 21;
+        for (Sequence batch = 0; batch < batches; ++batch) {
+            const Sequence first = segment * 210 + batch * 10;
+            shape.first_time_ns = 5000 + first * 10;
+            EventRun run = make_events(first, 10, shape);
+            runs.push_back(run);
+        }
+        TAILRACE_CHECK(write_journal(options, runs, Ending::closed));
+    }
+}
+
+bool skip_without_zstd() {
+    if (can_compress()) return false;
+    WARN("SKIPPED: built without zstd");
+    return true;
+}
+
+void check_whole(const std::string& directory) {
+    const auto report = verify(directory);
+    REQUIRE(report);
+    for (const Finding& finding : report->findings)
+        FAIL_CHECK(finding.text);
+    const ReadBack read = read_all(directory);
+    INFO(read.error.message);
+    CHECK(is_dense(read, 0, kEnd));
+    CHECK(read.wrong_payloads == 0);
+}
+
+}  // namespace
+
+TEST_CASE("compress: a compressed journal is the same to everybody who reads it",
+          "[journal][compress]") {
+    if (skip_without_zstd()) return;
+    const TempDirectory temp;
+    write_segments(temp.journal());
+    auto old_reader = Reader::open(temp.journal());
+    REQUIRE(old_reader);
+    const auto before = verify(temp.journal());
+    std::uint64_t last_done = 0;
+    std::uint64_t total = 1;
+    const auto report = compress(temp.journal(), {.level = 3, .progress = [&](auto done, auto all) {
+                                                      last_done = done;
+                                                      total = all;
+                                                  }});
+    INFO((report ? "" : report.error().message));
+    REQUIRE(report);
+    CHECK(report->compressed_segments == 3);
+    CHECK(report->kept_segments == 1);
+    CHECK(report->stored_bytes < report->raw_bytes);
+    CHECK(std::filesystem::file_size(segment_named(temp.journal(), 1)) < 4 * kMiB);
+    CHECK(last_done <= total);
+    check_whole(temp.journal());
+    CHECK(verify(temp.journal())->event_count == before->event_count);
+    CHECK(verify(temp.journal())->batch_count == before->batch_count);
+    // Who had a segment open reads on in the old file.
+    CHECK(is_dense(read_all(*old_reader), 0, kEnd));
+
+    auto reader = Reader::open(temp.journal());
+    for (Sequence sequence = 0; sequence < kEnd; sequence += 37) {
+        REQUIRE(reader->seek_sequence(sequence));
+        CHECK(reader->next()->event->sequence() == sequence);
+        REQUIRE(reader->seek_time(5000 + sequence * 10));
+        CHECK(reader->next()->event->sequence() == sequence);
+    }
+    CHECK(compress(temp.journal())->compressed_segments == 0);
+    CHECK(repair(temp.journal())->steps.empty());
+
+    auto options = small_options(temp.journal());
+    REQUIRE(write_journal(options, {make_events(kEnd, 5)}, Ending::closed));
+    CHECK(is_dense(read_all(temp.journal()), 0, kEnd + 5));
+    CHECK(compress(temp.journal())->compressed_segments == 1);
+    CHECK(is_dense(read_all(temp.journal()), 0, kEnd + 5));
+}
+
+TEST_CASE("compress: damage in a compressed segment is found, has its range, and is repaired",
+          "[journal][compress]") {
+    if (skip_without_zstd()) return;
+    const TempDirectory temp;
+    write_segments(temp.journal());
+    REQUIRE(compress(temp.journal()));
+    const std::string segment = segment_named(temp.journal(), 2);
+    SECTION("in a frame") {
+        flip_bit(segment, 2 * kBlockSizeBytes);
+    }
+    SECTION("in the table of frames") {
+        flip_bit(segment, std::filesystem::file_size(segment) - kBlockSizeBytes - 5);
+    }
+    const auto report = verify(temp.journal());
+    REQUIRE(report);
+    REQUIRE_FALSE(report->is_sound());
+    const Finding& finding = report->findings.front();
+    CHECK(finding.segment_number == 2);
+    CHECK(finding.first_sequence >= 210);
+    CHECK(finding.end_sequence <= 420);
+    CHECK(read_all(temp.journal()).error.code == ErrorCode::corrupt);
+    const auto done = repair(temp.journal());
+    INFO((done ? "" : done.error().message));
+    REQUIRE(done);
+    CHECK(done->lost_events > 0);
+    CHECK(done->lost_events <= 210);
+    CHECK(verify(temp.journal())->findings.empty());
+    const ReadBack read = read_all(temp.journal());
+    CHECK_FALSE(read.failed);
+    CHECK(read.sequences.size() == kEnd - done->lost_events);
+}
+
+TEST_CASE("compress: a cut file, and a damaged segment, are refused", "[journal][compress]") {
+    if (skip_without_zstd()) return;
+    const TempDirectory temp;
+    write_segments(temp.journal());
+    const std::string segment = segment_named(temp.journal(), 2);
+    SECTION("damaged before") {
+        flip_bit(segment, batch_offsets(segment)[3] + 200);
+        CHECK(compress(temp.journal()).error().code == ErrorCode::corrupt);
+        CHECK(std::filesystem::file_size(segment) == 4 * kMiB);
+    }
+    SECTION("cut afterwards") {
+        REQUIRE(compress(temp.journal()));
+        std::filesystem::resize_file(segment, std::filesystem::file_size(segment) - 1);
+        CHECK(read_all(temp.journal()).error.code == ErrorCode::truncated);
+        CHECK_FALSE(verify(temp.journal())->is_sound());
+    }
+    CHECK(compress(temp.path()).error().code == ErrorCode::not_found);
+}
+
+TEST_CASE("compress: a backup takes compressed segments as they are", "[journal][compress]") {
+    if (skip_without_zstd()) return;
+    const TempDirectory temp;
+    const std::string copy = temp.path() + "/copy";
+    write_segments(temp.journal());
+    SECTION("from the start") {
+        REQUIRE(compress(temp.journal()));
+        REQUIRE(backup(temp.journal(), copy));
+        CHECK(std::filesystem::file_size(segment_named(copy, 2)) ==
+              std::filesystem::file_size(segment_named(temp.journal(), 2)));
+    }
+    SECTION("onto one that has them uncompressed") {
+        REQUIRE(backup(temp.journal(), copy));
+        REQUIRE(compress(temp.journal()));
+        REQUIRE(backup(temp.journal(), copy));
+    }
+    SECTION("compressed in the copy alone") {
+        REQUIRE(backup(temp.journal(), copy));
+        REQUIRE(compress(copy));
+        REQUIRE(backup(temp.journal(), copy));
+    }
+    check_whole(copy);
+}
+
+}  // namespace tailrace::journal
