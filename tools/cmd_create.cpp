@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "journal_flags.hpp"
 #include "journal_place.hpp"
 #include "units.hpp"
 
@@ -25,6 +26,7 @@ struct CreateFlags {
     std::string publish_time = "event";
     CLI::Option* journal = nullptr;
     std::string journal_directory;
+    JournalFlags writing;
     std::string mode = "0660";
     bool if_not_exists = false;
 };
@@ -113,6 +115,29 @@ Result<void> fit_journal(bus::StreamOptions& options) {
     return {};
 }
 
+// What is said about how the journal is written, before a stream is made for it.
+Result<journal::JournalSettings> said_settings(const CreateFlags& flags) {
+    auto said = flags.writing.settings();
+    if (!said) return said.error();
+    if (!said->is_empty() && flags.journal->count() == 0) {
+        return make_error(ErrorCode::invalid_argument,
+                          "--sync, --retain-bytes, --retain-age and --segment-size are for a "
+                          "journal, and this stream has none",
+                          "add --journal");
+    }
+    if (auto fine = journal::check_settings(*said); !fine) return fine.error();
+    return said;
+}
+
+// It is kept with the journal, for whoever records; what is not said now stays as it was.
+Result<void> keep_settings(const std::string& directory, const journal::JournalSettings& said) {
+    if (said.is_empty() || directory.empty()) return {};
+    auto kept = journal::load_settings(directory);
+    if (!kept) return kept.error();
+    kept->put(said);
+    return journal::save_settings(directory, *kept);
+}
+
 Result<ExitCode> run_create(CreateFlags& flags) {
     if (auto allowed = allow_only_text_and_json("create"); !allowed) return allowed.error();
     // In `create --journal NAME` the word is meant as the stream's name: one is needed.
@@ -140,11 +165,15 @@ Result<ExitCode> run_create(CreateFlags& flags) {
         if (!next) return next.error();
         options.first_sequence = *next;
     }
+    auto said = said_settings(flags);
+    if (!said) return said.error();
     auto created = bus::Region::create(flags.stream, options, settings().directory);
     const bool was_there = !created && created.error().code == ErrorCode::already_exists;
     if (!created && !(was_there && flags.if_not_exists)) return created.error();
     auto region = bus::Region::open(flags.stream, bus::RegionAccess::observe, settings().directory);
     if (!region) return region.error();
+    auto kept = keep_settings(journal_directory_of((*region)->header()), *said);
+    if (!kept) return kept.error();
     print_created(**region, !was_there);
     return ExitCode::done;
 }
@@ -177,6 +206,7 @@ void register_create(CLI::App& app) {
                                          flags->journal_directory,
                                          "Keep a journal: in DIR, or in --journal-dir/STREAM");
     flags->journal->expected(0, 1)->type_name("[DIR]");
+    flags->writing.add_to(*command);
     command
         ->add_option("--publish-time",
                      flags->publish_time,

@@ -3,6 +3,7 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "holder_text.hpp"
+#include "journal_place.hpp"
 #include "reader_state.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
@@ -41,6 +42,7 @@ struct Row {
     ReaderPicture picture;
     ReaderState state = ReaderState::ok;
     std::optional<double> trend_per_s;  // how fast it falls behind; negative: it catches up
+    std::string journal_directory = {};
 };
 
 // The readers of the last look, and when that was.
@@ -139,7 +141,8 @@ std::vector<Row> rows_of(const std::string& stream,
                        journal.durable_sequence,
                        journal.lag,
                        journal.lost_events,
-                       std::max(0.0, room)};
+                       std::max(0.0, room),
+                       journal.state};
         rows.push_back(std::move(row));
     }
     return rows;
@@ -169,6 +172,7 @@ Result<Look> look(const LagFlags& flags, History& history) {
         }
         const bus::StreamStatus status = bus::read_status(*region);
         for (Row& row : rows_of(stream, status, (*region)->capacity_bytes())) {
+            row.journal_directory = journal_directory_of((*region)->header());
             if (flags.reader.empty() || flags.reader == row.reader)
                 found.rows.push_back(std::move(row));
         }
@@ -181,6 +185,33 @@ Result<Look> look(const LagFlags& flags, History& history) {
         judge(row, history, now_ns);
     history.at_ns = now_ns;
     return found;
+}
+
+// What helps a journal whose disk is full.
+std::string hint_of(const Row& row) {
+    const bool is_short =
+        row.state == ReaderState::low_space || row.state == ReaderState::disk_full;
+    if (!is_short) return {};
+    return fmt::format(
+        "free some room (df {}), or keep less: tailrace create {} --if-not-exists "
+        "--journal --retain-bytes SIZE, and start the recorder anew",
+        row.journal_directory,
+        row.stream);
+}
+
+// On stderr, what can be done about it.
+void explain(const std::vector<Row>& rows) {
+    for (const Row& row : rows) {
+        if (const std::string hint = hint_of(row); !hint.empty()) {
+            warn(fmt::format("{}/{}: {}; {}",
+                             row.stream,
+                             row.reader,
+                             row.state == ReaderState::disk_full
+                                 ? "the disk is full, and publishers are held back"
+                                 : "there is no room for the next segment",
+                             hint));
+        }
+    }
 }
 
 std::string age_text(const Row& row) {
@@ -254,6 +285,7 @@ void print_json(const Look& found) {
         reader["room_ratio"] = picture.room_ratio;
         if (row.trend_per_s) reader["trend_events_per_s"] = *row.trend_per_s;
         reader["state"] = reader_state_name(row.state);
+        if (const std::string hint = hint_of(row); !hint.empty()) reader["hint"] = hint;
         document["readers"].push_back(std::move(reader));
     }
     document["holders"] = found.holders_json;
@@ -338,6 +370,7 @@ Result<ExitCode> run_lag(LagFlags& flags) {
         say("no readers are attached, and there is no journal");
     } else {
         print_table(*found, false);
+        explain(found->rows);
     }
     out().flush();
     if (flags.limit && exceeds(found->rows, *flags.limit)) return ExitCode::limit_exceeded;

@@ -325,13 +325,12 @@ Result<ExitCode> run_pub(PubFlags& flags) {
     if (!region) return region.error();
     auto source = source_of(flags, (*region)->header().max_payload_bytes);
     if (!source) return source.error();
-    if (flags.durable && !bus::has_journal_writer(**region)) {
-        return make_error(
-            ErrorCode::no_writer,
-            fmt::format("no journal writer runs for stream '{}', so nothing would become "
-                        "durable; nothing was published",
-                        flags.stream),
-            fmt::format("tailrace record {}", flags.stream));
+    if (flags.durable) {
+        if (auto checked = bus::check_durable(**region); !checked) {
+            Error error = checked.error();
+            error.message += "; nothing was published";
+            return error;
+        }
     }
     auto publisher = bus::Publisher::attach(*region, options);
     if (!publisher) return publisher.error();

@@ -3,6 +3,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "journal_flags.hpp"
 #include "journal_place.hpp"
 #include "record_all.hpp"
 #include "stop_signal.hpp"
@@ -24,34 +25,16 @@ constexpr std::uint64_t kNsPerS = 1'000'000'000;
 struct RecordFlags {
     std::string stream;
     std::string directory;
-    journal::JournalOptions journal;
-    std::string sync = "group";
+    JournalFlags writing;
     std::string backend = "auto";
     bool buffered = false;
     std::string journal_lag = "gate";
     bool all = false;
 };
 
-Result<void> set_sync(journal::JournalOptions& options, const std::string& text) {
-    constexpr std::string_view kInterval = "interval=";
-    if (text == "group") return {};
-    if (text == "none") {
-        options.sync_policy = journal::SyncPolicy::none;
-        return {};
-    }
-    if (text.starts_with(kInterval)) {
-        auto interval_ns = parse_duration_ns(std::string_view(text).substr(kInterval.size()));
-        if (!interval_ns) return interval_ns.error();
-        options.sync_policy = journal::SyncPolicy::interval;
-        options.sync_interval_ns = *interval_ns;
-        return {};
-    }
-    return make_error(ErrorCode::invalid_argument,
-                      fmt::format("--sync '{}' is not a policy", text),
-                      "--sync group (always), interval=5ms, or none");
-}
-
-void print_start(const RecordFlags& flags, const bridge::Recorder& recorder) {
+void print_start(const RecordFlags& flags,
+                 const bridge::Recorder& recorder,
+                 const std::string& sync) {
     const bridge::RecorderStatus status = recorder.status();
     const journal::Writer& writer = recorder.writer();
     if (settings().json()) {
@@ -62,6 +45,7 @@ void print_start(const RecordFlags& flags, const bridge::Recorder& recorder) {
         document["first_seq"] = status.first_sequence;
         document["backend"] = writer.io_backend_name();
         document["backend_reason"] = writer.io_backend_reason();
+        document["sync"] = sync;
         document["durable_write"] = journal::durable_write_name(writer.durable_write());
         document["durable_write_reason"] = writer.durable_write_reason();
         out().write_json(document);
@@ -75,6 +59,22 @@ void print_start(const RecordFlags& flags, const bridge::Recorder& recorder) {
     say(fmt::format("backend {}: {}", writer.io_backend_name(), writer.io_backend_reason()));
     if (!writer.durable_write_reason().empty())
         say(fmt::format("durable writes: {}", writer.durable_write_reason()));
+}
+
+// Of what is written, how much is events: the rest is headers and padding.
+double fill_ratio(const journal::WriterStatistics& writer) {
+    if (writer.written_bytes == 0) return 1.0;
+    return static_cast<double>(writer.event_bytes) / static_cast<double>(writer.written_bytes);
+}
+
+void add_figures(Json& document, const journal::WriterStatistics& writer) {
+    document["segments"] = writer.segments;
+    document["flushes"] = writer.flushes;
+    document["fill_ratio"] = fill_ratio(writer);
+    document["recycled_segments"] = writer.recycled_segments;
+    document["unlinked_segments"] = writer.unlinked_segments;
+    document["leased_segments"] = writer.leased_segments;
+    document["leased_bytes"] = writer.leased_bytes;
 }
 
 // The line that a terminal shows, once a second; one object per line with --json.
@@ -108,7 +108,7 @@ private:
             document["durable_seq"] = status.durable_sequence;
             document["unflushed_events"] = behind;
             document["lost_events"] = status.lost_events;
-            document["segments"] = status.writer.segments;
+            add_figures(document, status.writer);
             out().write_json(document);
             out().flush();
             return;
@@ -140,6 +140,7 @@ void print_end(const RecordFlags& flags, const bridge::RecorderStatus& status, b
         document["durable_seq"] = status.durable_sequence;
         document["events"] = status.writer.events;
         document["lost_events"] = status.lost_events;
+        add_figures(document, status.writer);
         document["clean"] = clean;
         out().write_json(document);
         return;
@@ -161,15 +162,15 @@ Result<ExitCode> run_record(RecordFlags& flags) {
                           "tailrace ls");
     }
     bridge::RecorderOptions options;
-    options.journal = flags.journal;
     options.bus_directory = settings().directory;
     options.lag = flags.journal_lag == "drop" ? bridge::JournalLag::drop : bridge::JournalLag::gate;
-    if (auto set = set_sync(options.journal, flags.sync); !set) return set.error();
     options.journal.io_backend = flags.backend == "uring"    ? journal::IoBackend::uring
                                  : flags.backend == "pwrite" ? journal::IoBackend::pwrite
                                                              : journal::IoBackend::automatic;
     if (flags.buffered) options.journal.direct_io = journal::DirectIo::off;
-    if (flags.all) return record_all(options);
+    auto said = flags.writing.settings();
+    if (!said) return said.error();
+    if (flags.all) return record_all(options, *said);
     if (!flags.directory.empty()) {
         options.journal.directory = absolute_path(flags.directory);
     } else {
@@ -181,9 +182,16 @@ Result<ExitCode> run_record(RecordFlags& flags) {
             options.journal.directory = usual_journal_directory(flags.stream);
         }
     }
+    // What the journal's settings say, unless it is said otherwise for this time.
+    auto kept = journal::load_settings(options.journal.directory);
+    if (!kept) return kept.error();
+    kept->put(*said);
+    if (auto fine = journal::check_settings(*kept); !fine) return fine.error();
+    kept->apply_to(options.journal);
     auto recorder = bridge::Recorder::attach(flags.stream, options);
     if (!recorder) return recorder.error();
-    print_start(flags, *recorder);
+    print_start(
+        flags, *recorder, sync_text(options.journal.sync_policy, options.journal.sync_interval_ns));
     StatusReport report(flags);
     constexpr std::uint64_t kStepNs = 50 * kNsPerMs;
     while (!stop_requested() && !recorder->stream_was_removed()) {
@@ -220,15 +228,7 @@ void register_record(CLI::App& app) {
                      "Its directory (default: what create --journal said)")
         ->type_name("DIR")
         ->excludes(all);
-    command
-        ->add_option(
-            "--sync", flags->sync, "When to flush: group (always, the default), interval=5ms, none")
-        ->type_name("POLICY");
-    add_parsed(*command,
-               "--segment",
-               flags->journal.segment_size_bytes,
-               parse_size_bytes,
-               "Size of a segment (default 256MiB)");
+    flags->writing.add_to(*command);
     command->add_option("--backend", flags->backend, "auto, uring or pwrite")
         ->check(CLI::IsMember({"auto", "uring", "pwrite"}))
         ->capture_default_str();

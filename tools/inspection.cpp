@@ -1,6 +1,7 @@
 #include "inspection.hpp"
 
 #include "command.hpp"
+#include "journal_flags.hpp"
 #include "journal_place.hpp"
 #include "units.hpp"
 
@@ -21,6 +22,8 @@ std::string_view publish_time_name(bus::PublishTime publish_time) {
 }
 
 std::string_view journal_state_name(const bus::JournalStatus& journal) {
+    if (journal.is_alive && journal.state == bus::JournalState::low_space) return "low on space";
+    if (journal.is_alive && journal.state == bus::JournalState::no_space) return "disk full";
     if (journal.is_alive) return "running";
     if (journal.state == bus::JournalState::failed) return "failed";
     return journal.state == bus::JournalState::none ? "none yet" : "stopped";
@@ -278,7 +281,59 @@ Json segment_json(const journal::SegmentSummary& segment) {
     document["max_time_ns"] = ns_string(segment.max_time_ns);
     document["writer_epoch"] = segment.writer_epoch;
     document["has_index"] = segment.has_index;
+    document["recycled"] = segment.is_recycled;
+    document["leased"] = segment.is_leased;
     return document;
+}
+
+std::uint64_t leased_count(const journal::JournalSummary& summary) {
+    std::uint64_t count = 0;
+    for (const journal::SegmentSummary& segment : summary.segments)
+        count += segment.is_leased ? 1U : 0U;
+    return count;
+}
+
+Json settings_json(const journal::JournalSettings& kept) {
+    journal::JournalOptions options;
+    kept.apply_to(options);
+    const auto limit = [](std::uint64_t value) {
+        return value == 0 ? Json() : Json(value);
+    };
+    Json document;
+    document["sync"] = sync_text(options.sync_policy, options.sync_interval_ns);
+    document["retain_bytes"] = limit(options.retain_size_bytes);
+    document["retain_age_ns"] =
+        options.retain_age_ns == 0 ? Json() : Json(ns_string(options.retain_age_ns));
+    document["segment_bytes"] = options.segment_size_bytes;
+    return document;
+}
+
+std::string settings_text(const journal::JournalSummary& summary) {
+    if (!summary.settings_refusal.empty()) return summary.settings_refusal;
+    journal::JournalOptions options;
+    summary.settings.apply_to(options);
+    std::string text = fmt::format("sync {}   segments of {}",
+                                   sync_text(options.sync_policy, options.sync_interval_ns),
+                                   size_text(options.segment_size_bytes));
+    if (options.retain_size_bytes != 0) {
+        text += fmt::format("   at most {}", size_text(options.retain_size_bytes));
+    }
+    if (options.retain_age_ns != 0) {
+        text += fmt::format("   for {}", duration_text(options.retain_age_ns));
+    }
+    const bool keeps_all = options.retain_size_bytes == 0 && options.retain_age_ns == 0;
+    return keeps_all ? text + "   everything is kept" : text;
+}
+
+// What readers hold, and what only they still hold.
+std::string lease_text(const journal::JournalSummary& summary) {
+    std::string text = counted(leased_count(summary), "segment") + " being read";
+    if (summary.retired_segments != 0) {
+        text += fmt::format("; {} given up ({}), kept only for readers",
+                            counted(summary.retired_segments, "segment"),
+                            size_text(summary.retired_bytes));
+    }
+    return text;
 }
 
 void journal_json(const journal::JournalSummary& summary, bool with_segments) {
@@ -298,6 +353,13 @@ void journal_json(const journal::JournalSummary& summary, bool with_segments) {
     document["used_bytes"] = summary.used_bytes;
     document["allocated_bytes"] = summary.allocated_bytes;
     document["segment_count"] = summary.segments.size();
+    document["oldest_segment"] = summary.oldest_segment_number;
+    document["spare"] = journal::spare_state_name(summary.spare);
+    document["spare_bytes"] = summary.spare_bytes;
+    document["leased_segments"] = leased_count(summary);
+    document["retired_segments"] = summary.retired_segments;
+    document["retired_bytes"] = summary.retired_bytes;
+    document["settings"] = settings_json(summary.settings);
     if (with_segments) {
         document["segments"] = Json::array();
         for (const auto& segment : summary.segments) {
@@ -314,7 +376,7 @@ std::string closing_text(const journal::JournalSummary& summary) {
 }
 
 void print_segments(const std::vector<journal::SegmentSummary>& segments) {
-    Table table({">SEGMENT", "STATE", ">FIRST", ">END", ">USED", ">FILE", "CREATED"});
+    Table table({">SEGMENT", "STATE", ">FIRST", ">END", ">USED", ">FILE", "CREATED", "NOTE"});
     for (const journal::SegmentSummary& segment : segments) {
         const bool damaged = segment.state == journal::SegmentState::damaged;
         table.add({std::to_string(segment.segment_number),
@@ -323,7 +385,8 @@ void print_segments(const std::vector<journal::SegmentSummary>& segments) {
                    damaged ? "?" : count_text(segment.end_sequence),
                    size_text(segment.used_bytes),
                    size_text(segment.size_bytes),
-                   damaged ? "?" : time_text(segment.created_ns)});
+                   damaged ? "?" : time_text(segment.created_ns),
+                   segment.is_leased ? "leased" : ""});
         if (damaged) table.colour(1, Colour::red);
     }
     out().write(table.text());
@@ -351,6 +414,14 @@ void journal_text(const journal::JournalSummary& summary, bool with_segments) {
                      size_text(summary.used_bytes),
                      size_text(summary.allocated_bytes),
                      counted(summary.segments.size(), "segment")));
+    line("spare",
+         summary.spare == journal::SpareState::none
+             ? "none"
+             : fmt::format("{}, {}",
+                           journal::spare_state_name(summary.spare),
+                           size_text(summary.spare_bytes)));
+    line("leases", lease_text(summary));
+    line("settings", settings_text(summary));
     if (with_segments) print_segments(summary.segments);
 }
 

@@ -21,18 +21,25 @@ std::string_view reader_state_name(ReaderState state) noexcept {
             return "STOPPED";
         case ReaderState::overrun:
             return "OVERRUN";
+        case ReaderState::low_space:
+            return "LOW-SPACE";
+        case ReaderState::disk_full:
+            return "DISK-FULL";
     }
     return "UNKNOWN";
 }
 
 Colour reader_state_colour(ReaderState state) noexcept {
     if (state == ReaderState::ok) return Colour::green;
-    return state == ReaderState::lagging ? Colour::yellow : Colour::red;
+    const bool is_warning = state == ReaderState::lagging || state == ReaderState::low_space;
+    return is_warning ? Colour::yellow : Colour::red;
 }
 
 ReaderState reader_state(const ReaderPicture& now,
                          const std::optional<ReaderPicture>& before) noexcept {
     if (!now.is_alive) return ReaderState::stopped;
+    if (now.journal == bus::JournalState::no_space) return ReaderState::disk_full;
+    if (now.journal == bus::JournalState::low_space) return ReaderState::low_space;
     const bool loses = before && now.lost_events > before->lost_events;
     if (loses || now.room_ratio <= 0.0) return ReaderState::overrun;
     if (now.lag.events == 0) return ReaderState::ok;

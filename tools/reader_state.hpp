@@ -5,6 +5,8 @@
 //     STALLED   behind, and it hasn't moved between two looks (only --watch can tell)
 //     STOPPED   its process has ended
 //     OVERRUN   events were lost to it (skip), or what it wants has left the ring
+//     LOW-SPACE the journal's disk has no room behind what is being filled
+//     DISK-FULL that is full too
 // Pure functions.
 #pragma once
 
@@ -18,7 +20,15 @@
 
 namespace tailrace::tool {
 
-enum class ReaderState : std::uint8_t { ok, lagging, stalled, stopped, overrun };
+enum class ReaderState : std::uint8_t {
+    ok,
+    lagging,
+    stalled,
+    stopped,
+    overrun,
+    low_space,
+    disk_full
+};
 
 [[nodiscard]] std::string_view reader_state_name(ReaderState state) noexcept;
 [[nodiscard]] Colour reader_state_colour(ReaderState state) noexcept;
@@ -30,6 +40,7 @@ struct ReaderPicture {
     bus::Lag lag;
     std::uint64_t lost_events = 0;
     double room_ratio = 1.0;
+    bus::JournalState journal = bus::JournalState::none;  // for the journal's row
 };
 
 // `before`: the same reader some time ago, if it was seen.

@@ -43,9 +43,12 @@ struct WriterNews {
 // The journal writer of one stream, on a thread of its own.
 class StreamWriter {
 public:
-    StreamWriter(std::string stream, bridge::RecorderOptions options)
+    StreamWriter(std::string stream,
+                 bridge::RecorderOptions options,
+                 journal::JournalSettings said)
         : stream_(std::move(stream)),
           options_(std::move(options)),
+          said_(said),
           thread_([this] { run(); }) {}
     StreamWriter(const StreamWriter&) = delete;
     StreamWriter& operator=(const StreamWriter&) = delete;
@@ -72,6 +75,11 @@ private:
     }
 
     std::optional<Error> record() {
+        // What the journal's settings say, unless it is said otherwise for all streams.
+        auto kept = journal::load_settings(options_.journal.directory);
+        if (!kept) return kept.error();
+        kept->put(said_);
+        kept->apply_to(options_.journal);
         auto recorder = bridge::Recorder::attach(stream_, options_);
         if (!recorder) return recorder.error();
         tell([&](WriterNews& news) {
@@ -98,6 +106,7 @@ private:
 
     std::string stream_;
     bridge::RecorderOptions options_;
+    journal::JournalSettings said_;
     std::mutex mutex_;
     WriterNews news_;
     std::thread thread_;  // last: it uses all of the above
@@ -118,7 +127,9 @@ struct StreamEntry {
 
 class RecordAll {
 public:
-    explicit RecordAll(const bridge::RecorderOptions& options) : options_(options) {}
+    RecordAll(const bridge::RecorderOptions& options, const journal::JournalSettings& said)
+        : options_(options),
+          said_(said) {}
 
     Result<ExitCode> run();
 
@@ -132,6 +143,7 @@ private:
     [[nodiscard]] ExitCode finish();
 
     const bridge::RecorderOptions& options_;
+    const journal::JournalSettings& said_;
     std::map<std::string, StreamEntry> streams_;
     std::uint64_t last_shown_ns_ = monotonic_ns();
     std::uint64_t lost_events_ = 0;
@@ -154,7 +166,7 @@ void RecordAll::start(const std::string& stream, const std::string& directory, S
     bridge::RecorderOptions options = options_;
     options.journal.directory = directory;
     try {
-        entry.writer = std::make_unique<StreamWriter>(stream, options);
+        entry.writer = std::make_unique<StreamWriter>(stream, options, said_);
         entry.start_told = false;
     } catch (const std::system_error& failure) {
         warn(fmt::format("'{}': no thread for its journal writer: {}", stream, failure.what()));
@@ -286,8 +298,9 @@ Result<ExitCode> RecordAll::run() {
 
 }  // namespace
 
-Result<ExitCode> record_all(const bridge::RecorderOptions& options) {
-    return RecordAll(options).run();
+Result<ExitCode> record_all(const bridge::RecorderOptions& options,
+                            const journal::JournalSettings& said) {
+    return RecordAll(options, said).run();
 }
 
 }  // namespace tailrace::tool

@@ -10,10 +10,13 @@
 
 #include <tailrace/base/result.hpp>
 #include <tailrace/bridge/recorder.hpp>
+#include <tailrace/journal/settings.hpp>
 
 namespace tailrace::tool {
 
-// `options` are those of every stream; its directory and name are filled in for each.
-[[nodiscard]] Result<ExitCode> record_all(const bridge::RecorderOptions& options);
+// `options` are those of every stream; its directory and name are filled in for each. Each journal's
+// own settings count, where `said` doesn't say otherwise for all of them.
+[[nodiscard]] Result<ExitCode> record_all(const bridge::RecorderOptions& options,
+                                          const journal::JournalSettings& said);
 
 }  // namespace tailrace::tool

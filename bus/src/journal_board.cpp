@@ -12,6 +12,37 @@ namespace {
 // A waiter looks up this often, since a writer that is killed wakes nobody.
 constexpr std::uint64_t kWriterCheckNs = 20'000'000;
 
+bool is_short_of_room(JournalState state) noexcept {
+    return state == JournalState::low_space || state == JournalState::no_space;
+}
+
+// Behind an acquire of the state.
+int errno_of(const Region& region) noexcept {
+    // Relaxed: ordered by the state.
+    return static_cast<int>(region.state().journal.os_errno.load(std::memory_order_relaxed));
+}
+
+Error journal_failed(const Region& region) {
+    Error error = os_error(errno_of(region),
+                           "the journal of stream '" + region.name() +
+                               "' failed; everything below sequence " +
+                               std::to_string(durable_sequence(region)) + " is durable");
+    error.code = ErrorCode::io_failure;
+    error.hint = "tailrace doctor; then start it anew: tailrace record " + region.name();
+    return error;
+}
+
+Error no_room(const Region& region) {
+    Error error =
+        os_error(errno_of(region),
+                 "the disk of the journal of stream '" + region.name() +
+                     "' has no room left; everything below sequence " +
+                     std::to_string(durable_sequence(region)) + " is durable",
+                 "free some; the journal goes on by itself: tailrace lag " + region.name());
+    error.code = ErrorCode::no_space;
+    return error;
+}
+
 }  // namespace
 
 JournalBoardWriter::JournalBoardWriter(std::shared_ptr<Region> region, FileLock lock) noexcept
@@ -37,7 +68,7 @@ void JournalBoardWriter::stop() noexcept {
     if (region_ == nullptr || !lock_.is_held()) return;
     JournalBoard& board = region_->state().journal;
     // Relaxed: only this writer writes it.
-    if (board.state.load(std::memory_order_relaxed) == JournalState::running) {
+    if (board.state.load(std::memory_order_relaxed) != JournalState::failed) {
         // [sync:journal_state] Release: the last durable sequence is seen with it.
         board.state.store(JournalState::stopped, std::memory_order_release);
     }
@@ -90,6 +121,21 @@ void JournalBoardWriter::lost(std::uint64_t events) noexcept {
     region_->state().journal.lost_events.fetch_add(events, std::memory_order_relaxed);
 }
 
+void JournalBoardWriter::room(JournalRoom room, int os_errno) noexcept {
+    JournalBoard& board = region_->state().journal;
+    const JournalState state = room == JournalRoom::enough ? JournalState::running
+                               : room == JournalRoom::low  ? JournalState::low_space
+                                                           : JournalState::no_space;
+    // Relaxed: only this writer writes it.
+    const JournalState before = board.state.load(std::memory_order_relaxed);
+    if (before == state || before == JournalState::failed) return;
+    // Relaxed: carried by the state.
+    board.os_errno.store(static_cast<std::uint32_t>(os_errno), std::memory_order_relaxed);
+    // [sync:journal_state] Release: the errno is seen with it.
+    board.state.store(state, std::memory_order_release);
+    wake_all(board.durable_wait);
+}
+
 void JournalBoardWriter::fail(int os_errno) noexcept {
     JournalBoard& board = region_->state().journal;
     // Relaxed: carried by the state.
@@ -108,6 +154,20 @@ bool has_journal_writer(const Region& region) noexcept {
     return region.is_lock_held(kJournalLock);
 }
 
+Result<void> check_durable(const Region& region) {
+    // [sync:journal_state] Acquire: the errno.
+    const JournalState state = region.state().journal.state.load(std::memory_order_acquire);
+    if (state == JournalState::failed) return journal_failed(region);
+    if (!has_journal_writer(region)) {
+        return make_error(ErrorCode::no_writer,
+                          "no journal writer runs for stream '" + region.name() +
+                              "', so nothing would become durable",
+                          "tailrace record " + region.name());
+    }
+    if (is_short_of_room(state)) return no_room(region);
+    return {};
+}
+
 Result<void> wait_durable(const Region& region, Sequence sequence, Deadline deadline) {
     TAILRACE_CHECK(region.access() != RegionAccess::observe);
     static_cast<void>(register_for_membarrier());
@@ -119,16 +179,10 @@ Result<void> wait_durable(const Region& region, Sequence sequence, Deadline dead
         if (is_durable()) return {};
         // [sync:journal_state] Acquire: the errno of a failure.
         const JournalState state = board.state.load(std::memory_order_acquire);
-        if (state == JournalState::failed) {
-            // Relaxed: ordered by the state.
-            const auto os_errno = static_cast<int>(board.os_errno.load(std::memory_order_relaxed));
-            Error error = os_error(os_errno,
-                                   "the journal of stream '" + region.name() +
-                                       "' failed; everything below sequence " +
-                                       std::to_string(durable_sequence(region)) + " is durable");
-            error.code = ErrorCode::io_failure;
-            error.hint = "tailrace doctor; then start it anew: tailrace record " + region.name();
-            return error;
+        if (state == JournalState::failed) return journal_failed(region);
+        if (state == JournalState::no_space) {
+            if (is_durable()) return {};
+            return no_room(region);
         }
         if (!has_journal_writer(region)) {
             if (is_durable()) return {};

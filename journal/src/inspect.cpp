@@ -1,8 +1,10 @@
 #include "batch_scan.hpp"
+#include "lease.hpp"
 #include "lock_file.hpp"
 #include "posix_files.hpp"
 #include "segment_directory.hpp"
 
+#include <tailrace/base/file_lock.hpp>
 #include <tailrace/journal/inspect.hpp>
 
 #include <sys/stat.h>
@@ -43,6 +45,7 @@ private:
     void read_headers(const DirectoryListing& listing);
     void summarize(std::size_t nth);
     void walk_to_end(SegmentSummary& segment, const SegmentHeader& header);
+    void look_at_spare(const DirectoryListing& listing);
     void close_summary(const std::optional<SuperBlock>& super);
 
     JournalSummary summary_;
@@ -64,7 +67,9 @@ void Inspector::read_headers(const DirectoryListing& listing) {
         summary_.allocated_bytes += segment.allocated_bytes + index_bytes;
 
         std::optional<SegmentHeader> header;
-        if (auto file = open_file(posix_files(), segment.path, {}); file) {
+        if (auto file = open_leased(posix_files(), segment.path); file) {
+            // Its own hold doesn't count.
+            segment.is_leased = is_locked(file->id(), 0);
             segment.size_bytes = posix_files().size_bytes(file->id()).value;
             auto read = read_segment_header(posix_files(), *file, segment.path, Access::reading);
             if (read) header = *read;
@@ -76,6 +81,7 @@ void Inspector::read_headers(const DirectoryListing& listing) {
             segment.max_time_ns = header->floor_time_ns;
             segment.created_ns = header->created_ns;
             segment.writer_epoch = header->writer_epoch;
+            segment.is_recycled = (header->features_compat & kSegmentRecycled) != 0;
         }
         headers_.push_back(header);
         summary_.segments.push_back(std::move(segment));
@@ -105,7 +111,7 @@ void Inspector::summarize(std::size_t nth) {
     if (!headers_[nth]) return;
     const SegmentHeader& header = *headers_[nth];
     SegmentSummary& segment = summary_.segments[nth];
-    auto file = open_file(posix_files(), segment.path, {});
+    auto file = open_leased(posix_files(), segment.path);
     if (!file || !scan_.attach(std::move(*file), header)) return;
     if (nth + 1 == headers_.size() || !headers_[nth + 1]) {
         walk_to_end(segment, header);
@@ -124,6 +130,25 @@ void Inspector::summarize(std::size_t nth) {
     }
 }
 
+void Inspector::look_at_spare(const DirectoryListing& listing) {
+    for (const std::uint64_t number : listing.retired_numbers) {
+        ++summary_.retired_segments;
+        summary_.retired_bytes += allocated_bytes_of(retired_path(summary_.directory, number));
+    }
+    summary_.allocated_bytes += summary_.retired_bytes;
+    const std::uint64_t partial = allocated_bytes_of(partial_spare_path(summary_.directory));
+    const std::uint64_t ready = allocated_bytes_of(spare_path(summary_.directory));
+    if (partial > 0) summary_.spare = SpareState::allocated;
+    if (ready > 0) summary_.spare = SpareState::ready;
+    summary_.spare_bytes = partial + ready;
+    auto settings = load_settings(summary_.directory);
+    if (settings) {
+        summary_.settings = *settings;
+    } else {
+        summary_.settings_refusal = settings.error().message;
+    }
+}
+
 void Inspector::close_summary(const std::optional<SuperBlock>& super) {
     for (const auto& header : headers_) {
         if (!header) continue;
@@ -139,6 +164,7 @@ void Inspector::close_summary(const std::optional<SuperBlock>& super) {
         summary_.max_time_ns = std::max(summary_.max_time_ns, segment.max_time_ns);
     }
     summary_.first_sequence = summary_.segments.front().first_sequence;
+    summary_.oldest_segment_number = summary_.segments.front().segment_number;
     if (super) {
         summary_.promised_sequence = std::max(summary_.promised_sequence, super->durable_sequence);
         summary_.clean_close =
@@ -171,11 +197,24 @@ Result<JournalSummary> Inspector::run() {
     read_headers(*listing);
     for (std::size_t i = 0; i < headers_.size(); ++i)
         summarize(i);
+    look_at_spare(*listing);
     close_summary(super);
     return std::move(summary_);
 }
 
 }  // namespace
+
+std::string_view spare_state_name(SpareState state) noexcept {
+    switch (state) {
+        case SpareState::none:
+            return "none";
+        case SpareState::allocated:
+            return "allocated";
+        case SpareState::ready:
+            return "ready";
+    }
+    return "unknown";
+}
 
 std::string_view segment_state_name(SegmentState state) noexcept {
     switch (state) {

@@ -59,7 +59,7 @@ IoOutcome PosixFiles::size_bytes(FileId file) noexcept {
 // An open file description lock on the first byte: the kernel drops it with the description.
 IoOutcome PosixFiles::hold(FileId file, FileHold hold) noexcept {
     struct flock range {};
-    range.l_type = hold == FileHold::alone ? F_WRLCK : F_RDLCK;
+    range.l_type = hold == FileHold::alone ? F_WRLCK : hold == FileHold::shared ? F_RDLCK : F_UNLCK;
     range.l_whence = SEEK_SET;
     range.l_len = 1;
     int status = 0;

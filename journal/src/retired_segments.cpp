@@ -57,8 +57,16 @@ RetiredSegments::Fate RetiredSegments::dispose(Retired& segment,
         // that the name no longer leads to what was opened; whoever leased it before is the reason
         // not to come here.
         if (files_.hold(file.id(), FileHold::alone).ok()) {
-            if (!spare.empty() && recycle(segment, file, spare)) return Fate::recycled;
-            if (files_.remove(path).ok()) return Fate::unlinked;
+            Fate fate = Fate::held;
+            if (!spare.empty() && recycle(segment, file, spare)) {
+                fate = Fate::recycled;
+            } else if (files_.remove(path).ok()) {
+                fate = Fate::unlinked;
+            }
+            // A child that was forked just now has a copy of the descriptor, and would go on
+            // holding what may be the next segment.
+            (void)files_.hold(file.id(), FileHold::none);
+            if (fate != Fate::held) return fate;
         }
     }
     const std::string retired = retired_path(directory_, segment.number);

@@ -57,6 +57,9 @@ std::string super_path(const std::string& directory) {
 std::string lock_path(const std::string& directory) {
     return directory + "/LOCK";
 }
+std::string settings_path(const std::string& directory) {
+    return directory + "/SETTINGS";
+}
 std::string spare_path(const std::string& directory) {
     return directory + "/spare";
 }
@@ -86,7 +89,7 @@ Result<DirectoryListing> list_journal(FileStore& files, const std::string& direc
         } else if (name == "LOCK") {
             listing.has_lock = true;
         } else if (!number_in(name, kIndexSuffix) && name != "repaired" && name != "spare" &&
-                   name != "spare.partial") {
+                   name != "spare.partial" && name != "SETTINGS") {
             listing.foreign_names.push_back(std::move(name));
         }
     }

@@ -20,6 +20,7 @@ namespace tailrace::journal {
 [[nodiscard]] std::string index_path(const std::string& directory, std::uint64_t segment_number);
 [[nodiscard]] std::string super_path(const std::string& directory);
 [[nodiscard]] std::string lock_path(const std::string& directory);
+[[nodiscard]] std::string settings_path(const std::string& directory);
 // A segment to be: filled with zeroes, or only allocated so far.
 [[nodiscard]] std::string spare_path(const std::string& directory);
 [[nodiscard]] std::string partial_spare_path(const std::string& directory);

@@ -38,7 +38,7 @@ struct OpenFlags {
 };
 
 // How a file is held. Shared: others may share it, nobody may hold it alone.
-enum class FileHold : std::uint8_t { shared, alone };
+enum class FileHold : std::uint8_t { none, shared, alone };
 
 class FileStore {
 public:

@@ -32,13 +32,14 @@ bool WriterCore::is_running() const noexcept {
 WriterState WriterCore::state() const noexcept {
     if (phase_ == Phase::closed) return WriterState::closed;
     if (!is_running()) return WriterState::failed;
-    return no_space_errno_ != 0 ? WriterState::no_space : WriterState::running;
+    if (no_space_errno_ != 0) return WriterState::no_space;
+    return low_space_errno_ != 0 ? WriterState::low_space : WriterState::running;
 }
 
 int WriterCore::failure_errno() const noexcept {
     if (refusal_) return refusal_->os_errno;
     if (pipeline_->failure() != PipelineFailure::none) return pipeline_->failure_errno();
-    return no_space_errno_;
+    return no_space_errno_ != 0 ? no_space_errno_ : low_space_errno_;
 }
 
 Error WriterCore::failure() const {
@@ -68,12 +69,7 @@ Error WriterCore::failure() const {
                             "the queue of writes to '" + segment_.path + "' broke",
                             recover_hint);
     }
-    if (no_space_errno_ != 0) {
-        return os_error(no_space_errno_,
-                        "there is no room for the next segment of '" + options_.directory + "'",
-                        "free " + std::to_string(options_.segment_size_bytes) +
-                            " bytes there ('df' shows what is left); the writer goes on by itself");
-    }
+    if (no_space_errno_ != 0 || low_space_errno_ != 0) return no_room();
     return make_error(ErrorCode::closed, "the writer of '" + options_.directory + "' is closed");
 }
 
@@ -125,12 +121,24 @@ bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
     if (advance_roll()) moved = true;
     if (mark_if_idle()) moved = true;
     pace_spare();
+    watch_spare();
     if (retire_by_age_if_idle()) moved = true;
     pipeline_->kick();
     if (moved || timeout_ns == 0) return moved;
     if (pipeline_->is_busy()) return pipeline_->pump(timeout_ns);
     if (phase_ == Phase::waiting) return wait_for_spare(timeout_ns);
     return false;
+}
+
+Error WriterCore::no_room() const {
+    const std::uint64_t left = segment_.header.segment_size_bytes - segment_.next.offset;
+    return os_error(failure_errno(),
+                    "there is no room for the next segment of '" + options_.directory + "'" +
+                        (no_space_errno_ != 0
+                             ? std::string(", and this one is full")
+                             : ", and " + std::to_string(left) + " bytes are left in this one"),
+                    "free " + std::to_string(options_.segment_size_bytes) + " bytes there ('df " +
+                        options_.directory + "' shows what is left); the writer goes on by itself");
 }
 
 bool WriterCore::wait_for_spare(std::uint64_t timeout_ns) {
@@ -362,6 +370,7 @@ WriterStatistics WriterCore::statistics() const noexcept {
             pipeline_->written_bytes(),
             pipeline_->flush_count(),
             segment_count_,
+            segment_.header.segment_size_bytes - segment_.next.offset,
             pipeline_->resubmission_count(),
             retired.recycled_segments,
             retired.unlinked_segments,

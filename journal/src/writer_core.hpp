@@ -120,6 +120,8 @@ private:
     void give_up_oldest();
     void retire_disowned();
     bool retire_by_age_if_idle() noexcept;
+    void watch_spare() noexcept;
+    [[nodiscard]] Error no_room() const;
     [[nodiscard]] bool wait_for_spare(std::uint64_t timeout_ns);
 
     bool place_batches() noexcept;
@@ -169,7 +171,9 @@ private:
     bool placed_full_ = false;      // in the last round: more will likely follow
     std::optional<Error> refusal_;  // what made the writer fail, if not the pipeline
     int no_space_errno_ = 0;        // the next segment has no room; tried again
+    int low_space_errno_ = 0;       // the one behind the active one has none; tried again
     std::uint64_t next_spare_try_ns_ = 0;
+    std::uint64_t next_spare_look_ns_ = 0;
     std::uint64_t next_age_look_ns_ = 0;
     Sequence marked_sequence_ = 0;         // the promise that stands on disk
     std::uint64_t spare_limit_bytes_ = 0;  // how far the spare may be filled by now

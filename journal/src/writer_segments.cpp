@@ -406,6 +406,28 @@ void WriterCore::roll() noexcept {
     phase_ = Phase::writing;
 }
 
+// The file of the next segment should be there long before it is needed. While it can't be had the
+// writer says so, and tries again; a whole segment is left to say it in.
+void WriterCore::watch_spare() noexcept {
+    if (phase_ != Phase::writing) return;
+    const std::uint64_t now_ns = around_.time->elapsed_ns();
+    if (now_ns < next_spare_look_ns_) return;
+    next_spare_look_ns_ = now_ns + kSpareRetryNs;
+    switch (spare_->state()) {
+        case SpareSegment::State::error:
+            low_space_errno_ = spare_->os_errno();
+            spare_->prepare();
+            break;
+        case SpareSegment::State::allocated:
+        case SpareSegment::State::filled:
+            low_space_errno_ = 0;
+            break;
+        case SpareSegment::State::none:
+        case SpareSegment::State::making:
+            break;  // not known yet
+    }
+}
+
 void WriterCore::write_segment_index() noexcept {
     IndexHeader header{};
     header.segment_number = segment_.header.segment_number;

@@ -289,3 +289,41 @@ TEST_CASE("journal board: a writer that leaves says so", "[bus][journal_board]")
     CHECK_FALSE(status.journal->is_alive);
     CHECK(wait_durable(*region, 8, Deadline::never()).error().code == ErrorCode::no_writer);
 }
+
+TEST_CASE("journal board: a disk without room refuses early, wakes who waits, and recovers",
+          "[bus][journal_board]") {
+    const Watchdog watchdog("journal board: a disk without room");
+    const TestStream stream;
+    const auto region = stream.open();
+    CHECK(check_durable(*region).error().code == ErrorCode::no_writer);
+    auto writer = expect(JournalBoardWriter::take(stream.open(), 3), "take");
+    CHECK(check_durable(*region));
+
+    writer.room(JournalRoom::low, ENOSPC);
+    CHECK(read_status(region).journal->state == JournalState::low_space);
+    const auto early = check_durable(*region);
+    REQUIRE_FALSE(early);
+    CHECK(early.error().code == ErrorCode::no_space);
+    CHECK(early.error().os_errno == ENOSPC);
+    // What was published before still fits: it is waited for as ever.
+    CHECK(wait_durable(*region, 4, Deadline::in_ms(2)).error().code == ErrorCode::timed_out);
+    ChildProcess waiter([&] {
+        const auto waited = wait_durable(*stream.open(), 9, Deadline::never());
+        return !waited && waited.error().code == ErrorCode::no_space ? 0 : 1;
+    });
+    wait_until([&] { return region->state().journal.durable_wait.sleeping.load() != 0; });
+    writer.progress(5, 5, 0, 0);
+    CHECK(wait_durable(*region, 5, Deadline::at_once()));
+
+    writer.room(JournalRoom::none, ENOSPC);
+    CHECK(waiter.wait().exit_code == 0);
+    CHECK(wait_durable(*region, 5, Deadline::never()));  // what is durable is
+    CHECK(check_durable(*region).error().code == ErrorCode::no_space);
+
+    writer.room(JournalRoom::enough, 0);
+    CHECK(read_status(region).journal->state == JournalState::running);
+    CHECK(check_durable(*region));
+    writer.fail(EIO);
+    writer.room(JournalRoom::enough, 0);  // a failure is for good
+    CHECK(check_durable(*region).error().code == ErrorCode::io_failure);
+}

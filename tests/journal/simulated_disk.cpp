@@ -168,6 +168,10 @@ IoOutcome SimulatedDisk::size_bytes(FileId file) noexcept {
 
 IoOutcome SimulatedDisk::hold(FileId file, FileHold hold) noexcept {
     if (is_dead()) return {0, EIO};
+    if (hold == FileHold::none) {
+        holds_.erase(file);
+        return {0, 0};
+    }
     for (const auto& [other, theirs] : holds_) {
         const bool same = other != file && open_.contains(other) && open_[other] == open_[file];
         if (same && (hold == FileHold::alone || theirs == FileHold::alone)) return {0, EAGAIN};

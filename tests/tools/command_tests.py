@@ -13,6 +13,7 @@ import unittest
 import bad_input_cases
 import figure_cases
 import journal_cases
+import keeping_cases
 import reader_cases
 import sandbox
 import service_cases
@@ -23,6 +24,7 @@ MODULES = (
     reader_cases,
     figure_cases,
     journal_cases,
+    keeping_cases,
     service_cases,
     bad_input_cases,
 )

@@ -46,3 +46,14 @@ TEST_CASE("reader_state: a dead reader is stopped, one that loses events is over
     outside.room_ratio = 0.0;
     CHECK(reader_state(outside, {}) == ReaderState::overrun);
 }
+
+TEST_CASE("reader_state: a journal whose disk has no room says so before anything else.") {
+    ReaderPicture journal = picture(10, 0, 0);
+    journal.journal = tailrace::bus::JournalState::low_space;
+    CHECK(reader_state(journal, {}) == ReaderState::low_space);
+    CHECK(reader_state_name(ReaderState::low_space) == "LOW-SPACE");
+    journal.journal = tailrace::bus::JournalState::no_space;
+    CHECK(reader_state(journal, {}) == ReaderState::disk_full);
+    journal.is_alive = false;
+    CHECK(reader_state(journal, {}) == ReaderState::stopped);
+}

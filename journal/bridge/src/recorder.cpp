@@ -251,6 +251,14 @@ void Recorder::report_progress() {
         marks_.pop_front();
         subscriber_.release(released_);
     }
+    const journal::WriterState state = writer_.state();
+    if (state != journal::WriterState::failed) {
+        const bus::JournalRoom room =
+            state == journal::WriterState::no_space    ? bus::JournalRoom::none
+            : state == journal::WriterState::low_space ? bus::JournalRoom::low
+                                                       : bus::JournalRoom::enough;
+        board_.room(room, writer_.failure_errno());
+    }
     const journal::WriterStatistics statistics = writer_.statistics();
     board_.progress(
         writer_.durable_sequence(), written, statistics.written_bytes, statistics.flushes);

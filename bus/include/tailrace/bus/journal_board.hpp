@@ -16,6 +16,9 @@
 
 namespace tailrace::bus {
 
+// How much room the journal's disk has, as far as it matters here.
+enum class JournalRoom : std::uint8_t { enough, low, none };
+
 // The writer's end. One thread.
 class JournalBoardWriter {
 public:
@@ -37,6 +40,8 @@ public:
                   std::uint64_t written_bytes,
                   std::uint64_t flushes) noexcept;
     void lost(std::uint64_t events) noexcept;
+    // Wakes waiters when it changed. `os_errno`: why there is no more.
+    void room(JournalRoom room, int os_errno) noexcept;
     // Freezes the durable sequence and wakes every waiter with the error.
     void fail(int os_errno) noexcept;
 
@@ -53,7 +58,12 @@ private:
 [[nodiscard]] Sequence durable_sequence(const Region& region) noexcept;
 // Whether a journal writer is alive now. One system call.
 [[nodiscard]] bool has_journal_writer(const Region& region) noexcept;
-// Waits until durable_sequence(region) >= sequence. Errors: timed_out, no_writer, io_failure.
+// Whether what is published now will soon be durable. Errors: no_writer, io_failure, and no_space
+// already while the journal's last file is being filled: so that what was published before that
+// fits.
+[[nodiscard]] Result<void> check_durable(const Region& region);
+// Waits until durable_sequence(region) >= sequence. Errors: timed_out, no_writer, io_failure, and
+// no_space when the journal's disk is full.
 // Requires: the region isn't open for observe.
 [[nodiscard]] Result<void> wait_durable(const Region& region, Sequence sequence, Deadline deadline);
 

@@ -90,14 +90,21 @@ struct WaitCell {
 
 enum class StreamLife : std::uint32_t { open = 1, removed = 2 };
 
-enum class JournalState : std::uint32_t { none = 0, running = 1, stopped = 2, failed = 3 };
+enum class JournalState : std::uint32_t {
+    none = 0,
+    running = 1,
+    stopped = 2,
+    failed = 3,
+    low_space = 4,  // running, but its disk has no room behind what it writes into now
+    no_space = 5,   // that is full too: nothing becomes durable until there is room
+};
 
 // What the journal writer tells everybody. Written by the holder of the journal lock alone.
 struct JournalBoard {
     std::atomic<Sequence> durable_sequence;  // everything below survives power loss
     std::atomic<Sequence> written_sequence;  // everything below was handed to the kernel
     std::atomic<JournalState> state;
-    std::atomic<std::uint32_t> os_errno;  // of the failure that froze it
+    std::atomic<std::uint32_t> os_errno;  // of the failure that froze it, or of the lack of room
     WaitCell durable_wait;
     std::atomic<std::uint64_t> written_bytes;
     std::atomic<std::uint64_t> flushes;

@@ -4,6 +4,7 @@
 
 #include <tailrace/base/event_header.hpp>
 #include <tailrace/base/result.hpp>
+#include <tailrace/journal/settings.hpp>
 
 #include <cstdint>
 #include <string>
@@ -19,6 +20,14 @@ enum class SegmentState : std::uint8_t {
     damaged,  // its header can't be read
 };
 
+// The file of the next segment.
+enum class SpareState : std::uint8_t {
+    none,
+    allocated,  // its room is there
+    ready,      // filled with zeroes, or recycled
+};
+
+[[nodiscard]] std::string_view spare_state_name(SpareState state) noexcept;
 [[nodiscard]] std::string_view segment_state_name(SegmentState state) noexcept;
 
 struct SegmentSummary {
@@ -35,6 +44,8 @@ struct SegmentSummary {
     std::uint64_t allocated_bytes = 0;  // on disk
     std::uint64_t writer_epoch = 0;
     bool has_index = false;
+    bool is_recycled = false;  // its file held an earlier segment
+    bool is_leased = false;    // somebody reads it
 };
 
 struct JournalSummary {
@@ -53,6 +64,13 @@ struct JournalSummary {
     std::uint64_t max_time_ns = 0;
     std::uint64_t used_bytes = 0;
     std::uint64_t allocated_bytes = 0;  // all files
+    std::uint64_t oldest_segment_number = 0;
+    SpareState spare = SpareState::none;
+    std::uint64_t spare_bytes = 0;
+    std::uint64_t retired_segments = 0;  // given up by retention, still held by readers
+    std::uint64_t retired_bytes = 0;
+    JournalSettings settings;
+    std::string settings_refusal;  // why they can't be read
     std::vector<SegmentSummary> segments;
 };
 

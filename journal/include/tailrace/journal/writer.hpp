@@ -107,9 +107,11 @@ struct AppendResult {
 
 enum class WriterState : std::uint8_t {
     running,
-    no_space,  // no room for the next segment: nothing is taken, all that was taken is or becomes
-               // durable; retries
-    failed,    // a write or flush failed: durable_sequence() is frozen for ever
+    low_space,  // no room for the segment behind this one: what fits into this one becomes durable;
+                // retries
+    no_space,   // no room for the next segment: nothing is taken, all that was taken is or becomes
+                // durable; retries
+    failed,     // a write or flush failed: durable_sequence() is frozen for ever
     closed,
 };
 
@@ -120,6 +122,7 @@ struct WriterStatistics {
     std::uint64_t written_bytes;  // with headers and padding
     std::uint64_t flushes;
     std::uint64_t segments;           // begun since open
+    std::uint64_t room_bytes;         // left in the active segment
     std::uint64_t resubmissions;      // short or interrupted writes that were tried again
     std::uint64_t recycled_segments;  // given up by retention, and a spare again
     std::uint64_t unlinked_segments;  // given up by retention, their room given back
@@ -181,7 +184,8 @@ public:
 
     [[nodiscard]] WriterState state() const noexcept;
     [[nodiscard]] int failure_errno() const noexcept;  // 0 while running
-    [[nodiscard]] Error failure() const;               // with text; meaningless while running
+    // With text, for low_space and no_space too; meaningless while running.
+    [[nodiscard]] Error failure() const;
 
     [[nodiscard]] const RecoveryReport& recovery() const noexcept;
     [[nodiscard]] std::uint64_t max_event_size_bytes()

@@ -1,0 +1,190 @@
+"""How a journal is kept: settings, retention, leases, and a disk that fills up."""
+
+import json
+import os
+import shutil
+import subprocess
+
+from sandbox import Case
+
+MIB = 1 << 20
+
+
+class Settings(Case):
+    def settings(self):
+        return self.ok("inspect", self.journal_of(), "--json").json["settings"]
+
+    def record_some(self, *options):
+        self.ok("pub", "s", "--size", "1000", "-n", "200")
+        process = self.start("record", "s", "--json", *options)
+        self.wait_until("durability",
+                        lambda: (self.reader("journal") or {}).get("seq") == self.end_sequence())
+        return self.end(process).json_lines
+
+    def test_create_keeps_how_the_journal_is_written(self):
+        self.make_journaled("--sync", "interval=7ms", "--retain-bytes", "8MiB",
+                            "--retain-age", "2h", "--segment-size", "2MiB")
+        started = self.record_some()[0]
+        self.assertEqual(started["sync"], "interval=7ms")
+        kept = {"sync": "interval=7ms", "retain_bytes": 8 * MIB,
+                "retain_age_ns": str(2 * 3600 * 10**9), "segment_bytes": 2 * MIB}
+        self.assertEqual(self.settings(), kept)
+        segments = self.ok("inspect", self.journal_of(), "--segments", "--json").json["segments"]
+        self.assertEqual(segments[0]["size_bytes"], 2 * MIB)
+        # For one time it may be said otherwise; a stream that is made anew changes what it names.
+        self.assertEqual(self.record_some("--sync", "group")[0]["sync"], "group")
+        self.assertEqual(self.settings(), kept)
+        self.ok("rm", "s", "--yes")
+        self.make_journaled("--sync", "none")
+        self.assertEqual(self.settings(), {**kept, "sync": "none"})
+        self.assertIn("sync none", self.ok("inspect", self.journal_of()).text)
+
+    def test_settings_that_cannot_be(self):
+        for words, name in ((("--sync", "often"), "often"), (("--retain-bytes", "1MiB"), "1048576"),
+                            (("--segment-size", "5000000"), "5000000")):
+            self.refused(2, "create", "s", "--capacity", "1MiB", "--journal", *words, names=(name,))
+        self.refused(2, "create", "s", "--capacity", "1MiB", "--sync", "none", names=("--sync",))
+        self.assertEqual(self.run_any("inspect", "s").code, 4)
+        self.make_journaled("--sync", "none")
+        path = self.journals / "s" / "SETTINGS"
+        path.write_text(path.read_text() + "retain_age_ns = soon\n")
+        self.refused(3, "record", "s", names=("SETTINGS", "line 3", "soon"))
+
+
+class SyncPolicies(Case):
+    """What each policy costs in flushes and in acknowledgements, through the whole chain."""
+
+    def run_recorder(self, policy):
+        """Publishes for a while; the figures of the recorder and how long it ran."""
+        self.make_journaled("--sync", policy)
+        process = self.start("record", "s", "--segment", "4MiB", "--json")
+        started = json.loads(self.read_line(process))
+        self.assertEqual(started["sync"], policy)
+        for _ in range(30):
+            self.ok("pub", "s", "--size", "100", "-n", "20")
+        return process
+
+    def test_group_acknowledges_without_being_asked(self):
+        process = self.run_recorder("group")
+        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 600)
+        self.ok("pub", "s", "x", "--durable")
+        self.assertGreaterEqual(self.end(process).json_lines[-1]["flushes"], 5)
+
+    def test_interval_flushes_no_more_often(self):
+        process = self.run_recorder("interval=1h")
+        self.wait_until("writing", lambda: self.journal()["written_seq"] == 600)
+        # One flush is due at once; the next in an hour, or when the journal is closed.
+        self.assertLessEqual(self.journal()["flushes"], 1)
+        self.assertLess(self.journal()["durable_seq"], 600)
+        lines = self.end(process).json_lines
+        self.assertEqual((lines[-1]["durable_seq"], lines[-1]["clean"]), (600, True))
+        self.assertLessEqual(lines[-1]["flushes"], 3)
+
+    def test_none_flushes_at_the_end_alone(self):
+        process = self.run_recorder("none")
+        self.wait_until("writing", lambda: self.journal()["written_seq"] == 600)
+        self.assertEqual(self.journal()["flushes"], 0)
+        self.assertEqual(self.journal()["durable_seq"], 0)
+        # Killed: the kernel has what was written, whatever the policy.
+        self.kill(process)
+        shown = self.ok("replay", "s", "--speed", "max", "--json").lines
+        self.assertEqual(len(shown), 600)
+        process = self.start("record", "s", "--segment", "4MiB", "--json")
+        self.wait_until("recovery", lambda: self.journal()["durable_seq"] == 600)
+        self.end(process)
+
+    def journal(self):
+        return self.ok("inspect", "s", "--json").json["journal"]
+
+
+class Retention(Case):
+    def test_the_oldest_go_and_readers_are_told(self):
+        self.make_journaled("--retain-bytes", "3MiB", "--segment-size", "1MiB")
+        process = self.start("record", "s", "--json")
+        for _ in range(12):
+            self.ok("pub", "s", "--size", "1000", "-n", "900")
+        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 12 * 900)
+        summary = self.wait_until("retention", lambda: self.small_journal())
+        self.assertGreater(summary["first_seq"], 4000)
+        self.assertGreater(summary["oldest_segment"], 4)
+        self.assertEqual(summary["retired_segments"], 0)
+        refusal = self.refused(11, "replay", "s", "--from", "5", names=("5",))
+        self.assertIn(str(self.summary()["first_seq"]), refusal.errors)
+        report = self.end(process).json_lines[-1]
+        self.assertGreater(report["recycled_segments"], 3)
+        self.assertGreater(report["fill_ratio"], 0.3)
+        self.ok("verify", "s")
+        first = self.summary()["first_seq"]
+        shown = self.ok("replay", "s", "--speed", "max", "--json").json_lines
+        self.assertEqual([line["seq"] for line in shown], list(range(first, 12 * 900)))
+
+    def summary(self):
+        return self.ok("inspect", self.journal_of(), "--json").json
+
+    def small_journal(self):
+        summary = self.summary()
+        return summary if summary["segment_count"] <= 4 else None
+
+
+class FullDisk(Case):
+    """On a real ext4 of 24 MiB."""
+
+    def setUp(self):
+        super().setUp()
+        self.mount = self.work / "disk"
+        image = self.work / "image"
+        self.mount.mkdir()
+        with open(image, "wb") as file:
+            file.truncate(24 * MIB)
+        try:
+            subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", "-m", "0", image], check=True,
+                           capture_output=True)
+            subprocess.run(["mount", "-o", "loop", image, self.mount], check=True,
+                           capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as refusal:
+            print("SKIPPED: no loop device can be mounted here:", refusal)
+            self.skipTest("no loop device")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.mount], check=False)
+
+    def test_low_space_is_told_early_and_passes_by_itself(self):
+        self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
+        ballast = self.mount / "ballast"
+        process = self.start("record", "s", "--json")
+        self.read_line(process)
+        self.ok("pub", "s", "x", "--durable")
+        self.wait_until("a spare", lambda: self.ok("inspect", self.mount / "j", "--json")
+                        .json["spare"] == "ready")
+        # So much is left that one more segment fits, but not two.
+        free = shutil.disk_usage(self.mount).free
+        with open(ballast, "wb") as file:
+            file.write(b"x" * (free - 2 * MIB))
+            os.fsync(file.fileno())
+        self.ok("pub", "s", "--size", "1000", "-n", "4500", "--timeout", "1h")
+        self.wait_until("low space", lambda: self.state() == "LOW-SPACE")
+        self.assertIn("low on space", self.ok("inspect", "s").text)
+        # Refused early: nothing is published that could not be kept.
+        self.refused(9, "pub", "s", "y", "--durable", names=("'s'", "no room"))
+        lag = self.run_any("lag", "s")
+        self.assertIn("df ", lag.errors)
+        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 4501)
+        # Then it is full, publishers are held back, and all that was acknowledged is there.
+        publisher = self.start("pub", "s", "--size", "1000", "-n", "5500", "--timeout", "1h")
+        self.wait_until("a full disk", lambda: self.state() == "DISK-FULL")
+        self.assertIn("disk full", self.ok("inspect", "s").text)
+        self.assertIsNone(publisher.poll())
+        durable = self.reader("journal")["seq"]
+        self.assertGreater(durable, 4600)
+        shown = self.ok("replay", "s", "--speed", "max", "--json").lines
+        self.assertGreaterEqual(len(shown), durable)
+        self.ok("verify", self.mount / "j")
+        # Room again: it goes on by itself, and nothing was lost.
+        ballast.unlink()
+        self.end(publisher, by=None)
+        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 10001)
+        self.wait_until("a state that is well", lambda: self.state() == "OK")
+        report = self.end(process).json_lines[-1]
+        self.assertEqual((report["lost_events"], report["durable_seq"]), (0, 10001))
+        self.ok("verify", self.mount / "j")
+
+    def state(self):
+        return (self.reader("journal") or {}).get("state")

@@ -1,0 +1,91 @@
+#include "journal_flags.hpp"
+
+#include "units.hpp"
+
+#include <array>
+#include <fmt/format.h>
+#include <string_view>
+
+namespace tailrace::tool {
+
+namespace {
+
+Result<void> set_sync(journal::JournalSettings& settings, const std::string& text) {
+    constexpr std::string_view kInterval = "interval=";
+    if (text == "group") {
+        settings.sync_policy = journal::SyncPolicy::group;
+        return {};
+    }
+    if (text == "none") {
+        settings.sync_policy = journal::SyncPolicy::none;
+        return {};
+    }
+    if (text.starts_with(kInterval)) {
+        auto interval_ns = parse_duration_ns(std::string_view(text).substr(kInterval.size()));
+        if (!interval_ns) return interval_ns.error();
+        settings.sync_policy = journal::SyncPolicy::interval;
+        settings.sync_interval_ns = *interval_ns;
+        return {};
+    }
+    return make_error(ErrorCode::invalid_argument,
+                      fmt::format("--sync '{}' is not a policy", text),
+                      "--sync group (always), interval=5ms, or none");
+}
+
+}  // namespace
+
+void JournalFlags::add_to(CLI::App& command) {
+    command
+        .add_option(
+            "--sync", sync, "When to flush: group (always, the default), interval=5ms, none")
+        ->type_name("POLICY");
+    add_parsed(command,
+               "--retain-bytes",
+               retain_size_bytes,
+               parse_size_bytes,
+               "Keep so much of the journal: the oldest segments go (default: all)");
+    add_parsed(command,
+               "--retain-age",
+               retain_age_ns,
+               parse_duration_ns,
+               "Keep what was recorded in this time: the oldest segments go (default: all)");
+    add_parsed(command,
+               "--segment,--segment-size",
+               segment_size_bytes,
+               parse_size_bytes,
+               "Size of a segment (default 256MiB)");
+}
+
+Result<journal::JournalSettings> JournalFlags::settings() const {
+    journal::JournalSettings settings;
+    settings.retain_size_bytes = retain_size_bytes;
+    settings.retain_age_ns = retain_age_ns;
+    settings.segment_size_bytes = segment_size_bytes;
+    if (!sync.empty()) {
+        if (auto set = set_sync(settings, sync); !set) return set.error();
+    }
+    return settings;
+}
+
+// So that it can be given to --sync again.
+std::string sync_text(journal::SyncPolicy policy, std::uint64_t interval_ns) {
+    if (policy != journal::SyncPolicy::interval) {
+        return std::string(journal::sync_policy_name(policy));
+    }
+    struct Unit {
+        std::uint64_t ns;
+        std::string_view name;
+    };
+    constexpr std::array<Unit, 5> kUnits = {{{3'600'000'000'000, "h"},
+                                             {60'000'000'000, "m"},
+                                             {1'000'000'000, "s"},
+                                             {1'000'000, "ms"},
+                                             {1'000, "us"}}};
+    for (const Unit& unit : kUnits) {
+        if (interval_ns % unit.ns != 0) continue;
+        return fmt::format("interval={}{}", interval_ns / unit.ns, unit.name);
+    }
+    return fmt::format("interval={}ns", interval_ns);
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,28 @@
+// JournalFlags: the options by which commands say how a journal is written: --sync, --retain-bytes,
+// --retain-age, --segment-size.
+#pragma once
+
+#include "command.hpp"
+
+#include <tailrace/journal/settings.hpp>
+
+#include <optional>
+#include <string>
+
+namespace tailrace::tool {
+
+struct JournalFlags {
+    std::string sync;
+    std::optional<std::uint64_t> retain_size_bytes;
+    std::optional<std::uint64_t> retain_age_ns;
+    std::optional<std::uint64_t> segment_size_bytes;
+
+    void add_to(CLI::App& command);
+    // What was given, checked.
+    [[nodiscard]] Result<journal::JournalSettings> settings() const;
+};
+
+// "group", "interval=5ms", "none"
+[[nodiscard]] std::string sync_text(journal::SyncPolicy policy, std::uint64_t interval_ns);
+
+}  // namespace tailrace::tool
