@@ -325,6 +325,12 @@ Result<Assessment> Assessor::run() {
     if (listing_.segment_numbers.empty()) return std::move(found_);
     if (auto headers = read_headers(); !headers) return headers.error();
     if (auto end = find_end(); !end) return end.error();
+    if (mode_ == AssessMode::deciding && !found_.report.clean_close) {
+        // A write that a killed writer had on its way may have landed since that flush, and been
+        // seen: what is concluded from it must last.
+        auto durable = make_durable(segment_path(directory_, found_.newest().segment_number));
+        if (!durable) return durable.error();
+    }
 
     RecoveryReport& report = found_.report;
     report.first_sequence = found_.segments.front().first_sequence;

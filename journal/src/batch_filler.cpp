@@ -24,7 +24,7 @@ BatchFiller::BatchFiller(BlockPool& pool,
       alignment_bytes_(alignment_bytes),
       next_sequence_(next_sequence),
       max_time_ns_(max_time_ns),
-      ready_(pool.memory().size() / kMaxBatchSizeBytes) {}
+      ready_(pool.buffer_count()) {}
 
 bool BatchFiller::begin(std::uint64_t record_salt) noexcept {
     if (is_filling_ && filling_.event_count > 0 && filling_.record_salt != record_salt) finish();

@@ -18,10 +18,12 @@ using BufferIndex = std::uint32_t;
 class BlockPool {
 public:
     // is_valid() is false when the kernel has no memory.
-    explicit BlockPool(std::uint32_t buffer_count)
-        : memory_(buffer_count * kMaxBatchSizeBytes + kControlBlocks * kBlockSizeBytes,
+    explicit BlockPool(std::uint32_t buffer_count,
+                       std::uint64_t buffer_size_bytes = kMaxBatchSizeBytes)
+        : memory_(buffer_count * buffer_size_bytes + kControlBlocks * kBlockSizeBytes,
                   Prefault::yes),
-          buffer_count_(buffer_count) {
+          buffer_count_(buffer_count),
+          buffer_size_bytes_(buffer_size_bytes) {
         free_.reserve(buffer_count);
         for (BufferIndex index = buffer_count; index > 0; --index)
             free_.push_back(index - 1);
@@ -29,6 +31,8 @@ public:
 
     [[nodiscard]] bool is_valid() const noexcept { return !memory_.bytes().empty(); }
     [[nodiscard]] std::span<std::byte> memory() const noexcept { return memory_.bytes(); }
+
+    [[nodiscard]] std::uint32_t buffer_count() const noexcept { return buffer_count_; }
 
     [[nodiscard]] bool has_free() const noexcept { return !free_.empty(); }
     // Requires: has_free().
@@ -44,7 +48,7 @@ public:
     }
 
     [[nodiscard]] std::span<std::byte> buffer(BufferIndex index) const noexcept {
-        return memory_.bytes().subspan(index * kMaxBatchSizeBytes, kMaxBatchSizeBytes);
+        return memory_.bytes().subspan(index * buffer_size_bytes_, buffer_size_bytes_);
     }
     // Single blocks for batches without events; they are never in the free list.
     [[nodiscard]] std::span<std::byte> marker_block() const noexcept { return control_block(0); }
@@ -55,12 +59,13 @@ private:
     static constexpr std::size_t kControlBlocks = 3;
 
     [[nodiscard]] std::span<std::byte> control_block(std::size_t index) const noexcept {
-        return memory_.bytes().subspan(buffer_count_ * kMaxBatchSizeBytes + index * kBlockSizeBytes,
+        return memory_.bytes().subspan(buffer_count_ * buffer_size_bytes_ + index * kBlockSizeBytes,
                                        kBlockSizeBytes);
     }
 
     AlignedMemory memory_;
     std::uint32_t buffer_count_;
+    std::uint64_t buffer_size_bytes_;
     std::vector<BufferIndex> free_;
 };
 

@@ -141,7 +141,10 @@ Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_a
     const PreviousSegment& end = (*successor)->previous;
     const bool is_news = !bound_;
     bound_ = end;
-    if (reading_.position.offset == end.end_offset) {
+    // Between a place of that sequence and the end stand only batches without events: whatever
+    // became of them, nothing is missing.
+    if (reading_.position.offset == end.end_offset ||
+        reading_.position.sequence == end.end_sequence) {
         auto entered = enter_successor(**successor);
         if (!entered) return entered.error();
         try_again = true;

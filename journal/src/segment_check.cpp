@@ -57,6 +57,8 @@ void SegmentCheck::count(const FoundBatch& batch) {
 // Finds the next sound batch of this segment behind damage and stands on it. False when there is
 // none.
 bool SegmentCheck::resume_behind_damage(std::uint64_t end_offset) {
+    // What a damaged successor says of this segment's end may lie anywhere.
+    end_offset = std::min(end_offset, segment_->header->segment_size_bytes);
     for (std::uint64_t at = position_.offset + kBlockSizeBytes; at < end_offset;
          at += kBlockSizeBytes) {
         const FoundBatch found = scan_.header_at(at);

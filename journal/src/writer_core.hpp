@@ -48,6 +48,8 @@ struct WriterEnvironment {
         make_queue;
     std::function<std::uint64_t()> random;  // salts and ids
     bool background = true;                 // spare segments are made by a thread of their own
+    // Smaller where many writers live short lives.
+    std::uint64_t max_batch_size_bytes = kMaxBatchSizeBytes;
 };
 
 class WriterCore {

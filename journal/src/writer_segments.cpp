@@ -30,7 +30,7 @@ Result<void> check_options(const JournalOptions& options) {
         options.segment_size_bytes % kBlockSizeBytes != 0) {
         return invalid("a segment of " + std::to_string(options.segment_size_bytes) +
                            " bytes is asked for '" + options.directory + "'",
-                       "choose a multiple of 4096 from 1 MiB to 64 GiB");
+                       "choose a multiple of 4096 from 64 KiB to 64 GiB");
     }
     if (options.event_alignment_bytes != 16 && options.event_alignment_bytes != 64) {
         return invalid("events aligned to " + std::to_string(options.event_alignment_bytes) +
@@ -113,12 +113,13 @@ WriterCore::WriterCore(JournalOptions options, WriterEnvironment around, const A
       around_(std::move(around)),
       report_(found.report),
       unbuffered_(options_.direct_io == DirectIo::automatic),
-      pool_(options_.queue_depth + kSpareBuffers),
-      filler_(pool_,
-              std::min(kMaxBatchSizeBytes, options_.segment_size_bytes - 2 * kBlockSizeBytes),
-              options_.event_alignment_bytes,
-              found.end.sequence,
-              found.end.max_time_ns),
+      pool_(options_.queue_depth + kSpareBuffers, around_.max_batch_size_bytes),
+      filler_(
+          pool_,
+          std::min(around_.max_batch_size_bytes, options_.segment_size_bytes - 2 * kBlockSizeBytes),
+          options_.event_alignment_bytes,
+          found.end.sequence,
+          found.end.max_time_ns),
       retention_({options_.retain_size_bytes, options_.retain_age_ns}),
       sealed_ns_(found.end.sealed_ns) {}
 

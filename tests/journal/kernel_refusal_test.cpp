@@ -2,8 +2,7 @@
 // tmpfs, a taken lock.
 
 #include "journal_fixture.hpp"
-#include "simulated_disk.hpp"
-#include "writer_core.hpp"
+#include "simulated_writer.hpp"
 
 #include <tailrace/journal/inspect.hpp>
 #include <tailrace/journal/verify.hpp>
@@ -13,12 +12,15 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +61,23 @@ bool forbid_io_uring(int os_errno) {
     const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
     return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+enum class Registration { refused, allowed, no_io_uring };
+
+// Whether this process may lock memory for io_uring, asked of the kernel itself.
+Registration try_to_register_buffers() {
+    io_uring_params params{};
+    const long fd = ::syscall(__NR_io_uring_setup, 4, &params);
+    if (fd < 0) return errno == ENOMEM ? Registration::refused : Registration::no_io_uring;
+    void* const memory =
+        ::mmap(nullptr, kMiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    iovec region{memory, kMiB};
+    const long status = ::syscall(__NR_io_uring_register, fd, IORING_REGISTER_BUFFERS, &region, 1);
+    const bool refused = status < 0 && errno == ENOMEM;
+    ::munmap(memory, kMiB);
+    ::close(static_cast<int>(fd));
+    return refused ? Registration::refused : Registration::allowed;
 }
 
 // A tmpfs of its own size, for as long as it lives.
@@ -126,11 +145,23 @@ TEST_CASE("io_uring with little lockable memory: works, with buffers that are no
                                  ::setuid(65534) != 0)) {
             return 3;
         }
+        switch (try_to_register_buffers()) {
+            case Registration::no_io_uring:
+                return int{no_filter};
+            case Registration::allowed:
+                return 7;
+            case Registration::refused:
+                break;
+        }
         auto writer = Writer::open(small_options(temp.journal()));
         if (!writer) return 4;
         if (!append_all(*writer, make_events(0, 20'000))) return 5;
         return writer->close() ? int{fine} : 6;
     });
+    if (answer == no_filter) {
+        WARN("SKIPPED: there is no io_uring here to be limited");
+        return;
+    }
     CHECK(answer == fine);
     CHECK(is_dense(read_all(temp.journal()), 0, 20'000));
 }
@@ -251,35 +282,7 @@ TEST_CASE("full disk: a journal that can't even begin says so and leaves no segm
 TEST_CASE("full disk, simulated: the same without a mount", "[journal][space]") {
     SimulatedDisk disk(11);
     disk.faults.capacity_bytes = 3 * kMiB;
-    WriterEnvironment around;
-    around.files = &disk;
-    around.time = &disk;
-    around.background = false;
-    around.random = [&disk] {
-        return disk.random_below(~std::uint64_t{0}) | 1U;
-    };
-    // The disk outlives the writer; the writer may not delete it.
-    struct Lent final : WriteQueue {
-        explicit Lent(WriteQueue& lender) : queue(lender) {}
-        bool submit_write(FileId file,
-                          std::uint64_t offset,
-                          std::span<const std::byte> bytes,
-                          std::uint64_t tag) noexcept override {
-            return queue.submit_write(file, offset, bytes, tag);
-        }
-        bool submit_flush(FileId file, std::uint64_t tag) noexcept override {
-            return queue.submit_flush(file, tag);
-        }
-        int kick() noexcept override { return 0; }
-        IoOutcome reap(std::span<Completion> into, std::uint64_t timeout_ns) noexcept override {
-            return queue.reap(into, timeout_ns);
-        }
-        [[nodiscard]] std::string_view name() const noexcept override { return "lent"; }
-        WriteQueue& queue;
-    };
-    around.make_queue = [&disk](std::size_t, std::span<const std::byte>, std::string&) {
-        return Result<std::unique_ptr<WriteQueue>>(std::make_unique<Lent>(disk));
-    };
+    const WriterEnvironment around = simulated_environment(disk);
     auto writer = WriterCore::open(small_options("/sim"), around);
     REQUIRE(writer);
     EventShape shape;

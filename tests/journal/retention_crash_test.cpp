@@ -144,7 +144,7 @@ TEST_CASE("retention: whatever is torn over an old segment, nothing of the old o
     const Sequence full = lab.writer->next_sequence();
     REQUIRE(full % 16 == 0);
     lab.disk.settle();
-    const auto spare = lab.disk.content("/sim/spare");  // an old segment, about to be the next
+    const auto spare = lab.disk.look_at("/sim/spare", 0, kMiB);  // an old segment, the next one
 
     lab.tag = 2;
     EventShape shape;
@@ -160,7 +160,7 @@ TEST_CASE("retention: whatever is torn over an old segment, nothing of the old o
     REQUIRE(listed);
     REQUIRE((listed->newest().features_compat & kSegmentRecycled) != 0);
     const std::string path = segment_path("/sim", listed->newest().segment_number);
-    const auto written = lab.disk.content(path);
+    const auto written = lab.disk.look_at(path, 0, kMiB);
     const std::uint64_t slot = batch_slot_bytes(event_size_bytes(60'000, 0, 16));
     std::vector<std::uint64_t> tags(full, 1);
     tags.resize(full + kDurable + kInFlight, 2);
@@ -169,14 +169,11 @@ TEST_CASE("retention: whatever is torn over an old segment, nothing of the old o
     enum Fate : std::uint64_t { kept, lost, front, back, kFates };
     const auto put = [&](std::uint64_t nth, std::uint64_t fate) {
         const std::uint64_t from = kBlockSizeBytes + (kDurable + nth) * slot;
-        auto& now = lab.disk.content(path);
         for (std::uint64_t at = 0; at < slot; at += 512) {
             const bool is_new = fate == kept || (fate == front && at < slot / 2) ||
                                 (fate == back && at >= slot / 2);
             const auto& source = is_new ? written : spare;
-            std::copy_n(source.begin() + static_cast<std::ptrdiff_t>(from + at),
-                        512,
-                        now.begin() + static_cast<std::ptrdiff_t>(from + at));
+            lab.disk.overwrite(path, from + at, std::span(source).subspan(from + at, 512));
         }
     };
     std::uint64_t states = 0;

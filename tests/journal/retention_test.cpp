@@ -169,10 +169,10 @@ TEST_CASE("retention: by age, while the writer is idle, by its own clock alone",
     // Either slot of SUPER alone knows where the journal begins now.
     for (const std::uint64_t slot : {0U, 1U}) {
         SimulatedDisk& disk = lab.disk;
-        const auto kept = disk.content("/sim/SUPER");
-        disk.content("/sim/SUPER")[slot * kBlockSizeBytes + 20] ^= std::byte{1};
+        const auto kept = disk.look_at("/sim/SUPER", 0, 2 * kBlockSizeBytes);
+        disk.flip_bit("/sim/SUPER", slot * kBlockSizeBytes + 20, 0);
         CHECK(assess(disk, "/sim", AssessMode::looking));
-        disk.content("/sim/SUPER") = kept;
+        disk.overwrite("/sim/SUPER", 0, kept);
     }
 }
 
@@ -183,11 +183,11 @@ TEST_CASE("retention: with a damaged slot of SUPER the newest header says where 
     lab.open();
     lab.fill_segments(9);
     for (const std::uint64_t slot : {0U, 1U}) {
-        const auto kept = lab.disk.content("/sim/SUPER");
-        lab.disk.content("/sim/SUPER")[slot * kBlockSizeBytes + 20] ^= std::byte{1};
+        const auto kept = lab.disk.look_at("/sim/SUPER", 0, 2 * kBlockSizeBytes);
+        lab.disk.flip_bit("/sim/SUPER", slot * kBlockSizeBytes + 20, 0);
         const auto found = assess(lab.disk, "/sim", AssessMode::looking);
         CHECK(found);
-        lab.disk.content("/sim/SUPER") = kept;
+        lab.disk.overwrite("/sim/SUPER", 0, kept);
     }
     // But a segment that nobody disowned is still missed.
     const auto found = assess(lab.disk, "/sim", AssessMode::looking);

@@ -3,8 +3,7 @@
 
 #include "journal_fixture.hpp"
 #include "reader_core.hpp"
-#include "simulated_disk.hpp"
-#include "writer_core.hpp"
+#include "simulated_writer.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -14,49 +13,8 @@ namespace tailrace::journal {
 
 namespace {
 
-class LentQueue final : public WriteQueue {
-public:
-    explicit LentQueue(WriteQueue& queue) : queue_(queue) {}
-    bool submit_write(FileId file,
-                      std::uint64_t offset,
-                      std::span<const std::byte> bytes,
-                      std::uint64_t tag) noexcept override {
-        return queue_.submit_write(file, offset, bytes, tag);
-    }
-    bool submit_flush(FileId file, std::uint64_t tag) noexcept override {
-        return queue_.submit_flush(file, tag);
-    }
-    bool submit_durable_write(DurableWrite kind,
-                              FileId file,
-                              std::uint64_t offset,
-                              std::span<const std::byte> bytes,
-                              std::uint64_t tag) noexcept override {
-        return queue_.submit_durable_write(kind, file, offset, bytes, tag);
-    }
-    [[nodiscard]] std::span<const DurableWrite> durable_writes() const noexcept override {
-        return queue_.durable_writes();
-    }
-    int kick() noexcept override { return queue_.kick(); }
-    IoOutcome reap(std::span<Completion> into, std::uint64_t timeout_ns) noexcept override {
-        return queue_.reap(into, timeout_ns);
-    }
-    [[nodiscard]] std::string_view name() const noexcept override { return queue_.name(); }
-
-private:
-    WriteQueue& queue_;
-};
-
 struct Lab {
     Lab() {
-        around.files = &disk;
-        around.time = &disk;
-        around.background = false;
-        around.random = [this] {
-            return disk.random_below(~std::uint64_t{0}) | 1U;
-        };
-        around.make_queue = [this](std::size_t, std::span<const std::byte>, std::string&) {
-            return Result<std::unique_ptr<WriteQueue>>(std::make_unique<LentQueue>(disk));
-        };
         auto opened = WriterCore::open(small_options("/sim"), around);
         TAILRACE_CHECK(opened.has_value());
         writer = std::move(*opened);
@@ -71,7 +29,7 @@ struct Lab {
     }
 
     SimulatedDisk disk{3};
-    WriterEnvironment around;
+    WriterEnvironment around = simulated_environment(disk);
     std::unique_ptr<WriterCore> writer;
 };
 

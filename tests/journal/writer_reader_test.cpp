@@ -425,7 +425,7 @@ TEST_CASE("writer: options that can't work are refused with words", "[journal][w
     const TempDirectory temp;
     JournalOptions options = small_options(temp.journal());
     SECTION("segments too small") {
-        options.segment_size_bytes = kMiB / 2;
+        options.segment_size_bytes = kMinSegmentSizeBytes / 2;
     }
     SECTION("segments of odd size") {
         options.segment_size_bytes = kMiB + 1;

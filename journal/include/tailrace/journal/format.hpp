@@ -39,7 +39,7 @@ inline constexpr std::uint64_t kSegmentNamesOldest = 1U << 1;
 
 inline constexpr std::uint64_t kBlockSizeBytes = 4096;
 inline constexpr std::uint64_t kMaxBatchSizeBytes = 1U << 20;  // also the largest single write
-inline constexpr std::uint64_t kMinSegmentSizeBytes = 1U << 20;
+inline constexpr std::uint64_t kMinSegmentSizeBytes = 64U << 10;
 inline constexpr std::uint64_t kMaxSegmentSizeBytes = std::uint64_t{1} << 36;
 inline constexpr std::uint64_t kDefaultSegmentSizeBytes = 256U << 20;
 inline constexpr std::size_t kMaxStreamNameBytes = 128;

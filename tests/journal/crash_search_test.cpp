@@ -1,0 +1,45 @@
+// Every way in which a crash may end, for moments with up to twelve unflushed sectors.
+
+#include "crash_search.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <malloc.h>
+
+namespace tailrace::journal {
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(NDEBUG)
+constexpr bool kIsSlow = true;
+#else
+constexpr bool kIsSlow = false;
+#endif
+
+}  // namespace
+
+TEST_CASE("crash search: every subset of what was not flushed recovers to what it holds",
+          "[journal][crash]") {
+    ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    std::uint64_t states = 0;
+    std::uint64_t searches_of_twelve = 0;
+    for (const NamedSearch& search : crash_searches()) {
+        if (kIsSlow && search.is_wide) continue;
+        CrashSearchCounts counts;
+        const std::string wrong = search.run(counts);
+        INFO(search.name << ": " << counts.states << " states at " << counts.moments
+                         << " moments, at most " << counts.most_units << " sectors and "
+                         << counts.most_names << " names");
+        CHECK(wrong.empty());
+        if (!wrong.empty()) UNSCOPED_INFO(wrong);
+        CHECK(counts.states > counts.moments);
+        states += counts.states;
+        if (counts.most_units == 12) ++searches_of_twelve;
+    }
+    if (kIsSlow) return;
+    CHECK(searches_of_twelve >= 4);
+    CHECK(states >= 5 * 4096);
+}
+
+}  // namespace tailrace::journal

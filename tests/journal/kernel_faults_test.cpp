@@ -1,0 +1,224 @@
+// Faults of real file systems on a device that the test controls: the file system stops in the
+// middle of writing, the device fails, the disk is full. Each test sees that its fault was real.
+
+#include "journal_fixture.hpp"
+#include "loop_disk.hpp"
+#include "support/watchdog.hpp"
+
+#include <tailrace/journal/inspect.hpp>
+#include <tailrace/journal/verify.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::uint64_t kExt4Bytes = 64 * kMiB;
+constexpr std::uint64_t kXfsBytes = 320 * kMiB;  // the least that mkfs.xfs makes is 300
+
+EventShape shape_of(std::uint32_t payload_bytes) {
+    EventShape shape;
+    shape.payload_bytes = payload_bytes;
+    return shape;
+}
+
+// Appends and drives for so many rounds, or until the writer has failed.
+void write_for(Writer& writer, Sequence& appended, int rounds, std::uint32_t payload_bytes) {
+    for (int i = 0; i < rounds && writer.state() == WriterState::running; ++i) {
+        appended +=
+            writer.append(make_events(appended, 8, shape_of(payload_bytes)).run()).event_count;
+        writer.drive(1'000'000);
+    }
+}
+
+// A file that takes all the room there is; gives it back at its end.
+class Ballast {
+public:
+    explicit Ballast(std::string path) : path_(std::move(path)) {
+        std::ofstream file(path_, std::ios::binary);
+        const std::string page(64 << 10, 'x');
+        while (file << page && file.flush())
+            size_bytes_ += page.size();
+    }
+    Ballast(const Ballast&) = delete;
+    Ballast& operator=(const Ballast&) = delete;
+    ~Ballast() { ::unlink(path_.c_str()); }
+    [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
+
+private:
+    std::string path_;
+    std::uint64_t size_bytes_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "file system stopped while writing: after it is mounted again every acknowledged event is "
+    "there",
+    "[kernel]") {
+    const std::string kind = GENERATE("ext4", "xfs");
+    const test::Watchdog watchdog("file system stopped", 100);
+    const TempDirectory temp;
+    LoopDisk disk(kind,
+                  temp.path() + "/image",
+                  kind == "ext4" ? kExt4Bytes : kXfsBytes,
+                  temp.path() + "/disk");
+    if (!disk.is_mounted()) {
+        WARN("SKIPPED: " << kind << ": " << disk.why());
+        return;
+    }
+    INFO(kind);
+    const std::string journal = temp.path() + "/disk/journal";
+    Sequence end = 0;
+    std::uint64_t lost = 0;
+    for (int round = 0; round < 12; ++round) {
+        Sequence acknowledged = 0;
+        Sequence appended = end;
+        {
+            auto writer = Writer::open(small_options(journal));
+            REQUIRE(writer);
+            REQUIRE(writer->next_sequence() == end);
+            write_for(*writer, appended, 3 + 7 * round, round % 2 == 0 ? 200 : 6'000);
+            const bool stopped = disk.shut_down();
+            if (!stopped && round == 0) {
+                WARN("SKIPPED: " << kind << " can't be stopped here");
+                return;
+            }
+            REQUIRE(stopped);
+            for (int i = 0; i < 1'000 && writer->state() != WriterState::failed; ++i)
+                write_for(*writer, appended, 1, 200);
+            // The fault was real: the kernel refused something.
+            CHECK(writer->state() == WriterState::failed);
+            CHECK(writer->failure_errno() == EIO);
+            acknowledged = writer->durable_sequence();
+            for (int i = 0; i < 20; ++i)
+                writer->drive(100'000);
+            CHECK(writer->durable_sequence() == acknowledged);
+        }
+        CHECK_FALSE(std::ofstream(journal + "/probe").is_open());
+        REQUIRE(disk.remount());
+        const auto found = preview_recovery(journal);
+        REQUIRE(found);
+        CHECK(found->end_sequence >= acknowledged);
+        CHECK(found->end_sequence <= appended);
+        lost += appended - found->end_sequence;
+        end = found->end_sequence;
+        CHECK(is_dense(read_all(journal), 0, end));
+    }
+    CHECK(end > 0);
+    CHECK(lost > 0);  // it did stop in the middle
+    CHECK(verify(journal)->is_sound());
+}
+
+TEST_CASE(
+    "device failing while writing: durable is frozen, nothing is flushed again, opening anew "
+    "recovers",
+    "[kernel]") {
+    const test::Watchdog watchdog("device failing", 100);
+    const TempDirectory temp;
+    const std::string store = temp.path() + "/store";
+    std::filesystem::create_directories(store);
+    if (::mount("tmpfs", store.c_str(), "tmpfs", 0, "size=40m") != 0) {
+        WARN("SKIPPED: no tmpfs can be mounted here (not root)");
+        return;
+    }
+    {
+        LoopDisk disk("ext4", store + "/image", kExt4Bytes, temp.path() + "/disk");
+        if (disk.is_mounted()) {
+            const std::string journal = temp.path() + "/disk/journal";
+            JournalOptions options = small_options(journal);
+            options.segment_size_bytes = 8 * kMiB;
+            options.segment_fill =
+                SegmentFill::allocated;  // its blocks have no room in the store yet
+            Sequence appended = 0;
+            Sequence acknowledged = 0;
+            {
+                auto writer = Writer::open(options);
+                REQUIRE(writer);
+                write_for(*writer, appended, 20, 500);
+                REQUIRE(writer->sync(30 * kSecondNs));
+                const Ballast ballast(store + "/ballast");  // from now on the device can't write
+                CHECK(ballast.size_bytes() > 0);
+                write_for(*writer, appended, 2'000, 6'000);
+                for (int i = 0; i < 1'000 && writer->state() != WriterState::failed; ++i)
+                    writer->drive(10'000'000);
+                REQUIRE(writer->state() == WriterState::failed);
+                CHECK((writer->failure_errno() == EIO || writer->failure_errno() == ENOSPC));
+                acknowledged = writer->durable_sequence();
+                CHECK(acknowledged >= 160);
+                CHECK(acknowledged < appended);
+
+                const std::uint64_t flushes = writer->statistics().flushes;
+                writer->request_flush();
+                for (int i = 0; i < 50; ++i)
+                    writer->drive(100'000);
+                CHECK_FALSE(writer->sync(kSecondNs));
+                CHECK_FALSE(writer->close(kSecondNs));
+                CHECK(writer->statistics().flushes == flushes);
+                CHECK(writer->durable_sequence() == acknowledged);
+                CHECK(writer->append(make_events(appended, 1).run()).status ==
+                      AppendStatus::failed);
+            }
+            // There is room again. ext4 may have stopped at its own failed writes.
+            REQUIRE(disk.remount());
+            auto next = Writer::open(options);
+            REQUIRE(next);
+            CHECK(next->next_sequence() >= acknowledged);
+            CHECK(next->next_sequence() <= appended);
+            Sequence end = next->next_sequence();
+            write_for(*next, end, 20, 500);
+            REQUIRE(next->close());
+            CHECK(is_dense(read_all(journal), 0, end));
+            CHECK(verify(journal)->is_sound());
+        } else {
+            WARN("SKIPPED: " << disk.why());
+        }
+    }
+    ::umount2(store.c_str(), MNT_DETACH);
+}
+
+TEST_CASE(
+    "disk full on a real file system: taken events become durable, and the writer goes on when "
+    "there is room",
+    "[kernel]") {
+    const test::Watchdog watchdog("disk full", 100);
+    const TempDirectory temp;
+    LoopDisk disk("ext4", temp.path() + "/image", 24 * kMiB, temp.path() + "/disk");
+    if (!disk.is_mounted()) {
+        WARN("SKIPPED: " << disk.why());
+        return;
+    }
+    const std::string journal = temp.path() + "/disk/journal";
+    Sequence appended = 0;
+    {
+        auto writer = Writer::open(small_options(journal));
+        REQUIRE(writer);
+        write_for(*writer, appended, 10, 500);
+        REQUIRE(writer->sync(30 * kSecondNs));
+        {
+            const Ballast ballast(temp.path() + "/disk/ballast");
+            write_for(*writer, appended, 100'000, 6'000);
+            CHECK(writer->state() == WriterState::no_space);
+            CHECK(writer->failure_errno() == ENOSPC);
+            const auto stuck = writer->sync(20'000'000);
+            REQUIRE_FALSE(stuck);
+            CHECK(stuck.error().code == ErrorCode::no_space);
+        }
+        CHECK(writer->sync(30 * kSecondNs));
+        CHECK(writer->state() == WriterState::running);
+        CHECK(writer->durable_sequence() == appended);
+        REQUIRE(writer->close());
+    }
+    CHECK(is_dense(read_all(journal), 0, appended));
+    CHECK(verify(journal)->is_sound());
+}
+
+}  // namespace tailrace::journal

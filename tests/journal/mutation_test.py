@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Takes one rule out of the journal's code, and demands that the crash simulation notices.
+
+    mutation_test.py --list
+    mutation_test.py NAME --build BUILD_DIR
+
+Compiles a changed copy of the one or two sources that hold the rule, links them in front of the
+journal's library with the simulation, and runs that: it must break an invariant that is named for
+this rule. The mutation "none" is the control: unchanged, it must hold. If a mutation doesn't apply
+any more, the code has moved: bring its text here in line with it.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SRC = "journal/src/"
+BEGIN = "    if (auto begun = begin_segment(*from, before, found.end); !begun)"
+
+# name -> (invariants of which one must break,
+#          [(file, text that stands there once, what replaces it)])
+MUTATIONS = {
+    "none": ((), []),
+    "the promise is not looked for": (("range",), [
+        (SRC + "assessment.cpp",
+         "if (report.promised_sequence <= found_.end.sequence) return {};",
+         "if (report.promised_sequence <= kNoSequence) return {};")]),
+    "a promise behind the end is not looked for": (("range",), [
+        (SRC + "assessment.cpp",
+         "std::max(report.promised_sequence, beyond.promised_sequence);",
+         "std::max(report.promised_sequence, report.promised_sequence);")]),
+    "written is not only the contiguous prefix": (("durable", "kept"), [
+        (SRC + "write_pipeline.cpp",
+         "            write.completed = true;\n",
+         "            write.completed = true;\n"
+         "            if (write.end_sequence > written_) written_ = write.end_sequence;\n")]),
+    "a flush covers what was written when it ended": (("durable", "kept"), [
+        (SRC + "write_pipeline.cpp",
+         "    durable_ = flush_sequence_;\n",
+         "    durable_ = written_;\n")]),
+    "a failed flush is tried again": (("durable", "final", "kept"), [
+        (SRC + "write_pipeline.cpp",
+         "        fail(PipelineFailure::flush, static_cast<int>(-outcome), 0);\n"
+         "        return;\n",
+         "        unflushed_bytes_ += flush_bytes_;\n        flush_requested_ = true;\n"
+         "        return;\n")]),
+    "the predecessor is not durable when its successor begins": (("durable", "kept", "opens"), [
+        (SRC + "writer_core.cpp",
+         "        if (!pipeline_->is_settled()) {\n"
+         "            if (!pipeline_->is_writing()) pipeline_->request_flush();",
+         "        if (pipeline_->is_busy()) {\n"),
+        (SRC + "write_pipeline.cpp",
+         "    TAILRACE_CHECK(is_settled());\n    file_ = file;",
+         "    unflushed_bytes_ = 0;\n    file_ = file;")]),
+    "the header is not flushed before it gets its name": (("opens",), [
+        (SRC + "writer_segments.cpp",
+         "    if (outcome.ok()) outcome = files.sync(file->id());\n",
+         "")]),
+    "the directory is not flushed": (("kept", "opens", "durable"), [
+        (SRC + "writer_segments.cpp",
+         "    if (outcome.ok()) outcome = around_.files->sync_directory(options_.directory);\n",
+         "")]),
+    "recovery doesn't flush what it reads": (("kept", "durable", "opens"), [
+        (SRC + "assessment.cpp",
+         "    const IoOutcome outcome = files_.sync(file->id());\n    if (outcome.ok()) {",
+         "    const IoOutcome outcome{};\n    if (outcome.ok()) {")]),
+    "recovery doesn't flush again what it has read": (("kept", "durable", "opens"), [
+        (SRC + "assessment.cpp",
+         "if (mode_ == AssessMode::deciding && !found_.report.clean_close) {",
+         "if (mode_ == AssessMode::looking && !found_.report.clean_close) {")]),
+    "a recovered journal goes on in its old segment": (("kept", "dead", "prefix", "durable"), [
+        (SRC + "writer_segments.cpp",
+         BEGIN,
+         "    if (before != nullptr && !found.end.sealed) {\n"
+         "        segment_.header = *before;\n"
+         "        segment_.next = found.end;\n"
+         "        segment_.path = segment_path(options_.directory, before->segment_number);\n"
+         "        segment_.index.reserve(64);\n"
+         "        auto old = open_file(*around_.files, segment_.path, {.write = true});\n"
+         "        if (!old) return old.error();\n"
+         "        segment_.file = std::move(*old);\n"
+         "        pipeline_->begin_segment(segment_.file.id(), found.end.sequence);\n"
+         "        return {};\n"
+         "    }\n" + BEGIN)]),
+    "every incarnation has the same salt": (("range", "opens", "dead", "prefix"), [
+        (SRC + "writer_segments.cpp",
+         "    header.salt = around_.random();\n",
+         "    header.salt = 7;\n")]),
+    "the body's checksum is not looked at": (("prefix", "dead"), [
+        (SRC + "batch_codec.cpp",
+         "checksum64(body, batch_seed(place.salt, place.offset)) != header.body_checksum",
+         "body.size() > kMaxBatchSizeBytes")]),
+    "a reader goes on behind the end that the successor names": (("dead", "prefix", "kept"), [
+        (SRC + "reader_core.cpp",
+         "const bool at_bound = bound_ && reading_.position.offset",
+         "const bool at_bound = bound_ && false && reading_.position.offset")]),
+}
+
+
+def fail(message):
+    print(f"FAILED: {message}")
+    sys.exit(1)
+
+
+def mutated(file, edits):
+    text = (ROOT / file).read_text()
+    for before, after in edits:
+        if text.count(before) != 1:
+            fail(f"{file} holds this {text.count(before)} times, not once:\n{before}")
+        text = text.replace(before, after)
+    return text
+
+
+def compile_changed(file, text, build, work):
+    """The object file of `text`, compiled as `file` is, but quickly."""
+    commands = json.loads((build / "compile_commands.json").read_text())
+    entry = next(c for c in commands if c["file"] == str(ROOT / file)
+                 and "tailrace_journal.dir" in c["command"])
+    source = work / pathlib.Path(file).name
+    source.write_text(text)
+    target = source.with_suffix(".o")
+    words = shlex.split(entry["command"])
+    for option in ("-MT", "-MF", "-o"):
+        if option in words:
+            at = words.index(option)
+            del words[at:at + 2]
+    words = [w for w in words if w != "-MD" and w != "-c" and w != entry["file"]
+             and not re.fullmatch(r"-O\d|-g\d?|-Werror", w)]
+    words += ["-O1", "-w", "-c", str(source), "-o", str(target)]
+    subprocess.run(words, cwd=entry["directory"], check=True)
+    return words[0:2], target
+
+
+def link(objects, build, program, compiler):
+    journal = build / "tests/journal"
+    subprocess.run(
+        [compiler, "-o", str(program), *map(str, objects),
+         *map(str, (journal / "CMakeFiles/journal_crash_probe.dir").glob("*.o")),
+         str(journal / "libtailrace_journal_simulation.a"),
+         str(build / "journal/libtailrace_journal.a"),
+         str(build / "tests/support/libtailrace_test_support.a"),
+         str(build / "base/libtailrace_base.a"), "-lxxhash", "-luring", "-lpthread"],
+        check=True)
+
+
+def compiler_of(build):
+    for line in (build / "CMakeCache.txt").read_text().splitlines():
+        if line.startswith("CMAKE_CXX_COMPILER:"):
+            return line.split("=", 1)[1]
+    return "c++"
+
+
+def run(name, build):
+    invariants, edits = MUTATIONS[name]
+    work = build / "mutations" / name.replace(" ", "_").replace("'", "")
+    work.mkdir(parents=True, exist_ok=True)
+    by_file = {}
+    for file, before, after in edits:
+        by_file.setdefault(file, []).append((before, after))
+    objects = [compile_changed(file, mutated(file, changes), build, work)[1]
+               for file, changes in by_file.items()]
+    program = work / "probe"
+    link(objects, build, program, compiler_of(build))
+    ended = subprocess.run([str(program)], stdout=subprocess.PIPE, text=True, timeout=200)
+    print(ended.stdout.strip())
+    if not invariants:
+        if ended.returncode != 0:
+            fail("the code as it is breaks an invariant")
+        return
+    broken = re.search(r"BROKEN (?:life \d+: )?(\w+):", ended.stdout)
+    if ended.returncode == 0 or not broken:
+        fail(f"nothing noticed that '{name}' (exit code {ended.returncode})")
+    if broken.group(1) not in invariants:
+        fail(f"it broke '{broken.group(1)}', where {' or '.join(invariants)} was expected")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--build", type=pathlib.Path)
+    arguments = parser.parse_args()
+    if arguments.list:
+        print("\n".join(MUTATIONS))
+        return
+    build = arguments.build.resolve()
+    if not (build / "compile_commands.json").exists():
+        print("SKIPPED: this build has no compile_commands.json")
+        return
+    run(arguments.name, build)
+
+
+if __name__ == "__main__":
+    main()
