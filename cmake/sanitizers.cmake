@@ -12,6 +12,11 @@ if(TAILRACE_SANITIZE)
     add_link_options(-fsanitize=${TAILRACE_SANITIZE})
 endif()
 
+if(TAILRACE_FUZZ)
+    # Every target is watched for what it covers; the fuzz targets alone get the fuzzer's main.
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(TAILRACE_NATIVE)
     add_compile_options(-march=native)
 endif()
