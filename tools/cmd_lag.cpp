@@ -122,7 +122,8 @@ std::vector<Row> rows_of(const std::string& stream,
                        subscriber.sequence,
                        subscriber.lag,
                        subscriber.lost_events,
-                       subscriber.room_ratio};
+                       subscriber.room_ratio,
+                       false};
         rows.push_back(std::move(row));
     }
     if (status.journal) {

@@ -22,10 +22,11 @@ std::string_view publish_time_name(bus::PublishTime publish_time) {
 }
 
 std::string_view journal_state_name(const bus::JournalStatus& journal) {
+    // A writer that failed may still be there, on its way out.
+    if (journal.state == bus::JournalState::failed) return "failed";
     if (journal.is_alive && journal.state == bus::JournalState::low_space) return "low on space";
     if (journal.is_alive && journal.state == bus::JournalState::no_space) return "disk full";
     if (journal.is_alive) return "running";
-    if (journal.state == bus::JournalState::failed) return "failed";
     return journal.state == bus::JournalState::none ? "none yet" : "stopped";
 }
 
@@ -122,6 +123,9 @@ void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
         journal["directory"] = journal_directory_of(header);
         journal["state"] = journal_state_name(*status.journal);
         journal["pid"] = status.journal->is_alive ? Json(status.journal->pid) : Json();
+        journal["errno"] = status.journal->state == bus::JournalState::failed
+                               ? Json(status.journal->os_errno)
+                               : Json();
         journal["durable_seq"] = status.journal->durable_sequence;
         journal["written_seq"] = status.journal->written_sequence;
         journal["written_bytes"] = status.journal->written_bytes;
@@ -253,13 +257,15 @@ void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
     }
     if (status.journal) {
         line("journal",
-             fmt::format(
-                 "{}   {}{}   durable below {}",
-                 journal_directory_of(header).empty() ? "(not named by the stream)"
-                                                      : journal_directory_of(header),
-                 journal_state_name(*status.journal),
-                 status.journal->is_alive ? fmt::format(" (pid {})", status.journal->pid) : "",
-                 status.journal->durable_sequence));
+             fmt::format("{}   {}{}   durable below {}",
+                         journal_directory_of(header).empty() ? "(not named by the stream)"
+                                                              : journal_directory_of(header),
+                         journal_state_name(*status.journal),
+                         status.journal->state == bus::JournalState::failed
+                             ? fmt::format(" ({})", os_error(status.journal->os_errno, "").message)
+                         : status.journal->is_alive ? fmt::format(" (pid {})", status.journal->pid)
+                                                    : "",
+                         status.journal->durable_sequence));
     } else {
         line("journal", "off");
     }

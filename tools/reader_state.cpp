@@ -19,6 +19,8 @@ std::string_view reader_state_name(ReaderState state) noexcept {
             return "STALLED";
         case ReaderState::stopped:
             return "STOPPED";
+        case ReaderState::failed:
+            return "FAILED";
         case ReaderState::overrun:
             return "OVERRUN";
         case ReaderState::low_space:
@@ -37,6 +39,7 @@ Colour reader_state_colour(ReaderState state) noexcept {
 
 ReaderState reader_state(const ReaderPicture& now,
                          const std::optional<ReaderPicture>& before) noexcept {
+    if (now.journal == bus::JournalState::failed) return ReaderState::failed;
     if (!now.is_alive) return ReaderState::stopped;
     if (now.journal == bus::JournalState::no_space) return ReaderState::disk_full;
     if (now.journal == bus::JournalState::low_space) return ReaderState::low_space;

@@ -4,6 +4,8 @@
 //     LAGGING   it reads, but is behind: by more than 100 ms, or by more than half of the ring
 //     STALLED   behind, and it hasn't moved between two looks (only --watch can tell)
 //     STOPPED   its process has ended
+//     FAILED    the journal: a write or a flush failed, durability is frozen until it is opened
+//               anew
 //     OVERRUN   events were lost to it (skip), or what it wants has left the ring
 //     LOW-SPACE the journal's disk has no room behind what is being filled
 //     DISK-FULL that is full too
@@ -25,6 +27,7 @@ enum class ReaderState : std::uint8_t {
     lagging,
     stalled,
     stopped,
+    failed,
     overrun,
     low_space,
     disk_full

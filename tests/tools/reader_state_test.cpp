@@ -38,6 +38,9 @@ TEST_CASE("reader_state: a dead reader is stopped, one that loses events is over
     ReaderPicture dead = picture(10, 5, 2'000);
     dead.is_alive = false;
     CHECK(reader_state(dead, {}) == ReaderState::stopped);
+    dead.journal = tailrace::bus::JournalState::failed;
+    CHECK(reader_state(dead, {}) == ReaderState::failed);
+    CHECK(reader_state_name(ReaderState::failed) == "FAILED");
     ReaderPicture losing = picture(20, 5, 2'000);
     losing.lost_events = 7;
     CHECK(reader_state(losing, picture(10, 5, 2'000)) == ReaderState::overrun);
