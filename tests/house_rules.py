@@ -671,6 +671,47 @@ def foreign_places(tree):
             )
 
 
+TEST_CASE = re.compile(r'TEST_CASE\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
+ITALICS = re.compile(r"(\*{1,2})([^*]+)\1")
+LAWS_WITH_TESTS = ("docs/durability.md", "docs/journal_format.md")
+
+
+def test_names(tree):
+    for path, file in tree.items():
+        if not path.startswith("tests/"):
+            continue
+        if path.endswith(".cpp"):
+            for match in TEST_CASE.finditer(file.text):
+                yield "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', match.group(1)))
+        elif path.endswith("mutation_test.py"):
+            for name in re.findall(r'^    "([^"]+)": \(\(', file.text, re.MULTILINE):
+                yield "mutation: " + name
+
+
+@rule(
+    "named_tests",
+    bad=[
+        {"docs/durability.md": "kept (*writer: it keeps what it was given*)\n",
+         "tests/a_test.cpp": 'TEST_CASE("writer: it keeps nothing", "[a]") {}\n'},
+        {"docs/durability.md": "kept (*mutation: the promise is kept*)\n"},
+    ],
+    good={
+        "docs/durability.md":
+            "*kept* (*writer: it keeps all*; *mutation: the salt*), **not: this**: *a*\n",
+        "tests/a_test.cpp": 'TEST_CASE("writer: it "\n          "keeps all of it") {}\n',
+        "tests/journal/mutation_test.py": '    "the salt": (("dead",), [\n',
+    },
+)
+def named_tests(tree):
+    names = list(test_names(tree))
+    for path in LAWS_WITH_TESTS:
+        for number, line in enumerate(tree[path].lines if path in tree else [], 1):
+            for stars, text in ITALICS.findall(line):
+                is_name = stars == "*" and ": " in text and "…" not in text
+                if is_name and not any(name.startswith(text) for name in names):
+                    yield path, number, f"no test is called '{text}': name one that is"
+
+
 # --- running
 
 def findings_of(one, tree):
