@@ -40,6 +40,9 @@ struct Row {
     std::string policy;
     Sequence end_sequence = 0;
     ReaderPicture picture;
+    bus::LatencyStatus latency;
+    std::string filter;
+    bool is_evicted = false;
     ReaderState state = ReaderState::ok;
     std::optional<double> trend_per_s;  // how fast it falls behind; negative: it catches up
     std::string journal_directory = {};
@@ -116,6 +119,9 @@ std::vector<Row> rows_of(const std::string& stream,
                 std::string(policy_name(subscriber.policy)),
                 status.end_sequence,
                 {},
+                subscriber.latency,
+                subscriber.filter,
+                subscriber.is_evicted,
                 ReaderState::ok,
                 {}};
         row.picture = {subscriber.is_alive,
@@ -134,6 +140,9 @@ std::vector<Row> rows_of(const std::string& stream,
                 "durable",
                 status.end_sequence,
                 {},
+                {},
+                {},
+                false,
                 ReaderState::ok,
                 {}};
         const double room =
@@ -228,6 +237,10 @@ std::string trend_text(const Row& row) {
         "{}{}", *row.trend_per_s > 0 ? "+" : "-", rate_text(std::abs(*row.trend_per_s)));
 }
 
+std::string latency_text(const Row& row, std::uint64_t bus::LatencyStatus::*which) {
+    return row.latency.samples == 0 ? "-" : duration_text(row.latency.*which);
+}
+
 void print_table(const Look& found, bool with_trend) {
     std::vector<std::string> headings = {"STREAM",
                                          "READER",
@@ -240,6 +253,9 @@ void print_table(const Look& found, bool with_trend) {
                                          ">LAG-TIME",
                                          ">LOST",
                                          ">ROOM",
+                                         ">P50",
+                                         ">P99",
+                                         ">MAX",
                                          "STATE"};
     if (with_trend) headings.insert(headings.end() - 1, ">TREND");
     Table table(headings);
@@ -248,14 +264,17 @@ void print_table(const Look& found, bool with_trend) {
         std::vector<std::string> cells = {row.stream,
                                           row.reader,
                                           row.pid == 0 ? "-" : std::to_string(row.pid),
-                                          row.policy,
+                                          row.is_evicted ? row.policy + "ed" : row.policy,
                                           count_text(picture.sequence),
                                           count_text(row.end_sequence),
                                           count_text(picture.lag.events),
                                           size_text(picture.lag.bytes),
                                           age_text(row),
                                           count_text(picture.lost_events),
-                                          fmt::format("{:.1f}%", picture.room_ratio * 100)};
+                                          fmt::format("{:.1f}%", picture.room_ratio * 100),
+                                          latency_text(row, &bus::LatencyStatus::p50_ns),
+                                          latency_text(row, &bus::LatencyStatus::p99_ns),
+                                          latency_text(row, &bus::LatencyStatus::max_ns)};
         if (with_trend) cells.push_back(trend_text(row));
         cells.emplace_back(reader_state_name(row.state));
         const std::size_t state_column = cells.size() - 1;
@@ -284,6 +303,20 @@ void print_json(const Look& found) {
         reader["lag_ns"] = picture.lag.age_ns ? Json(ns_string(*picture.lag.age_ns)) : Json();
         reader["lost_events"] = picture.lost_events;
         reader["room_ratio"] = picture.room_ratio;
+        if (row.latency.samples == 0) {
+            reader["latency"] = Json();
+        } else {
+            Json latency;
+            latency["samples"] = row.latency.samples;
+            latency["p50_ns"] = ns_string(row.latency.p50_ns);
+            latency["p99_ns"] = ns_string(row.latency.p99_ns);
+            latency["max_ns"] = ns_string(row.latency.max_ns);
+            latency["mean_ns"] = ns_string(row.latency.mean_ns);
+            latency["ahead_samples"] = row.latency.ahead_samples;
+            reader["latency"] = std::move(latency);
+        }
+        reader["filter"] = row.filter.empty() ? Json() : Json(row.filter);
+        reader["evicted"] = row.is_evicted;
         if (row.trend_per_s) reader["trend_events_per_s"] = *row.trend_per_s;
         reader["state"] = reader_state_name(row.state);
         if (const std::string hint = hint_of(row); !hint.empty()) reader["hint"] = hint;

@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "event_key.hpp"
 #include "line_source.hpp"
 #include "pace.hpp"
 #include "progress.hpp"
@@ -9,13 +10,11 @@
 #include "units.hpp"
 #include "wait_option.hpp"
 
-#include <tailrace/base/checksum.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/publisher.hpp>
 
 #include <unistd.h>
 
-#include <charconv>
 #include <fmt/format.h>
 #include <functional>
 #include <memory>
@@ -303,19 +302,11 @@ void Publishing::report() const {
                             durable_ ? ", durable" : ""));
 }
 
-// A number, or the hash of a text.
-std::uint64_t key_of(const std::string& text) {
-    std::uint64_t number = 0;
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (status == std::errc() && end == text.data() + text.size()) return number;
-    return checksum64(std::as_bytes(std::span<const char>(text.data(), text.size())), 0);
-}
-
 Result<ExitCode> run_pub(PubFlags& flags) {
     if (auto allowed = allow_only_text_and_json("pub"); !allowed) return allowed.error();
     if (!flags.key.empty()) {
         flags.fields.has_key = true;
-        flags.fields.key = key_of(flags.key);
+        flags.fields.key = event_key(flags.key);
     }
     bus::PublisherOptions options;
     options.name = flags.name;

@@ -6,6 +6,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "event_key.hpp"
 #include "event_printer.hpp"
 #include "pace.hpp"
 #include "position.hpp"
@@ -34,7 +35,11 @@ struct TailFlags {
     std::string policy = "observe";
     CLI::Option* name = nullptr;
     std::string name_text = "tail";
-    std::optional<EventType> type;
+    std::vector<EventType> types;
+    std::vector<std::string> keys;
+    std::string partition;
+    CLI::Option* evict_after = nullptr;
+    std::uint64_t evict_after_ns = 1'000'000'000;
     double rate_per_s = 0;
     std::uint64_t delay_ns = 0;
     std::uint64_t timeout_ns = 0;  // 0: none
@@ -44,6 +49,7 @@ struct TailFlags {
 bus::SlowPolicy policy_of(const std::string& text) {
     if (text == "gate") return bus::SlowPolicy::gate;
     if (text == "skip") return bus::SlowPolicy::skip;
+    if (text == "evict") return bus::SlowPolicy::evict;
     return bus::SlowPolicy::observe;
 }
 
@@ -73,6 +79,7 @@ private:
     Boundary to_;
     std::uint64_t printed_ = 0;
     bool finished_ = false;
+    bool was_evicted_ = false;
 };
 
 void Tail::take(const Event& event) {
@@ -85,7 +92,6 @@ void Tail::take(const Event& event) {
         not_before_ns_.reset();
     }
     if (to_.sequence && event.sequence() + 1 >= *to_.sequence) finished_ = true;
-    if (flags_.type && event.type() != *flags_.type) return;
     // What was printed shall be seen before a pause.
     if (pace_.is_early()) out().flush();
     if (!pace_.wait()) return;
@@ -104,7 +110,17 @@ bool Tail::waits_for_time() const noexcept {
 Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
     if (state == bus::PollState::gap) {
         const bus::Gap gap = subscriber_.last_gap();
-        printer_.print_gap(gap.first, gap.count);
+        if (subscriber_.is_evicted() && !was_evicted_) {
+            was_evicted_ = true;
+            warn(
+                fmt::format("reader '{}' was evicted from '{}' at sequence {}: it held publishers "
+                            "up for {} without reading; it goes on without holding them",
+                            flags_.name_text,
+                            flags_.stream,
+                            gap.first,
+                            duration_text(flags_.evict_after_ns)));
+        }
+        if (gap.count != 0) printer_.print_gap(gap.first, gap.count);
         return true;
     }
     if (state == bus::PollState::closed) {
@@ -148,6 +164,8 @@ Result<ExitCode> Tail::run() {
                                    paced ? 1 : kBatch,
                                    bus::Deadline::in_ms(finished_ ? 0 : kLookUpMs));
         if (result.events != 0) idle_since_ns = monotonic_ns();
+        // What it doesn't want isn't handed over, but it may be the end.
+        if (to_.sequence && subscriber_.next_sequence() >= *to_.sequence) finished_ = true;
         auto goes_on = look(result.state, idle_since_ns);
         if (!goes_on) return goes_on.error();
         if (!*goes_on) break;
@@ -174,6 +192,27 @@ Result<bus::Start> start_of(const TailFlags& flags,
     return bus::Start::at(*from.sequence);
 }
 
+// "1/4": keys that leave 1 when divided by 4.
+Result<bus::EventFilter> filter_of(const TailFlags& flags) {
+    bus::EventFilter filter;
+    for (const EventType type : flags.types)
+        filter.add_type(type);
+    for (const std::string& key : flags.keys)
+        filter.add_key(event_key(key));
+    if (flags.partition.empty()) return filter;
+    const std::size_t slash = flags.partition.find('/');
+    const std::string_view text = flags.partition;
+    auto remainder = parse_count(text.substr(0, std::min(slash, text.size())));
+    auto modulus =
+        slash == std::string::npos ? parse_count("") : parse_count(text.substr(slash + 1));
+    if (!remainder || !modulus || *remainder >= *modulus) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("'{}' is not a partition", flags.partition),
+                          "--partition 1/4: keys that leave 1 when divided by 4; 0/4 to 3/4");
+    }
+    return filter.set_partition(*modulus, *remainder);
+}
+
 Result<ExitCode> run_tail(TailFlags& flags) {
     bus::SubscriberOptions options;
     options.policy = policy_of(flags.policy);
@@ -184,6 +223,18 @@ Result<ExitCode> run_tail(TailFlags& flags) {
                           "an observer leaves no trace, so it has no name",
                           "--policy gate (lossless, may hold publishers up) or --policy skip");
     }
+    if (flags.evict_after->count() != 0 && options.policy != bus::SlowPolicy::evict) {
+        return make_error(
+            ErrorCode::invalid_argument,
+            fmt::format("--evict-after doesn't go with --policy {}: only a reader of "
+                        "policy evict loses its gate",
+                        flags.policy),
+            fmt::format("tailrace tail {} --policy evict --evict-after 2s", flags.stream));
+    }
+    options.evict_after_ns = flags.evict_after_ns;
+    auto filter = filter_of(flags);
+    if (!filter) return filter.error();
+    options.filter = *filter;
     const bus::RegionAccess access = options.policy == bus::SlowPolicy::observe
                                          ? bus::RegionAccess::observe
                                          : bus::RegionAccess::subscribe;
@@ -225,13 +276,19 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
             "--policy",
             flags.policy,
             "When it is slow: it is told what it missed (observe: unseen, skip: registered), "
-            "or publishers wait (gate)")
-        ->check(CLI::IsMember({"observe", "skip", "gate"}))
+            "or publishers wait (gate), or wait but not for ever (evict)")
+        ->check(CLI::IsMember({"observe", "skip", "gate", "evict"}))
         ->capture_default_str();
     flags.name =
         command.add_option("--name", flags.name_text, "What tailrace lag calls this reader")
             ->type_name("NAME")
             ->capture_default_str();
+    flags.evict_after =
+        add_parsed(command,
+                   "--evict-after",
+                   flags.evict_after_ns,
+                   parse_duration_ns,
+                   "Policy evict: how long it may hold publishers up without reading (default 1s)");
     add_parsed(
         command, "--rate", flags.rate_per_s, parse_rate_per_s, "Read at most so many: 1000/s");
     add_parsed(
@@ -263,7 +320,21 @@ void register_tail(CLI::App& app) {
     add_parsed(*command, "--to", flags->to, parse_position, "Stop before this event");
     add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
     command->add_flag("-e,--exit-at-end", flags->exit_at_end, "Stop at what is the end now");
-    command->add_option("--type", flags->type, "Only events of this type");
+    command->add_option("--type", flags->types, "Only events of this type; may be given again")
+        ->type_name("TYPE")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command
+        ->add_option(
+            "--key", flags->keys, "Only events of this key, a number or a text; may be given again")
+        ->type_name("KEY")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command
+        ->add_option("--partition",
+                     flags->partition,
+                     "Only keys that leave I when divided by N: shares a stream among N readers")
+        ->type_name("I/N");
     add_reader_options(*command, *flags);
 }
 

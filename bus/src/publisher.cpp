@@ -297,7 +297,8 @@ std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
         // [sync:intent_noted] Acquire: at least as new as the sequence; a newer one lies further
         // on.
         const std::uint64_t open_claim = slot.intent_position.load(std::memory_order_acquire);
-        if (open_claim < slowest) {
+        // A reader that stands at an open claim waits for it as everybody does: the claim is named.
+        if (open_claim <= slowest) {
             slowest = open_claim;
             holder_ = {HolderKind::publisher, index};
         }
@@ -308,6 +309,7 @@ std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
 void Publisher::check_holder() noexcept {
     const std::uint64_t now_ns = monotonic_ns();
     note_refusal(now_ns);
+    if (holder_.kind == HolderKind::subscriber) watch_silence(now_ns);
     if (now_ns - last_liveness_check_ns_ < kLivenessCheckNs) return;
     last_liveness_check_ns_ = now_ns;
     // What changes is seen at the next attempt.

@@ -1,5 +1,7 @@
 // What a publisher tells of itself: its statistics, and who holds it up.
 
+#include "registry.hpp"
+
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bus/publisher.hpp>
 
@@ -47,6 +49,24 @@ void Publisher::note_grant() noexcept {
     }
     statistics.held_since_ns.store(0, std::memory_order_relaxed);
     statistics.held_by.store(0, std::memory_order_relaxed);
+}
+
+void Publisher::watch_silence(std::uint64_t now_ns) noexcept {
+    const SubscriberSlot& slot = region_->subscriber_slot(holder_.slot_index);
+    // Relaxed, both: eviction looks again, under the registry lock.
+    if (slot.declared.policy.load(std::memory_order_relaxed) != SlowPolicy::evict) return;
+    const std::uint64_t gate = slot.gate_position.load(std::memory_order_relaxed);
+    const std::uint64_t attached_ns = slot.owner.attached_ns;
+    if (silence_.slot_index != holder_.slot_index || silence_.gate_position != gate ||
+        silence_.attached_ns != attached_ns || silence_.since_ns == 0) {
+        silence_ = {holder_.slot_index, gate, attached_ns, now_ns};
+        return;
+    }
+    // Relaxed: as above.
+    const std::uint64_t deadline_ns = slot.declared.evict_after_ns.load(std::memory_order_relaxed);
+    if (gate == kNoPosition || now_ns - silence_.since_ns < deadline_ns) return;
+    if (evict_silent_subscriber(*region_, silence_, now_ns, slot_index_, registry_))
+        count_up(slot_->statistics.evicted_subscribers);
 }
 
 std::string Publisher::holder() const {

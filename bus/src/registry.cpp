@@ -100,6 +100,36 @@ void take_over_tail(const Region& region) noexcept {
     region.state().tail.store(pack_tail(tail), std::memory_order_release);
 }
 
+// Relaxed, all: made visible by the owner's state, and by the start that follows. Requires: the
+// registry lock, no owner.
+void declare(SubscriberSlot& slot, const SubscriberOptions& options) noexcept {
+    const auto set = [](auto& word, auto value) {
+        word.store(value, std::memory_order_relaxed);
+    };
+    SubscriberDeclaration& declared = slot.declared;
+    const EventFilter& filter = options.filter;
+    set(declared.policy, options.policy);
+    set(declared.evict_after_ns,
+        options.policy == SlowPolicy::evict ? options.evict_after_ns : std::uint64_t{0});
+    set(declared.type_count, static_cast<std::uint32_t>(filter.types().size()));
+    set(declared.key_count, static_cast<std::uint32_t>(filter.keys().size()));
+    set(declared.key_modulus, filter.modulus());
+    set(declared.key_remainder, filter.remainder());
+    for (std::size_t index = 0; index < declared.types.size(); ++index) {
+        const bool shown = index < filter.types().size();
+        set(declared.types[index], shown ? filter.types()[index] : EventType{0});
+    }
+    for (std::size_t index = 0; index < declared.keys.size(); ++index) {
+        const bool shown = index < filter.keys().size();
+        set(declared.keys[index], shown ? filter.keys()[index] : std::uint64_t{0});
+    }
+    set(slot.notice.poll_armed, std::uint32_t{0});
+    set(slot.notice.evicted_by, std::uint32_t{0});
+    set(slot.notice.evictions, std::uint64_t{0});
+    set(slot.notice.evicted_position, std::uint64_t{0});
+    set(slot.notice.evicted_silence_ns, std::uint64_t{0});
+}
+
 std::string owner_name(const SlotOwner& owner) {
     const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
     return "'" + std::string(owner.name.begin(), end) + "' (pid " +
@@ -186,9 +216,7 @@ Result<SlotLease> take_publisher_slot(const Region& region, const std::string& n
     return lease;
 }
 
-Result<SlotLease> take_subscriber_slot(const Region& region,
-                                       const std::string& name,
-                                       SlowPolicy policy) {
+Result<SlotLease> take_subscriber_slot(const Region& region, const SubscriberOptions& options) {
     auto registry = lock_registry(region);
     if (!registry) return registry.error();
     TAILRACE_STEP("registry.locked");
@@ -200,13 +228,12 @@ Result<SlotLease> take_subscriber_slot(const Region& region,
         region,
         slots,
         kSubscriberLocks,
-        name,
+        options.name,
         [&](std::uint32_t index) -> auto& { return region.subscriber_slot(index).owner; },
         [&](std::uint32_t index) {
             SubscriberSlot& slot = region.subscriber_slot(index);
             renew_statistics(region, slot, region.latency_histogram(index));
-            // Relaxed: made visible by the owner's state, and by the start that follows.
-            slot.declared.policy.store(policy, std::memory_order_relaxed);
+            declare(slot, options);
         });
     if (!lease && lease.error().code == ErrorCode::busy) {
         return make_error(
@@ -229,6 +256,41 @@ bool reclaim_if_dead_subscriber(const Region& region,
     const bool freed = clear_dead_subscriber(region, index);
     registry.unlock(kRegistryLock);
     return freed;
+}
+
+bool evict_silent_subscriber(const Region& region,
+                             const Silence& silence,
+                             std::uint64_t now_ns,
+                             std::uint32_t publisher_index,
+                             LockFile& registry) noexcept {
+    if (!registry.try_lock(kRegistryLock)) return false;
+    SubscriberSlot& slot = region.subscriber_slot(silence.slot_index);
+    // Under the lock the slot keeps its owner, so what is looked at here is whom the gate belongs
+    // to. Relaxed, both: written under the lock.
+    const bool may_be_evicted =
+        is_active(slot.owner) && slot.owner.attached_ns == silence.attached_ns &&
+        slot.declared.policy.load(std::memory_order_relaxed) == SlowPolicy::evict &&
+        now_ns - silence.since_ns >= slot.declared.evict_after_ns.load(std::memory_order_relaxed);
+    TAILRACE_STEP("registry.evicting");
+    std::uint64_t expected = silence.gate_position;
+    // [sync:gate_evicted] Release: whoever finds its gate gone checks its copies by the write
+    // limit. [sync:gate_released] Acquire when it fails: the reader has moved on after all.
+    const bool evicted =
+        may_be_evicted &&
+        slot.gate_position.compare_exchange_strong(
+            expected, kNoPosition, std::memory_order_acq_rel, std::memory_order_acquire);
+    if (evicted) {
+        TAILRACE_STEP("registry.evicted");
+        SubscriberNotice& notice = slot.notice;
+        count_up(notice.evictions);
+        count_up(region.state().registry.evicted_subscribers);
+        // Relaxed, all: for tools; written under the registry lock.
+        notice.evicted_by.store(publisher_index, std::memory_order_relaxed);
+        notice.evicted_position.store(silence.gate_position, std::memory_order_relaxed);
+        notice.evicted_silence_ns.store(now_ns - silence.since_ns, std::memory_order_relaxed);
+    }
+    registry.unlock(kRegistryLock);
+    return evicted;
 }
 
 std::uint64_t reclaim_if_dead_publisher(const Region& region,

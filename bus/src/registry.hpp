@@ -8,7 +8,9 @@
 
 #include <tailrace/base/file_lock.hpp>
 #include <tailrace/base/result.hpp>
+#include <tailrace/bus/publisher.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/bus/subscriber.hpp>
 
 #include <cstdint>
 #include <string>
@@ -22,8 +24,15 @@ struct SlotLease {
 
 [[nodiscard]] Result<SlotLease> take_publisher_slot(const Region& region, const std::string& name);
 [[nodiscard]] Result<SlotLease> take_subscriber_slot(const Region& region,
-                                                     const std::string& name,
-                                                     SlowPolicy policy);
+                                                     const SubscriberOptions& options);
+
+// Drops a gate that still stands where it was silent, if its owner is still the same and may be
+// evicted after so long. False too when another process holds the registry.
+[[nodiscard]] bool evict_silent_subscriber(const Region& region,
+                                           const Silence& silence,
+                                           std::uint64_t now_ns,
+                                           std::uint32_t publisher_index,
+                                           LockFile& registry) noexcept;
 
 // Whether more handles are attached to the stream than this process can count on cores.
 [[nodiscard]] bool is_crowded(const Region& region) noexcept;

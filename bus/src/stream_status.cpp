@@ -52,6 +52,31 @@ Lag lag_of(const Region& region, Place tail, Place place, std::uint64_t now_ns) 
     return lag;
 }
 
+// Relaxed, all: declared before the slot became active.
+std::string filter_text(const SubscriberDeclaration& declared) {
+    std::string text;
+    // Relaxed, both here and below: written before the slot became active.
+    const auto list = [&](const char* what, std::size_t count, const auto& shown) {
+        if (count == 0) return;
+        text += (text.empty() ? "" : " ") + std::string(what);
+        for (std::size_t index = 0; index < std::min(count, shown.size()); ++index) {
+            text += (index == 0 ? " " : ",") +
+                    std::to_string(shown[index].load(std::memory_order_relaxed));
+        }
+        if (count > shown.size()) text += ",…";
+    };
+    // Relaxed, all: as above.
+    list("types", declared.type_count.load(std::memory_order_relaxed), declared.types);
+    list("keys", declared.key_count.load(std::memory_order_relaxed), declared.keys);
+    const std::uint64_t modulus = declared.key_modulus.load(std::memory_order_relaxed);
+    if (modulus != 0) {
+        text += std::string(text.empty() ? "" : " ") + "partition " +
+                std::to_string(declared.key_remainder.load(std::memory_order_relaxed)) + "/" +
+                std::to_string(modulus);
+    }
+    return text;
+}
+
 SubscriberStatus subscriber_status(const Region& region,
                                    std::uint32_t index,
                                    Place tail,
@@ -69,6 +94,12 @@ SubscriberStatus subscriber_status(const Region& region,
     status.sequence = slot.sequence.load(std::memory_order_relaxed);
     status.counts = counts_of(slot.statistics, passed_by(slot));
     status.lost_events = status.counts.lost_events;
+    status.latency = latency_status(region.latency_histogram(index));
+    // Relaxed, both: as above.
+    status.evict_after_ns = slot.declared.evict_after_ns.load(std::memory_order_relaxed);
+    status.is_evicted = status.policy == SlowPolicy::evict &&
+                        slot.gate_position.load(std::memory_order_relaxed) == kNoPosition;
+    status.filter = filter_text(slot.declared);
     const Place place{status.sequence, slot.position.load(std::memory_order_relaxed)};
     status.lag = lag_of(region, tail, place, now_ns);
     const auto capacity = static_cast<double>(region.capacity_bytes());
@@ -184,6 +215,37 @@ void sum_up(const Region& region, StreamStatus& status) {
 }
 
 }  // namespace
+
+LatencyStatus latency_status(const LatencyHistogram& histogram) noexcept {
+    LatencyStatus status;
+    std::array<std::uint64_t, kLatencyBucketCount> samples{};
+    // Relaxed, all: the subscriber writes them. The samples are summed up here, so that the
+    // percentiles fit the buckets.
+    for (std::size_t bucket = 0; bucket < samples.size(); ++bucket) {
+        samples[bucket] = histogram.buckets[bucket].load(std::memory_order_relaxed);
+        status.samples += samples[bucket];
+    }
+    if (status.samples == 0) return status;
+    // Relaxed, all: as above.
+    status.max_ns = histogram.max_ns.load(std::memory_order_relaxed);
+    status.mean_ns = histogram.sum_ns.load(std::memory_order_relaxed) / status.samples;
+    status.ahead_samples = histogram.ahead_count.load(std::memory_order_relaxed);
+    const auto percentile = [&](std::uint64_t percent) {
+        // The sample at which so many are at most as long; rounded up.
+        constexpr std::uint64_t kWhole = 100;
+        std::uint64_t rank = status.samples / kWhole * percent +
+                             (status.samples % kWhole * percent + kWhole - 1) / kWhole;
+        for (std::size_t bucket = 0; bucket < samples.size(); ++bucket) {
+            if (samples[bucket] >= rank)
+                return std::min(status.max_ns, latency_bucket_floor_ns(bucket + 1) - 1);
+            rank -= samples[bucket];
+        }
+        return status.max_ns;
+    };
+    status.p50_ns = percentile(50);
+    status.p99_ns = percentile(99);
+    return status;
+}
 
 StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
     const Region& region = *shared_region;

@@ -32,6 +32,30 @@ constexpr long kObserverNapNs = 100'000;
 // for.
 constexpr std::uint64_t kWalkTimeoutNs = 10'000 * kNsPerMs;
 
+Error invalid(std::string message, std::string hint) {
+    return make_error(ErrorCode::invalid_argument, std::move(message), std::move(hint));
+}
+
+Result<void> check_options(const SubscriberOptions& options) {
+    if (options.policy == SlowPolicy::spill) {
+        return invalid("the policy spill is not available in this version",
+                       "use gate (lossless) or skip");
+    }
+    if (options.policy == SlowPolicy::evict && options.evict_after_ns < kNsPerMs) {
+        return invalid("a reader can't be evicted after " + std::to_string(options.evict_after_ns) +
+                           " ns: publishers look once a millisecond",
+                       "tailrace tail --policy evict --evict-after 2s");
+    }
+    const EventFilter& filter = options.filter;
+    if (filter.modulus() != 0 && filter.remainder() >= filter.modulus()) {
+        return invalid("no key leaves " + std::to_string(filter.remainder()) +
+                           " when it is divided by " + std::to_string(filter.modulus()),
+                       "partitions of N are numbered 0 to N - 1: --partition 0/" +
+                           std::to_string(filter.modulus()));
+    }
+    return {};
+}
+
 }  // namespace
 
 std::string_view poll_state_name(PollState state) noexcept {
@@ -62,6 +86,7 @@ Subscriber::Subscriber(std::shared_ptr<Region> region, const SubscriberOptions& 
       policy_(options.policy),
       waiter_(options.wait),
       copies_(options.policy != SlowPolicy::gate),
+      filters_(!options.filter.is_empty()),
       fences_(!register_for_membarrier()) {}
 
 Subscriber::Subscriber(Subscriber&&) noexcept = default;
@@ -81,13 +106,19 @@ Subscriber::~Subscriber() {
 void Subscriber::release_slot() noexcept {
     // After a move there is nothing to give back; in a forked child the slot is the parent's.
     if (region_ == nullptr || slot_ == nullptr || owner_pid_ != ::getpid()) return;
-    // [sync:gate_released] Release: this reader reads no more.
-    slot_->gate_position.store(kNoPosition, std::memory_order_release);
-    TAILRACE_STEP("subscriber.gate_dropped");
+    drop_gate();
     free_slot(slot_->owner);
     TAILRACE_STEP("subscriber.slot_freed");
     slot_lock_.unlock();
     wake_sleepers(state_->publishers_wait, fences_);
+}
+
+void Subscriber::drop_gate() noexcept {
+    holds_gate_ = false;
+    if (slot_ == nullptr) return;
+    // [sync:gate_released] Release: this reader reads no more, or only what it checks afterwards.
+    slot_->gate_position.store(kNoPosition, std::memory_order_release);
+    TAILRACE_STEP("subscriber.gate_dropped");
 }
 
 Result<Subscriber> Subscriber::attach(const std::string& stream, const SubscriberOptions& options) {
@@ -102,31 +133,35 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
                                       const SubscriberOptions& options) {
     const bool observes = options.policy == SlowPolicy::observe;
     TAILRACE_CHECK(region != nullptr && (observes || region->access() != RegionAccess::observe));
-    if (options.policy == SlowPolicy::spill || options.policy == SlowPolicy::evict) {
-        const std::string name = options.policy == SlowPolicy::spill ? "spill" : "evict";
-        return make_error(ErrorCode::invalid_argument,
-                          "the policy " + name + " is not available in this version",
-                          "use gate (lossless) or skip");
-    }
+    if (auto checked = check_options(options); !checked) return checked.error();
     Subscriber subscriber(std::move(region), options);
     if (!observes) {
-        auto lease = take_subscriber_slot(*subscriber.region_, options.name, options.policy);
+        auto lease = take_subscriber_slot(*subscriber.region_, options);
         if (!lease) return lease.error();
         subscriber.slot_ = &subscriber.region_->subscriber_slot(lease->index);
         subscriber.slot_lock_ = std::move(lease->lock);
         subscriber.waiter_ = Waiter(options.wait, is_crowded(*subscriber.region_));
+        if (subscriber.region_->header().publish_time != PublishTime::off) {
+            subscriber.latency_ =
+                LatencyRecorder(subscriber.region_->latency_histogram(lease->index));
+        }
     }
+    subscriber.filter_ = options.filter;
+    subscriber.is_plain_ =
+        !subscriber.copies_ && !subscriber.filters_ && !subscriber.latency_.is_on();
     if (auto started = subscriber.start(options.start); !started) return started.error();
     return subscriber;
 }
 
 bool Subscriber::hold(Place place) noexcept {
-    if (policy_ == SlowPolicy::gate) {
+    if (policy_ == SlowPolicy::gate || policy_ == SlowPolicy::evict) {
         // [sync:gate_registered] In one total order with the publishers: either their look at the
         // gates sees this one, or the look at their announcement that follows sees how far they may
         // already write.
         slot_->gate_position.exchange(place.position, std::memory_order_seq_cst);
         TAILRACE_STEP("subscriber.gate_registered");
+        gate_ = place.position;
+        holds_gate_ = policy_ == SlowPolicy::evict;
     }
     if (was_lapped(place.position)) return false;
     TAILRACE_STEP("subscriber.place_held");
@@ -182,7 +217,7 @@ Result<void> Subscriber::start(const Start& where) {
             if (!hold(*place)) continue;
             auto walked = walk_to(where.sequence);
             if (!walked && walked.error().code == ErrorCode::sequence_gone &&
-                policy_ == SlowPolicy::gate) {
+                policy_ != SlowPolicy::skip && policy_ != SlowPolicy::observe) {
                 continue;
             }
             return walked;
@@ -198,8 +233,20 @@ Result<void> Subscriber::start(const Start& where) {
 
 Result<void> Subscriber::restart(const Start& where) {
     const Place before = next_;
+    const bool was_evicted = is_evicted_;
+    is_evicted_ = false;
+    eviction_untold_ = false;
     auto started = start(where);
-    if (started || hold(before)) return started;
+    if (started) return started;
+    if (was_evicted) {
+        // As before: nobody waits for it.
+        drop_gate();
+        is_evicted_ = true;
+        next_ = before;
+        begin_counting(before);
+        return started;
+    }
+    if (hold(before)) return started;
     next_ = before;
     begin_counting(before);
     static_cast<void>(jump_forward());
@@ -225,12 +272,12 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
             const std::uint64_t size_bytes = event_size_bytes(
                 header.payload_size_bytes, header.extension_words, alignment_bytes_);
             // The size counts only if the header wasn't being overwritten.
-            if (copies_ && was_lapped(next_.position)) return sequence_gone(sequence);
+            if (was_overtaken(next_.position)) return sequence_gone(sequence);
             if (size_bytes > max_event_bytes_) return corrupt_error();
             next_ = {next_.sequence + 1, next_.position + size_bytes};
             continue;
         }
-        if (copies_ && was_lapped(next_.position)) return sequence_gone(sequence);
+        if (was_overtaken(next_.position)) return sequence_gone(sequence);
         if (step_over_hole()) continue;
         if (deadline.has_passed()) {
             return make_error(
@@ -332,7 +379,7 @@ void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
         const std::uint64_t longest_ns = at_claim ? kSleepAtClaimNs : kSleepNs;
         const std::uint64_t before_ns = monotonic_ns();
         sleep_on(state_->subscribers_wait, std::min(longest_ns, deadline.remaining_ns()), [this] {
-            return has_event() || (copies_ && was_lapped(next_.position));
+            return has_event() || was_overtaken(next_.position);
         });
         count(&SubscriberStatistics::sleeps);
         count(&SubscriberStatistics::sleep_ns, monotonic_ns() - before_ns);

@@ -6,6 +6,7 @@
 #include <tailrace/bus/subscriber.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace tailrace::bus {
 
@@ -16,13 +17,21 @@ constexpr std::uint64_t kCopyBytes = 64 * 1024;
 
 }  // namespace
 
+template <bool kFilters>
 Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
+    if (eviction_untold_) [[unlikely]] {
+        eviction_untold_ = false;
+        if (was_lapped(next_.position)) return {0, jump_forward()};
+        last_gap_ = {next_.sequence, 0};
+        return {0, PollState::gap};
+    }
     if (copies_buffer_.empty()) copies_buffer_.resize(kCopyBytes);
     const Place first = next_;
     Place next = next_;
     std::uint64_t copied_bytes = 0;
+    std::uint64_t filtered = 0;
     bool sound = true;
-    for (std::uint64_t count = 0; count < limit; ++count) {
+    for (std::uint64_t count = 0; count < limit && filtered < kPassedPerPoll;) {
         const std::byte* const record = events_ + (next.position & offset_mask_);
         if (load_stamp(record) != stamp_of(next.sequence, salt_)) break;
         const EventHeader header = load_header(record);
@@ -32,29 +41,56 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
             sound = false;
             break;
         }
+        TAILRACE_STEP("subscriber.header_read");
+        if (kFilters && (header.flags & kTombstone) == 0 && !wants(header, record)) {
+            ++filtered;
+            next = {next.sequence + 1, next.position + size_bytes};
+            continue;
+        }
         if (copied_bytes + size_bytes > copies_buffer_.size()) {
             if (copied_bytes != 0) break;
             copies_buffer_.resize(size_bytes);
         }
-        TAILRACE_STEP("subscriber.header_read");
         copy_racing_words(copies_buffer_.data() + copied_bytes, record, size_bytes);
         // The header that was checked is the one that is used, whatever the copy caught.
-        std::memcpy(copies_buffer_.data() + copied_bytes + sizeof(std::uint64_t),
-                    &header.payload_size_bytes,
-                    sizeof(EventHeader) - sizeof(std::uint64_t));
+        store_header(copies_buffer_.data() + copied_bytes, header, stamp_of(next.sequence, salt_));
         copied_bytes += size_bytes;
         next = {next.sequence + 1, next.position + size_bytes};
+        ++count;
     }
     TAILRACE_STEP("subscriber.copied");
-    if (was_lapped(first.position)) return {first.sequence, 0, jump_forward()};
-    if (copied_bytes != 0) {
+    // A gate that was moved from where it stood held what was copied. Without one, or if it had
+    // been dropped, the write limit tells.
+    const bool held = holds_gate_ && move_gate(next);
+    if (!held && was_lapped(first.position)) {
+        eviction_untold_ = false;
+        return {0, jump_forward()};
+    }
+    if (next.position != first.position) {
         next_ = next;
         empty_polls_ = 0;
+        if (kFilters) this->count(&SubscriberStatistics::filtered_events, filtered);
         move_cursor(next);
-        return {first.sequence, copied_bytes, sound ? PollState::ok : PollState::corrupt};
+        return {copied_bytes, sound ? PollState::ok : PollState::corrupt};
     }
-    if (!sound) return {first.sequence, 0, PollState::corrupt};
-    return {first.sequence, 0, idle_poll()};
+    if (!sound) return {0, PollState::corrupt};
+    return {0, idle_poll()};
+}
+
+template Subscriber::CopyResult Subscriber::copy_batch<false>(std::uint64_t);
+template Subscriber::CopyResult Subscriber::copy_batch<true>(std::uint64_t);
+
+// Looks at words that a publisher may be overwriting; the caller checks afterwards.
+bool Subscriber::wants(const EventHeader& header, const std::byte* record) const noexcept {
+    constexpr std::size_t kMostWords = 5;  // all that the flags of this version name
+    alignas(std::uint64_t)
+        std::array<std::byte, sizeof(EventHeader) + kMostWords * kExtensionWordBytes>
+            copy{};
+    const std::size_t words = std::min<std::size_t>(header.extension_words, kMostWords);
+    copy_racing_words(copy.data() + sizeof(EventHeader),
+                      record + sizeof(EventHeader),
+                      words * kExtensionWordBytes);
+    return filter_.accepts(Event(0, header, copy.data()));
 }
 
 PollState Subscriber::jump_forward() noexcept {

@@ -183,7 +183,7 @@ class Lag(Case):
         self.assertEqual(
             list(row),
             ["stream", "reader", "pid", "policy", "seq", "end_seq", "lag_events", "lag_bytes",
-             "lag_ns", "lost_events", "room_ratio", "state"])
+             "lag_ns", "lost_events", "room_ratio", "latency", "filter", "evicted", "state"])
         self.assertEqual((row["pid"], row["policy"]), (reader.pid, "gate"))
         self.assertEqual((row["end_seq"], row["lag_events"]), (10, 9))
         self.assertEqual(row["lag_bytes"], 9 * 32)

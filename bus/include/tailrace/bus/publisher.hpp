@@ -44,6 +44,14 @@ enum class PublishStatus : std::uint8_t {
 
 [[nodiscard]] std::string_view publish_status_name(PublishStatus status) noexcept;
 
+// The gate of a subscriber that this publisher waits for, and since when it has stood there.
+struct Silence {
+    std::uint32_t slot_index = 0;
+    std::uint64_t gate_position = 0;
+    std::uint64_t attached_ns = 0;  // the subscriber
+    std::uint64_t since_ns = 0;     // CLOCK_MONOTONIC
+};
+
 struct PublisherOptions {
     std::string name = "publisher";              // for tools
     WaitStrategy wait = WaitStrategy::adaptive;  // for room
@@ -270,6 +278,8 @@ private:
     void note_checkpoint(Place tail) noexcept;
     [[nodiscard]] std::uint64_t slowest_position(std::uint64_t at_most) noexcept;
     void check_holder() noexcept;
+    // Evicts the subscriber that holds this publisher up, once it has been silent for too long.
+    void watch_silence(std::uint64_t now_ns) noexcept;
     void wait_for_room(Deadline deadline) noexcept;
     template <typename Attempt>
     [[nodiscard]] PublishStatus retry_until(Deadline deadline, Attempt&& attempt) noexcept;
@@ -313,6 +323,7 @@ private:
     std::uint64_t last_liveness_check_ns_ = 0;
     std::uint64_t held_since_ns_ = 0;  // 0: isn't held up
     Holder holder_;
+    Silence silence_;
 };
 
 template <typename Attempt>

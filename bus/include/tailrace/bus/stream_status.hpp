@@ -56,6 +56,18 @@ struct SubscriberCounts {
     std::uint64_t evictions = 0;
 };
 
+// From publish to read, of one subscriber: one sample for each call that handed events over.
+struct LatencyStatus {
+    std::uint64_t samples = 0;
+    std::uint64_t p50_ns = 0;  // percentiles are the ends of their buckets: up to an eighth more
+    std::uint64_t p99_ns = 0;
+    std::uint64_t max_ns = 0;
+    std::uint64_t mean_ns = 0;
+    std::uint64_t ahead_samples = 0;  // published by a clock that was ahead of the reader's
+};
+
+[[nodiscard]] LatencyStatus latency_status(const LatencyHistogram& histogram) noexcept;
+
 // Whoever is furthest behind, if anybody is: publishers can't go beyond a ring ahead of it.
 struct HolderStatus {
     Holder holder;
@@ -89,7 +101,11 @@ struct SubscriberStatus {
     Lag lag;
     std::uint64_t lost_events = 0;
     SubscriberCounts counts;
-    double room_ratio = 1.0;  // share of the ring left before it is a whole ring behind
+    LatencyStatus latency;             // no samples: no publish times, or nothing was read
+    std::uint64_t evict_after_ns = 0;  // policy evict
+    bool is_evicted = false;           // policy evict: publishers don't wait for it any more
+    std::string filter;                // "types 1,2 keys 7 partition 1/4"; empty: all
+    double room_ratio = 1.0;           // share of the ring left before it is a whole ring behind
 };
 
 struct JournalStatus {

@@ -19,6 +19,8 @@
 #include <tailrace/base/result.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/deadline.hpp>
+#include <tailrace/bus/event_filter.hpp>
+#include <tailrace/bus/latency_recorder.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 #include <tailrace/bus/wait.hpp>
@@ -52,12 +54,16 @@ struct SubscriberOptions {
     Start start = Start::newest();
     WaitStrategy wait = WaitStrategy::adaptive;
     std::string directory = {};  // empty: the default
+    EventFilter filter = {};     // empty: every event
+    // Policy evict: how long it may hold a publisher up without reading before its gate is dropped.
+    std::uint64_t evict_after_ns = 1'000'000'000;
 };
 
 enum class PollState : std::uint8_t {
     ok,       // `events` were delivered; there may be more
     idle,     // nothing there (poll_until: the deadline passed)
-    gap,      // events were lost before the next one: last_gap() says which. Poll again to go on
+    gap,      // events were lost before the next one: last_gap() says which. Poll again to go on.
+              // Or it was evicted just now (is_evicted()); the gap is empty if nothing is lost yet
     closed,   // the stream was removed and everything was read
     corrupt,  // the ring holds bytes that no publisher of ours writes; this subscriber stops here
 };
@@ -96,7 +102,8 @@ public:
     ~Subscriber();
 
     // Errors: those of Region::open, `busy` when all slots are taken by living processes,
-    // sequence_gone, sequence_ahead; invalid_argument for the policy spill, which is not there yet.
+    // sequence_gone, sequence_ahead; invalid_argument for the policy spill, which is not there yet,
+    // for a filter that nothing can pass, and for a deadline of eviction below a millisecond.
     [[nodiscard]] static Result<Subscriber> attach(const std::string& stream,
                                                    const SubscriberOptions& options = {});
     // Requires: the region is open for subscribe or publish, or the policy is observe.
@@ -105,11 +112,16 @@ public:
 
     // Hands up to `limit` events to `handler(const Event&)`, in order, and then lets publishers
     // reuse their space. An Event is valid until the handler returns. Never waits. If the handler
-    // throws, the events of this call will be delivered again.
+    // throws, the events of this call will be delivered again. One that filters passes over up to
+    // some thousand events in a call, and may have handed over none of them.
     template <typename Handler>
     PollResult poll(Handler&& handler, std::uint64_t limit) {
+        if (is_plain_) [[likely]]
+            return poll_in_place<false>(handler, limit);
         if (copies_) return poll_copies(handler, limit);
-        return poll_in_place(handler, limit);
+        if (filters_) return poll_in_place<true>(handler, limit);
+        if (limit != 0 && has_event()) sample_next();
+        return poll_in_place<false>(handler, limit);
     }
 
     // The same, waiting for the first event by the wait strategy.
@@ -118,7 +130,10 @@ public:
         waiter_.reset();
         for (;;) {
             const PollResult result = poll(handler, limit);
-            if (result.events != 0 || result.state != PollState::idle) return result;
+            if (result.events != 0) return result;
+            // Only tombstones and what it doesn't want went by: on, unless time is up.
+            if (result.state == PollState::ok && !deadline.has_passed()) continue;
+            if (result.state != PollState::idle) return result;
             // Looking at the clock costs as much as twenty looks at the ring, so these come first.
             if (spin_for_event()) continue;
             if (deadline.has_passed()) return result;
@@ -127,7 +142,8 @@ public:
     }
 
     // The next committed events in place, at most `max_bytes`, without letting go of them: the
-    // space is reused after release(mark()). Empty count: nothing there. Requires: policy gate.
+    // space is reused after release(mark()). Empty count: nothing there. Requires: policy gate, no
+    // filter.
     [[nodiscard]] Run next_run(std::uint64_t max_bytes) noexcept;
     [[nodiscard]] Place mark() const noexcept { return next_; }
     void release(Place mark) noexcept { move_cursor(mark); }
@@ -147,6 +163,9 @@ public:
     [[nodiscard]] Sequence next_sequence() const noexcept { return next_.sequence; }
     [[nodiscard]] Gap last_gap() const noexcept { return last_gap_; }
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
+    // Policy evict: publishers don't wait for it any more, and it goes on as one that skips.
+    // restart() makes it gate again.
+    [[nodiscard]] bool is_evicted() const noexcept { return is_evicted_; }
     // Committed or claimed, and not read by this subscriber.
     [[nodiscard]] std::uint64_t lag_events() const noexcept {
         // A single-publisher stream's tail may be an instant behind what can be read.
@@ -163,13 +182,14 @@ public:
 private:
     Subscriber(std::shared_ptr<Region> region, const SubscriberOptions& options);
 
-    template <typename Handler>
+    template <bool kFilters, typename Handler>
     PollResult poll_in_place(Handler& handler, std::uint64_t limit) {
         Place next = next_;
         std::uint64_t delivered = 0;
         std::uint64_t seen = 0;
+        [[maybe_unused]] std::uint64_t filtered = 0;
         bool sound = true;
-        while (seen < limit) {
+        while (kFilters ? delivered < limit && filtered < kPassedPerPoll : seen < limit) {
             const std::byte* const record = events_ + (next.position & offset_mask_);
             if (load_stamp(record) != stamp_of(next.sequence, salt_)) break;
             const EventHeader header = load_header(record);
@@ -180,8 +200,19 @@ private:
                 break;
             }
             if ((header.flags & kTombstone) == 0) [[likely]] {
-                handler(Event(next.sequence, header, record));
-                ++delivered;
+                const Event event(next.sequence, header, record);
+                if constexpr (kFilters) {
+                    if (filter_.accepts(event)) {
+                        if (delivered == 0) sample(event);
+                        handler(event);
+                        ++delivered;
+                    } else {
+                        ++filtered;
+                    }
+                } else {
+                    handler(event);
+                    ++delivered;
+                }
             } else {
                 count(&SubscriberStatistics::tombstones);
             }
@@ -190,6 +221,7 @@ private:
             next.position += size_bytes;
         }
         TAILRACE_STEP("subscriber.read");
+        if constexpr (kFilters) count(&SubscriberStatistics::filtered_events, filtered);
         if (seen != 0) [[likely]] {
             next_ = next;
             empty_polls_ = 0;
@@ -203,14 +235,15 @@ private:
 
     template <typename Handler>
     PollResult poll_copies(Handler& handler, std::uint64_t limit) {
-        const CopyResult copied = copy_batch(limit);
+        const CopyResult copied = filters_ ? copy_batch<true>(limit) : copy_batch<false>(limit);
         std::uint64_t delivered = 0;
-        for (std::uint64_t offset = 0, sequence = copied.first_sequence; offset < copied.size_bytes;
-             ++sequence) {
+        for (std::uint64_t offset = 0; offset < copied.size_bytes;) {
             const std::byte* const record = copies_buffer_.data() + offset;
             const EventHeader header = load_header(record);
             if ((header.flags & kTombstone) == 0) {
-                handler(Event(sequence, header, record));
+                const Event event(load_stamp(record) ^ salt_, header, record);
+                if (delivered == 0) sample(event);
+                handler(event);
                 ++delivered;
             } else {
                 count(&SubscriberStatistics::tombstones);
@@ -221,8 +254,18 @@ private:
         return {delivered, copied.state};
     }
 
+    // Of the first event that a call hands over: the one that waited longest.
+    void sample(const Event& event) noexcept {
+        if (latency_.is_on() && (event.flags() & kHasPublishTime) != 0)
+            latency_.note(event.publish_time_ns());
+    }
+    // The same before a call of poll_in_place. Requires: has_event().
+    void sample_next() noexcept {
+        const std::byte* const record = events_ + (next_.position & offset_mask_);
+        sample(Event(next_.sequence, load_header(record), record));
+    }
+
     struct CopyResult {
-        Sequence first_sequence;
         std::uint64_t size_bytes;
         PollState state;
     };
@@ -232,7 +275,10 @@ private:
         // Relaxed: for tools; only this subscriber writes them.
         slot_->sequence.store(place.sequence, std::memory_order_relaxed);
         slot_->position.store(place.position, std::memory_order_relaxed);
-        if (policy_ != SlowPolicy::gate) return;
+        if (policy_ != SlowPolicy::gate) {
+            if (holds_gate_) static_cast<void>(move_gate(place));
+            return;
+        }
         // [sync:gate_released] Release: this reader is done with every byte below. Pairs with the
         // publisher's look at the gates before it writes there again.
         slot_->gate_position.store(place.position, std::memory_order_release);
@@ -262,7 +308,16 @@ private:
         count(&SubscriberStatistics::holes);
         count(&SubscriberStatistics::tombstones, events);
     }
+    template <bool kFilters>
     [[nodiscard]] CopyResult copy_batch(std::uint64_t limit);
+    [[nodiscard]] bool wants(const EventHeader& header, const std::byte* record) const noexcept;
+    // Policy evict (subscriber_gate.cpp). False: its gate had been dropped.
+    [[nodiscard]] bool move_gate(Place place) noexcept;
+    [[nodiscard]] bool still_holds_gate() const noexcept;
+    void lose_gate() noexcept;
+    void drop_gate() noexcept;
+    // Whether bytes behind `position` may be of another lap, for a reader that copies.
+    [[nodiscard]] bool was_overtaken(std::uint64_t position) const noexcept;
     [[nodiscard]] bool was_lapped(std::uint64_t position) const noexcept;
     [[nodiscard]] PollState jump_forward() noexcept;
     // Looks some hundred times, without a pause: a pause takes longer than the event that it waits
@@ -278,6 +333,8 @@ private:
     void release_slot() noexcept;
 
     static constexpr std::uint32_t kEmptyPollsPerLook = 256;
+    // Events that one call passes over, so that a gate moves on although nothing is wanted.
+    static constexpr std::uint64_t kPassedPerPoll = 4096;
 
     std::shared_ptr<Region> region_;
     FileLock slot_lock_;
@@ -292,6 +349,8 @@ private:
     SlowPolicy policy_ = SlowPolicy::gate;
     Waiter waiter_;
     bool copies_ = false;
+    bool filters_ = false;
+    bool is_plain_ = false;  // reads in place, everything, without publish times
     bool fences_ = false;
 
     Place next_{0, 0};
@@ -299,6 +358,12 @@ private:
     Gap last_gap_{kNoSequence, 0};
     std::uint64_t lost_events_ = 0;
     std::vector<std::byte> copies_buffer_;
+    EventFilter filter_;
+    LatencyRecorder latency_;
+    std::uint64_t gate_ = kNoPosition;  // policy evict: where its gate stands
+    bool holds_gate_ = false;           // policy evict: as far as it knows
+    bool is_evicted_ = false;
+    bool eviction_untold_ = false;
 };
 
 }  // namespace tailrace::bus
