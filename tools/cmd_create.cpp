@@ -10,7 +10,9 @@
 #include <tailrace/bus/region.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <fmt/format.h>
+#include <grp.h>
 #include <memory>
 
 namespace tailrace::tool {
@@ -28,6 +30,8 @@ struct CreateFlags {
     std::string journal_directory;
     JournalFlags writing;
     std::string mode = "0660";
+    std::string group;
+    std::string huge_pages = "auto";
     bool if_not_exists = false;
 };
 
@@ -44,6 +48,35 @@ Result<std::uint32_t> parse_mode(const std::string& text) {
     return mode;
 }
 
+// A name or a number.
+Result<std::uint32_t> parse_group(const std::string& text) {
+    errno = 0;
+    if (const ::group* const found = ::getgrnam(text.c_str()); found != nullptr)
+        return std::uint32_t{found->gr_gid};
+    auto number = parse_count(text);
+    if (number && *number < bus::kNoGroup) return static_cast<std::uint32_t>(*number);
+    return make_error(ErrorCode::not_found,
+                      fmt::format("there is no group '{}' on this machine", text),
+                      "getent group lists them; id -Gn shows your own");
+}
+
+bus::HugePages huge_pages_of(const std::string& text) {
+    if (text == "2M") return bus::HugePages::size_2m;
+    if (text == "1G") return bus::HugePages::size_1g;
+    return text == "off" ? bus::HugePages::off : bus::HugePages::automatic;
+}
+
+// What the ring is made of, and why it isn't more.
+std::string pages_text(const bus::Region& region, bool is_new, const std::string& wanted) {
+    const bus::StreamHeader& header = region.header();
+    std::string text(bus::page_kind_name(header.pages));
+    if (!is_new || wanted != "auto" || header.pages != bus::PageKind::small) return text;
+    const std::string obstacle =
+        bus::transparent_pages_obstacle(header.capacity_bytes, region.path());
+    return text + fmt::format("     no huge ones: {}",
+                              obstacle.empty() ? "the kernel had none to give" : obstacle);
+}
+
 std::string_view publish_time_name(bus::PublishTime publish_time) {
     switch (publish_time) {
         case bus::PublishTime::off:
@@ -56,7 +89,7 @@ std::string_view publish_time_name(bus::PublishTime publish_time) {
     return "unknown";
 }
 
-void print_created(const bus::Region& region, bool is_new) {
+void print_created(const bus::Region& region, bool is_new, const std::string& wanted_pages) {
     const bus::StreamHeader& header = region.header();
     const std::string journal = journal_directory_of(header);
     const bool single = header.publishing == bus::Publishing::single;
@@ -73,6 +106,9 @@ void print_created(const bus::Region& region, bool is_new) {
         document["alignment_bytes"] = header.alignment_bytes;
         document["first_seq"] = header.first_sequence;
         document["journal"] = journal.empty() ? Json() : Json(journal);
+        document["pages"] = bus::page_kind_name(header.pages);
+        document["mode"] = fmt::format("{:04o}", header.mode);
+        document["group_id"] = header.group_id == bus::kNoGroup ? Json() : Json(header.group_id);
         out().write_json(document);
         return;
     }
@@ -84,6 +120,7 @@ void print_created(const bus::Region& region, bool is_new) {
         region.path(),
         size_text(header.max_payload_bytes),
         single ? "one publisher" : fmt::format("up to {} publishers", header.publisher_slots)));
+    out().write(fmt::format("pages    {}\n", pages_text(region, is_new, wanted_pages)));
     if (journal.empty()) {
         out().write("journal  off\n");
     } else {
@@ -147,6 +184,12 @@ Result<ExitCode> run_create(CreateFlags& flags) {
     auto mode = parse_mode(flags.mode);
     if (!mode) return mode.error();
     options.mode = *mode;
+    if (!flags.group.empty()) {
+        auto group = parse_group(flags.group);
+        if (!group) return group.error();
+        options.group_id = *group;
+    }
+    options.huge_pages = huge_pages_of(flags.huge_pages);
     // More than 32 bits can hold is refused as what it is: too large for any ring.
     options.max_payload_bytes =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(flags.max_event_bytes, UINT32_MAX));
@@ -174,7 +217,7 @@ Result<ExitCode> run_create(CreateFlags& flags) {
     if (!region) return region.error();
     auto kept = keep_settings(journal_directory_of((*region)->header()), *said);
     if (!kept) return kept.error();
-    print_created(**region, !was_there);
+    print_created(**region, !was_there, flags.huge_pages);
     return ExitCode::done;
 }
 
@@ -217,6 +260,15 @@ void register_create(CLI::App& app) {
         ->check(CLI::IsMember({16, 64}))
         ->capture_default_str();
     command->add_option("--mode", flags->mode, "Who may use it, as for chmod")
+        ->capture_default_str();
+    command->add_option("--group", flags->group, "Whose files they are: a group's name or number")
+        ->type_name("GROUP");
+    command
+        ->add_option("--huge-pages",
+                     flags->huge_pages,
+                     "auto: where the kernel joins pages by itself; 2M, 1G: reserved ones, or an "
+                     "error")
+        ->check(CLI::IsMember({"auto", "2M", "1G", "off"}))
         ->capture_default_str();
     command->add_flag("--if-not-exists", flags->if_not_exists, "A stream that exists is fine");
 }

@@ -26,6 +26,7 @@ struct Row {
     Sequence end_sequence = 0;
     std::size_t publishers = 0;
     std::size_t readers = 0;
+    std::string pages;          // what the ring is made of
     std::string journal;        // its directory, or empty
     std::string journal_state;  // "on", "off", "stopped", "failed"
     std::string problem;
@@ -44,6 +45,7 @@ Row row_of_stream(const std::string& name) {
     const bus::StreamStatus status = bus::read_status(*region);
     row.state = "ok";
     row.capacity_bytes = (*region)->capacity_bytes();
+    row.pages = bus::page_kind_name((*region)->header().pages);
     row.oldest_sequence = status.oldest_sequence;
     row.end_sequence = status.end_sequence;
     const auto is_alive = [](const auto& member) {
@@ -104,6 +106,7 @@ void print_json(const std::vector<Row>& rows) {
         stream["end_seq"] = row.end_sequence;
         stream["publishers"] = row.publishers;
         stream["readers"] = row.readers;
+        stream["pages"] = row.pages.empty() ? Json() : Json(row.pages);
         stream["journal"] = row.journal.empty() ? Json() : Json(row.journal);
         stream["journal_state"] = row.journal_state;
         if (!row.problem.empty()) stream["problem"] = row.problem;

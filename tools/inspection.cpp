@@ -80,6 +80,9 @@ void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
     document["capacity_bytes"] = header.capacity_bytes;
     document["max_event_bytes"] = header.max_payload_bytes;
     document["alignment_bytes"] = header.alignment_bytes;
+    document["pages"] = bus::page_kind_name(header.pages);
+    document["mode"] = fmt::format("{:04o}", header.mode);
+    document["group_id"] = header.group_id == bus::kNoGroup ? Json() : Json(header.group_id);
     document["publishers_allowed"] =
         header.publishing == bus::Publishing::single ? "single" : "multi";
     document["publish_time"] = publish_time_name(header.publish_time);
@@ -243,6 +246,12 @@ void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
                          ? "one publisher"
                          : fmt::format("{} publisher slots", header.publisher_slots),
                      publish_time_name(header.publish_time)));
+    line("pages",
+         fmt::format(
+             "{}   mode {:04o}{}",
+             bus::page_kind_name(header.pages),
+             header.mode,
+             header.group_id == bus::kNoGroup ? "" : fmt::format("   group {}", header.group_id)));
     line("created", time_text(header.created_ns));
     line("events",
          fmt::format("next sequence {}, readable from {}, this ring began at {}",

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bit>
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/mapped_region.hpp>
 #include <cerrno>
@@ -34,10 +35,24 @@ private:
 // it page by page (MAP_FIXED); what is left of it is unmapped here, never the halves.
 class AddressRange {
 public:
-    explicit AddressRange(std::uint64_t size_bytes) noexcept
+    AddressRange(std::uint64_t size_bytes, std::uint64_t alignment_bytes) noexcept
         : size_bytes_(size_bytes),
-          address_(::mmap(
-              nullptr, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+          address_(::mmap(nullptr,
+                          size_bytes + alignment_bytes,
+                          PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                          -1,
+                          0)) {
+        if (!is_reserved() || alignment_bytes == 0) return;
+        // What stands before and behind the aligned part is given back.
+        std::byte* const begin = data();
+        const std::uint64_t before_bytes =
+            (alignment_bytes - std::bit_cast<std::uintptr_t>(begin) % alignment_bytes) %
+            alignment_bytes;
+        if (before_bytes != 0) ::munmap(begin, before_bytes);
+        address_ = begin + before_bytes;
+        if (before_bytes != alignment_bytes)
+            ::munmap(data() + size_bytes, alignment_bytes - before_bytes);
     }
     AddressRange(const AddressRange&) = delete;
     AddressRange& operator=(const AddressRange&) = delete;
@@ -56,6 +71,15 @@ private:
     void* address_;
     std::uint64_t taken_bytes_ = 0;
 };
+
+// Both calls are wishes: without them pages are small, or are touched later.
+void populate_hugely(std::byte* begin, std::uint64_t size_bytes, MapAccess access) noexcept {
+    static_cast<void>(::madvise(begin, size_bytes, MADV_HUGEPAGE));
+    static_cast<void>(
+        ::madvise(begin,
+                  size_bytes,
+                  access == MapAccess::read_write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ));
+}
 
 Result<void> check_length(int fd, std::uint64_t size_bytes, const std::string& name) {
     struct stat status {};
@@ -102,24 +126,28 @@ Result<Mapping> Mapping::map(int fd,
 Result<Mapping> Mapping::map_twice(int fd,
                                    std::uint64_t size_bytes,
                                    MapAccess access,
-                                   const std::string& name) {
+                                   const std::string& name,
+                                   std::uint64_t alignment_bytes) {
     if (auto checked = check_length(fd, size_bytes, name); !checked) return checked.error();
     TAILRACE_CHECK(size_bytes % static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) == 0);
-    AddressRange range(2 * size_bytes);
+    AddressRange range(2 * size_bytes, alignment_bytes);
     if (!range.is_reserved()) {
         return os_error(errno, "cannot reserve address space for '" + name + "'");
     }
     const OpenFile file(fd, access);
     Mapping mapping;
     mapping.regions_ = std::make_unique<Regions>();
-    constexpr auto kOptions = MAP_FIXED | MAP_POPULATE;
+    // Huge pages have to be asked for before the first page is there.
+    const int options = alignment_bytes == 0 ? MAP_FIXED | MAP_POPULATE : MAP_FIXED;
     try {
         mapping.regions_->first =
-            ipc::mapped_region(file, file.get_mode(), 0, size_bytes, range.data(), kOptions);
+            ipc::mapped_region(file, file.get_mode(), 0, size_bytes, range.data(), options);
         range.take(size_bytes);
+        if (alignment_bytes != 0) populate_hugely(range.data(), size_bytes, access);
         mapping.regions_->second = ipc::mapped_region(
-            file, file.get_mode(), 0, size_bytes, range.data() + size_bytes, kOptions);
+            file, file.get_mode(), 0, size_bytes, range.data() + size_bytes, options);
         range.take(size_bytes);
+        if (alignment_bytes != 0) populate_hugely(range.data() + size_bytes, size_bytes, access);
     } catch (const ipc::interprocess_exception& failure) {
         return os_error(failure.get_native_error(), "cannot map '" + name + "' twice");
     }

@@ -156,8 +156,7 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     auto header = read_header(control_fd->get(), paths.control, name);
     if (!header) return header.error();
     TAILRACE_STEP("open.control_read");
-    auto events_fd =
-        open_file(directory_fd->get(), paths.events, writes_events ? O_RDWR : O_RDONLY, name);
+    auto events_fd = open_events(directory_fd->get(), *header, writes_events, paths.events, name);
     if (!events_fd) return events_fd.error();
 
     const auto access_of = [](bool writes) {
@@ -166,8 +165,12 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     auto control = Mapping::map(
         control_fd->get(), header->control_size_bytes, access_of(writes_control), paths.control);
     if (!control) return with_hint(control.error(), remove_hint(name));
-    auto events = Mapping::map_twice(
-        events_fd->get(), header->capacity_bytes, access_of(writes_events), paths.events);
+    auto events =
+        Mapping::map_twice(events_fd->get(),
+                           header->capacity_bytes,
+                           access_of(writes_events),
+                           paths.events,
+                           header->pages == PageKind::small ? 0 : page_size_bytes(header->pages));
     if (!events) return with_hint(events.error(), remove_hint(name));
 
     std::shared_ptr<Region> region(new Region);

@@ -55,7 +55,7 @@ std::string leftover_name(std::string_view prefix, const std::string& stream) {
 void remove_directory(const std::string& path) noexcept {
     ::unlink((path + "/control").c_str());
     TAILRACE_STEP("remove.control_gone");
-    ::unlink((path + "/events").c_str());
+    remove_events(path + "/events");
     TAILRACE_STEP("remove.events_gone");
     ::rmdir(path.c_str());
 }
@@ -81,25 +81,7 @@ Error no_room(int os_errno,
     return error;
 }
 
-// Errors leave the directory to the caller.
-Result<void> make_file(const std::string& path,
-                       std::uint64_t size_bytes,
-                       std::uint32_t mode,
-                       const std::string& stream,
-                       const std::string& parent) {
-    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd.is_open()) return os_error(errno, "cannot create '" + path + "'");
-    TAILRACE_STEP("create.file_made");
-    // Reserved now, so that a full memory is an error here and never a SIGBUS at a publish.
-    const int reserved = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size_bytes));
-    if (reserved != 0) return no_room(reserved, stream, parent, size_bytes);
-    TAILRACE_STEP("create.file_reserved");
-    if (::fchmod(fd.get(), mode & 0666U) != 0)
-        return os_error(errno, "cannot set the mode of '" + path + "'");
-    return {};
-}
-
-StreamHeader make_header(const std::string& name, const StreamOptions& options) {
+StreamHeader make_header(const std::string& name, const StreamOptions& options, PageKind pages) {
     StreamHeader header{};
     header.magic = kControlMagic;
     header.layout_major = kLayoutMajor;
@@ -125,9 +107,9 @@ StreamHeader make_header(const std::string& name, const StreamOptions& options) 
             : static_cast<std::uint32_t>(default_max_payload_bytes(options.capacity_bytes));
     header.alignment_bytes = static_cast<std::uint8_t>(options.alignment_bytes);
     header.publish_time = options.publish_time;
-    header.pages = PageKind::small;
+    header.pages = pages;
     header.mode = options.mode;
-    header.group_id = kNoGroup;
+    header.group_id = options.group_id;
     std::copy(name.begin(), name.end(), header.name.begin());
     std::copy(options.journal_directory.begin(),
               options.journal_directory.end(),
@@ -165,32 +147,41 @@ void write_control(std::byte* base, const StreamHeader& header) noexcept {
     }
 }
 
+// Errors leave the directory to the caller.
+Result<void> make_control(const StreamPaths& paths,
+                          const StreamHeader& header,
+                          const StreamOptions& options,
+                          const std::string& stream) {
+    const UniqueFd fd(::open(paths.control.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!fd.is_open()) return os_error(errno, "cannot create '" + paths.control + "'");
+    TAILRACE_STEP("create.file_made");
+    if (auto reserved =
+            reserve_file(fd, paths.control, header.control_size_bytes, stream, paths.parent);
+        !reserved) {
+        return reserved.error();
+    }
+    if (auto given = give_file(fd, paths.control, options, options.mode & kFileModes); !given)
+        return given.error();
+    auto control =
+        Mapping::map(fd.get(), header.control_size_bytes, MapAccess::read_write, paths.control);
+    if (!control) return control.error();
+    write_control(control->data(), header);
+    TAILRACE_STEP("create.control_written");
+    return {};
+}
+
 Result<void> fill_directory(const std::string& path,
                             const std::string& name,
                             const StreamOptions& options,
                             const std::string& parent) {
-    const StreamHeader header = make_header(name, options);
-    const std::string control_path = path + "/control";
-    if (auto made = make_file(path + "/events", header.capacity_bytes, options.mode, name, parent);
-        !made) {
-        return made.error();
-    }
-    if (auto made = make_file(control_path, header.control_size_bytes, options.mode, name, parent);
-        !made) {
-        return made.error();
-    }
-    const UniqueFd fd(::open(control_path.c_str(), O_RDWR | O_CLOEXEC));
-    if (!fd.is_open()) return os_error(errno, "cannot open '" + control_path + "'");
-    auto control =
-        Mapping::map(fd.get(), header.control_size_bytes, MapAccess::read_write, control_path);
-    if (!control) return control.error();
-    write_control(control->data(), header);
-    TAILRACE_STEP("create.control_written");
+    const StreamPaths paths{parent, path, path + "/control", path + "/events"};
+    auto pages = make_events(paths, options, name);
+    if (!pages) return pages.error();
+    const StreamHeader header = make_header(name, options, *pages);
+    if (auto made = make_control(paths, header, options, name); !made) return made.error();
+    const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const std::uint32_t readable = options.mode & 0444U;
-    if (::chmod(path.c_str(), (options.mode & 0777U) | (readable >> 2U)) != 0) {
-        return os_error(errno, "cannot set the mode of '" + path + "'");
-    }
-    return {};
+    return give_file(directory, path, options, (options.mode & 0777U) | (readable >> 2U));
 }
 
 Result<void> make_parent(const std::string& parent) {
@@ -225,6 +216,37 @@ bool is_in_use(const Region& region) noexcept {
 }
 
 }  // namespace
+
+Result<void> reserve_file(const UniqueFd& fd,
+                          const std::string& path,
+                          std::uint64_t size_bytes,
+                          const std::string& stream,
+                          const std::string& parent) {
+    // Reserved now, so that a full memory is an error here and never a SIGBUS at a publish.
+    const int reserved = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size_bytes));
+    if (reserved == ENOSPC || reserved == ENOMEM || reserved == EDQUOT || reserved == EFBIG)
+        return no_room(reserved, stream, parent, size_bytes);
+    if (reserved != 0) return os_error(reserved, "cannot reserve '" + path + "'");
+    TAILRACE_STEP("create.file_reserved");
+    return {};
+}
+
+Result<void> give_file(const UniqueFd& fd,
+                       const std::string& path,
+                       const StreamOptions& options,
+                       std::uint32_t mode) {
+    // The group first: giving a file away may take bits of its mode.
+    if (options.group_id != kNoGroup &&
+        ::fchown(fd.get(), static_cast<uid_t>(-1), options.group_id) != 0) {
+        return os_error(errno,
+                        "cannot give '" + path + "' to group " + std::to_string(options.group_id),
+                        "id -G shows the groups that this user may give files to; root may choose "
+                        "any");
+    }
+    if (::fchmod(fd.get(), mode) != 0)
+        return os_error(errno, "cannot set the mode of '" + path + "'");
+    return {};
+}
 
 Result<void> Region::create(const std::string& name,
                             const StreamOptions& options,

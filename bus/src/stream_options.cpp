@@ -58,6 +58,15 @@ Result<void> check_stream_options(const StreamOptions& options) {
                            " bytes: at most a quarter of it",
                        "choose a larger --capacity or a smaller --max-event");
     }
+    const bool wants_1g = options.huge_pages == HugePages::size_1g;
+    if ((wants_1g || options.huge_pages == HugePages::size_2m) &&
+        options.capacity_bytes <
+            page_size_bytes(wants_1g ? PageKind::huge_1g : PageKind::huge_2m)) {
+        return invalid("a ring of " + std::to_string(options.capacity_bytes) +
+                           " bytes is smaller than one huge page of " +
+                           (wants_1g ? "1 GiB" : "2 MiB"),
+                       wants_1g ? "--capacity 1GiB" : "--capacity 2MiB");
+    }
     constexpr std::uint32_t kMaxSlots = 1024;
     if (options.publisher_slots == 0 || options.publisher_slots > kMaxSlots ||
         options.subscriber_slots == 0 || options.subscriber_slots > kMaxSlots) {

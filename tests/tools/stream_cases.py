@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import pathlib
 import re
 import signal
@@ -25,7 +26,8 @@ class Create(Case):
         self.assertEqual(
             list(document),
             ["stream", "created", "path", "capacity_bytes", "max_event_bytes", "publishers",
-             "readers", "publish_time", "alignment_bytes", "first_seq", "journal"])
+             "readers", "publish_time", "alignment_bytes", "first_seq", "journal", "pages", "mode",
+             "group_id"])
         self.assertEqual(document["capacity_bytes"], 1 << 20)
         self.assertIsNone(document["journal"])
 
@@ -41,6 +43,29 @@ class Create(Case):
         self.assertEqual((self.rings / "s" / "control").stat().st_mode & 0o777, 0o600)
         self.ok("pub", "s", "x")
         self.assertIsNone(self.ok("tail", "s", "-e", "--json").json["time_ns"])
+
+    def test_create_group_and_pages_reach_the_stream(self):
+        self.make("--capacity", "4MiB", "--group", str(os.getgid()), "--huge-pages", "off",
+                  "--mode", "0640")
+        stream = self.ok("inspect", "s", "--json").json
+        self.assertEqual((stream["pages"], stream["mode"], stream["group_id"]),
+                         ("4 KiB", "0640", os.getgid()))
+        self.assertEqual((self.rings / "s" / "control").stat().st_gid, os.getgid())
+        self.assertEqual(self.ok("ls", "--json").json["streams"][0]["pages"], "4 KiB")
+        self.assertRegex(self.ok("inspect", "s").text, r"(?m)^pages +4 KiB +mode 0640 +group \d+$")
+
+    def test_create_says_why_there_are_no_huge_pages(self):
+        made = self.ok("create", "s", "--capacity", "1MiB", "--huge-pages", "auto")
+        self.assertRegex(made.text, r"(?m)^pages +4 KiB +no huge ones: the ring is smaller than 2")
+
+    def test_create_bad_group_and_pages(self):
+        self.refused(4, "create", "s", "--group", "no-such-group", names=["no-such-group"])
+        self.refused(2, "create", "s", "--huge-pages", "4M", names=["4M"])
+        self.refused(2, "create", "s", "--huge-pages", "2M", "--capacity", "64KiB",
+                     names=["smaller than one huge page of 2 MiB"])
+        for mode in ("9", "rw", "07777"):
+            self.refused(2, "create", "s", "--mode", mode, names=[mode])
+        self.refused(4, "inspect", "s")
 
     def test_create_takes_the_name_behind_journal(self):
         self.ok("create", "--journal", "s", "--capacity", "1MiB")

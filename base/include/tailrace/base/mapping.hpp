@@ -34,11 +34,13 @@ public:
                                              const std::string& name);
 
     // The same bytes twice: data()[i] and data()[size_bytes + i] are one byte.
-    // Requires: size_bytes is a multiple of the page size.
+    // Requires: size_bytes is a multiple of the page size and of `alignment_bytes`, that of huge
+    // pages or 0. An alignment also asks the kernel for huge pages, where it joins small ones.
     [[nodiscard]] static Result<Mapping> map_twice(int fd,
                                                    std::uint64_t size_bytes,
                                                    MapAccess access,
-                                                   const std::string& name);
+                                                   const std::string& name,
+                                                   std::uint64_t alignment_bytes = 0);
 
     // Writing through a read-only mapping ends the process by SIGSEGV.
     [[nodiscard]] std::byte* data() const noexcept { return data_; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tailrace/base/result.hpp>
+#include <tailrace/bus/huge_pages.hpp>
 #include <tailrace/bus/layout.hpp>
 
 #include <cstdint>
@@ -19,6 +20,8 @@ struct StreamOptions {
     std::uint32_t publisher_slots = 16;
     std::uint32_t subscriber_slots = 32;
     std::uint32_t mode = 0660;  // permissions of the files; directories get x where there is r
+    std::uint32_t group_id = kNoGroup;  // whose files they are; kNoGroup: as the system chooses
+    HugePages huge_pages = HugePages::automatic;
     Sequence first_sequence = 0;
     std::string journal_directory = {};  // empty: not journaled
 };
