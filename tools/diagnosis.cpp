@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
+#include <map>
 #include <string_view>
 
 namespace tailrace::tool {
@@ -205,6 +206,22 @@ void check_ring_memory(std::vector<Check>& checks, const std::string& directory)
     }
 }
 
+// What the rings here are made of.
+void check_ring_pages(std::vector<Check>& checks, const std::string& directory) {
+    std::map<bus::PageKind, std::uint64_t> rings;
+    auto names = bus::Region::list(directory);
+    for (const std::string& name : names ? *names : std::vector<std::string>{}) {
+        auto region = bus::Region::open(name, bus::RegionAccess::observe, directory);
+        if (region) ++rings[(*region)->header().pages];
+    }
+    std::string text;
+    for (const auto& [kind, count] : rings) {
+        text += fmt::format(
+            "{}{} on pages of {}", text.empty() ? "" : "; ", count, bus::page_kind_name(kind));
+    }
+    checks.push_back({Verdict::ok, "ring pages", text.empty() ? "no rings" : text, ""});
+}
+
 void check_leftovers(std::vector<Check>& checks, const std::string& directory) {
     auto names = bus::Region::list(directory);
     std::uint64_t stale = 0;
@@ -271,6 +288,7 @@ void check_machine(std::vector<Check>& checks) {
 
 void check_rings(std::vector<Check>& checks, const std::string& directory) {
     check_ring_memory(checks, directory);
+    check_ring_pages(checks, directory);
     check_leftovers(checks, directory);
 }
 

@@ -219,6 +219,8 @@ PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t co
                                                  std::memory_order_acq_rel,
                                                  std::memory_order_relaxed)) {
             next_ = place;
+            claimed_events_ += count;
+            claimed_bytes_ += size_bytes;
             TAILRACE_STEP("publisher.swap_won");
             return PublishStatus::ok;
         }

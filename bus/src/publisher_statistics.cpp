@@ -15,9 +15,14 @@ void Publisher::count_wake() noexcept {
 }
 
 void Publisher::note_progress() noexcept {
-    if (shared_) return;
     PublisherStatistics& statistics = slot_->statistics;
     // Relaxed, all: statistics of an own slot.
+    if (shared_) {
+        statistics.events.store(claimed_events_, std::memory_order_relaxed);
+        statistics.bytes.store(claimed_bytes_, std::memory_order_relaxed);
+        return;
+    }
+    // Relaxed, all: as above.
     const Sequence attached_at = statistics.attached_sequence.load(std::memory_order_relaxed);
     const std::uint64_t attached_position =
         statistics.attached_position.load(std::memory_order_relaxed);

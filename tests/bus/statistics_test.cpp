@@ -72,6 +72,32 @@ TEST_CASE("statistics: a single publisher's events are exact at any time", "[bus
     CHECK(status.publisher_attaches == 2);
 }
 
+TEST_CASE("statistics: of several publishers each counts its own events", "[bus][statistics]") {
+    const TestStream stream;
+    {
+        Publisher first = stream.publisher("first");
+        Publisher second = stream.publisher("second");
+        for (int event = 0; event < 7; ++event) {
+            publish(first, 1);
+            publish(second, 2);
+        }
+        BatchClaim batch;
+        REQUIRE(second.try_claim_batch(batch, 5, 8) == PublishStatus::ok);
+        second.abort(batch);
+        // What they have counted is written when they next ask for room.
+        Subscriber reader = stream.subscriber(SlowPolicy::skip);
+        publish(first, kRingEvents / 8);
+        publish(second, kRingEvents / 8);
+        CHECK(publisher_counts(stream, 0).events >= 7);
+        CHECK(publisher_counts(stream, 1).events >= 14 + 5);
+        CHECK(publisher_counts(stream, 1).aborted_events == 5);
+    }
+    const PublisherCounts all = status_of(stream).all_publishers;
+    CHECK(all.events == 7 + 14 + 5 + kRingEvents / 4);
+    CHECK(all.bytes == status_of(stream).bytes);
+    CHECK(all.events == status_of(stream).end_sequence);
+}
+
 TEST_CASE("statistics: a publisher without room counts looks, refusals and its wait",
           "[bus][statistics]") {
     const TestStream stream;

@@ -52,6 +52,7 @@ class Create(Case):
                          ("4 KiB", "0640", os.getgid()))
         self.assertEqual((self.rings / "s" / "control").stat().st_gid, os.getgid())
         self.assertEqual(self.ok("ls", "--json").json["streams"][0]["pages"], "4 KiB")
+        self.assertIn("1 on pages of 4 KiB", self.ok("doctor").text)
         self.assertRegex(self.ok("inspect", "s").text, r"(?m)^pages +4 KiB +mode 0640 +group \d+$")
 
     def test_create_says_why_there_are_no_huge_pages(self):

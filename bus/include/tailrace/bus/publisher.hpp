@@ -315,7 +315,9 @@ private:
     Waiter waiter_;
 
     // This thread's own progress.
-    Place next_{0, 0};               // single: the next claim; multi: the last one
+    Place next_{0, 0};                  // single: the next claim; multi: the last one
+    std::uint64_t claimed_events_ = 0;  // multi, for the statistics
+    std::uint64_t claimed_bytes_ = 0;
     std::uint64_t limit_ = 0;        // may write below it without looking
     std::uint64_t blocked_end_ = 0;  // what the last refused claim needed
     Sequence next_own_sequence_ = kNoSequence;
