@@ -10,6 +10,7 @@
 //       that the look missed begin at or after the tail that was read before it.
 
 #include "hole.hpp"
+#include "poll_descriptor.hpp"
 #include "registry.hpp"
 
 #include <tailrace/base/check.hpp>
@@ -333,6 +334,12 @@ void Publisher::wait_for_room(Deadline deadline) noexcept {
         return blocked_end_ <= slowest_position(kNoPosition - capacity_bytes()) + capacity_bytes();
     });
     waiter_.end_sleep();
+}
+
+void Publisher::wake_all_subscribers() noexcept {
+    bus::wake_subscribers(*region_);
+    count_up(slot_->statistics.wakes);
+    note_progress();
 }
 
 PublishStatus Publisher::claim(Claim& claim,

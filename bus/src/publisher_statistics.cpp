@@ -9,11 +9,6 @@
 
 namespace tailrace::bus {
 
-void Publisher::count_wake() noexcept {
-    count_up(slot_->statistics.wakes);
-    note_progress();
-}
-
 void Publisher::note_progress() noexcept {
     PublisherStatistics& statistics = slot_->statistics;
     // Relaxed, all: statistics of an own slot.

@@ -178,6 +178,7 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     region->path_ = paths.directory;
     region->access_ = access;
     region->header_ = *header;
+    region->directory_fd_ = std::move(*directory_fd);
     region->control_fd_ = std::move(*control_fd);
     region->control_ = std::move(*control);
     region->events_ = std::move(*events);

@@ -4,6 +4,7 @@
 // half-way leaves a
 // `.creating-…` directory, an unlink a `.removed-…` one; neither is ever taken for a stream.
 
+#include "poll_descriptor.hpp"
 #include "region_files.hpp"
 
 #include <tailrace/base/clock.hpp>
@@ -52,7 +53,18 @@ std::string leftover_name(std::string_view prefix, const std::string& stream) {
     return std::string(prefix) + stream + suffix;
 }
 
+void remove_poll_fifos(const std::string& path) noexcept {
+    DIR* const entries = ::opendir(path.c_str());
+    if (entries == nullptr) return;  // the directory then stays, for remove_leftovers
+    while (const dirent* const entry = ::readdir(entries)) {
+        if (std::string_view(entry->d_name).starts_with(kPollFifoPrefix))
+            ::unlinkat(::dirfd(entries), entry->d_name, 0);
+    }
+    ::closedir(entries);
+}
+
 void remove_directory(const std::string& path) noexcept {
+    remove_poll_fifos(path);
     ::unlink((path + "/control").c_str());
     TAILRACE_STEP("remove.control_gone");
     remove_events(path + "/events");
@@ -306,7 +318,7 @@ Result<void> Region::unlink(const std::string& name, bool force, const std::stri
         // claims.
         state.life.store(StreamLife::removed, std::memory_order_release);
         TAILRACE_STEP("remove.marked");
-        wake_all(state.subscribers_wait);
+        wake_subscribers(**region);
         wake_all(state.publishers_wait);
         wake_all(state.journal.durable_wait);
     }

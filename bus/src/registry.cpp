@@ -1,6 +1,7 @@
 #include "registry.hpp"
 
 #include "hole.hpp"
+#include "poll_descriptor.hpp"
 #include "slot_statistics.hpp"
 
 #include <tailrace/base/clock.hpp>
@@ -46,6 +47,10 @@ bool clear_dead_publisher(const Region& region, std::uint32_t index) noexcept {
         return false;
     free_slot(slot.owner);
     count_up(region.state().registry.rescued_publishers);
+    // Who waits at its claim need not wait for the end of its turn. Relaxed: sleepers write the
+    // flag; one that is missed wakes by itself within a millisecond.
+    if (region.state().subscribers_wait.sleeping.load(std::memory_order_relaxed) != 0)
+        wake_subscribers(region);
     return true;
 }
 

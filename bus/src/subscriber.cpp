@@ -3,6 +3,7 @@
 
 #include "checkpoints.hpp"
 #include "hole.hpp"
+#include "poll_descriptor.hpp"
 #include "registry.hpp"
 #include "slot_statistics.hpp"
 
@@ -107,6 +108,7 @@ void Subscriber::release_slot() noexcept {
     // After a move there is nothing to give back; in a forked child the slot is the parent's.
     if (region_ == nullptr || slot_ == nullptr || owner_pid_ != ::getpid()) return;
     drop_gate();
+    drop_poll_descriptor();
     free_slot(slot_->owner);
     TAILRACE_STEP("subscriber.slot_freed");
     slot_lock_.unlock();
@@ -140,6 +142,8 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
         if (!lease) return lease.error();
         subscriber.slot_ = &subscriber.region_->subscriber_slot(lease->index);
         subscriber.slot_lock_ = std::move(lease->lock);
+        // Relaxed: its last owner may have died armed; nobody knows this one yet.
+        subscriber.slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
         subscriber.waiter_ = Waiter(options.wait, is_crowded(*subscriber.region_));
         if (subscriber.region_->header().publish_time != PublishTime::off) {
             subscriber.latency_ =
@@ -368,6 +372,11 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     return run;
 }
 
+std::uint64_t Subscriber::longest_sleep_ns() const noexcept {
+    const bool at_claim = region_->tail().sequence != next_.sequence;
+    return at_claim ? kSleepAtClaimNs : kSleepNs;
+}
+
 void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
     if (!waiter.step()) return;
     waiter.begin_sleep();
@@ -375,8 +384,7 @@ void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
         const timespec nap{0, kObserverNapNs};
         ::nanosleep(&nap, nullptr);
     } else {
-        const bool at_claim = region_->tail().sequence != next_.sequence;
-        const std::uint64_t longest_ns = at_claim ? kSleepAtClaimNs : kSleepNs;
+        const std::uint64_t longest_ns = longest_sleep_ns();
         const std::uint64_t before_ns = monotonic_ns();
         sleep_on(state_->subscribers_wait, std::min(longest_ns, deadline.remaining_ns()), [this] {
             return has_event() || was_overtaken(next_.position);

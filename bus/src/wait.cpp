@@ -46,16 +46,18 @@ bool register_for_membarrier() noexcept {
     return is_registered();
 }
 
-void wake_all(WaitCell& cell) noexcept {
+std::uint32_t wake_all(WaitCell& cell) noexcept {
     // The flag goes down before the count goes up: a sleeper that raises the flag in between has
-    // read the old count, so its futex wait returns at once. Relaxed: the count's release carries
-    // it.
-    cell.sleeping.store(0, std::memory_order_relaxed);
+    // read the old count, so its futex wait returns at once.
+    // [sync:poll_armed] Acquire: whoever raised the flag had armed its poll descriptor before.
+    const std::uint32_t told = cell.sleeping.exchange(0, std::memory_order_acquire);
     TAILRACE_STEP("wake.flag_lowered");
+    if (told == kSomebodyPolls) return told;
     // [sync:wake_counted] Release: a sleeper that sees the new count sees what it was woken for.
     cell.wakes.fetch_add(1, std::memory_order_release);
     TAILRACE_STEP("wake.counted");
     futex(cell.wakes, FUTEX_WAKE, INT_MAX, nullptr);
+    return told;
 }
 
 namespace detail {
@@ -65,12 +67,20 @@ std::uint32_t announce_sleep(WaitCell& cell) noexcept {
     const std::uint32_t seen_wakes = cell.wakes.load(std::memory_order_acquire);
     TAILRACE_STEP("sleep.wakes_read");
     // [sync:sleeper_flag] The flag is up before the last look at what is waited for.
-    cell.sleeping.exchange(1, std::memory_order_seq_cst);
+    cell.sleeping.fetch_or(kSomebodySleeps, std::memory_order_seq_cst);
     TAILRACE_STEP("sleep.announced");
     // Every thread of every registered process has now passed a full barrier: whoever publishes
     // after it sees the flag, and what was published before it is seen by the look that follows.
     static_cast<void>(barrier_everywhere());
     return seen_wakes;
+}
+
+bool announce_poll(WaitCell& cell) noexcept {
+    // [sync:sleeper_flag] The flag is up before the last look at what is waited for.
+    // [sync:poll_armed] Release: the descriptor is armed.
+    cell.sleeping.fetch_or(kSomebodyPolls, std::memory_order_seq_cst);
+    TAILRACE_STEP("arm.announced");
+    return barrier_everywhere();
 }
 
 void futex_sleep(WaitCell& cell, std::uint32_t seen_wakes, std::uint64_t timeout_ns) noexcept {

@@ -64,7 +64,8 @@ public:
 
     // Handles for all schedules. Slots are taken in order.
     [[nodiscard]] bus::Publisher& keep_publisher() {
-        return *publishers_.emplace_back(expect(bus::Publisher::attach(region_), "attach"));
+        return *publishers_.emplace_back(
+            expect(bus::Publisher::attach(region_, {.wait = bus::WaitStrategy::futex}), "attach"));
     }
     [[nodiscard]] bus::Subscriber& keep_subscriber() {
         return *subscribers_.emplace_back(subscriber());

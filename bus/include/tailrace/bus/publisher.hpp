@@ -285,11 +285,11 @@ private:
     [[nodiscard]] PublishStatus retry_until(Deadline deadline, Attempt&& attempt) noexcept;
     [[nodiscard]] std::uint64_t capacity_bytes() const noexcept { return offset_mask_ + 1; }
     void wake_subscribers() noexcept {
-        if (wake_sleepers(state_->subscribers_wait, fences_)) [[unlikely]]
-            count_wake();
+        if (has_sleepers(state_->subscribers_wait, fences_)) [[unlikely]]
+            wake_all_subscribers();
     }
+    void wake_all_subscribers() noexcept;  // cold
     // Statistics are written here and where there is no room, never on the way of an event.
-    void count_wake() noexcept;
     void note_progress() noexcept;
     void note_refusal(std::uint64_t now_ns) noexcept;
     void note_grant() noexcept;

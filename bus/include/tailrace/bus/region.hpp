@@ -90,6 +90,8 @@ public:
     // Near enough to the tail to decode packed words with.
     [[nodiscard]] Place reference() const noexcept;
 
+    // The stream's directory (O_PATH), also after it lost its name.
+    [[nodiscard]] int directory_fd() const noexcept { return directory_fd_.get(); }
     // For locks: a path that opens the same control file again, even after it lost its name.
     [[nodiscard]] std::string lock_path() const;
     // Whether somebody alive holds the lock byte (kPublisherLocks + i, …). One system call.
@@ -105,6 +107,7 @@ private:
     std::string path_;
     RegionAccess access_ = RegionAccess::observe;
     StreamHeader header_{};
+    UniqueFd directory_fd_;
     UniqueFd control_fd_;
     Mapping control_;
     Mapping events_;

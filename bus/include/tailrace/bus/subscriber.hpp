@@ -34,6 +34,8 @@
 
 namespace tailrace::bus {
 
+class PollDescriptor;
+
 // Where to start.
 struct Start {
     enum class Kind : std::uint8_t { oldest, newest, sequence } kind = Kind::newest;
@@ -149,6 +151,25 @@ public:
     void release(Place mark) noexcept { move_cursor(mark); }
     // Waits until next_run has something to give, or the deadline. May return early.
     void wait(Waiter& waiter, Deadline deadline) noexcept { wait_for_event(waiter, deadline); }
+
+    // For event loops: a descriptor to wait on with epoll, poll, io_uring or whatever waits, beside
+    // others. It belongs to this subscriber. Errors: no descriptors left, no write permission for
+    // the stream's directory, and for an observer invalid_argument: nobody can tell it.
+    [[nodiscard]] Result<int> poll_fd();
+    // Asks to be told of what comes from now on. The loop:
+    //
+    //     if (!subscriber.arm()) epoll_wait(...);          // level- or edge-triggered
+    //     subscriber.poll(handler, 256);
+    //
+    // True: don't wait, poll; an event is there, or the stream has ended. False: the descriptor
+    // becomes readable once there is an event or the stream is removed, and after 100 ms in any
+    // case (1 ms behind an open claim), since a publisher that dies tells nobody: no timeout of the
+    // loop's own is needed. Being readable means no more than that polling, and then arming anew,
+    // is worth while; it stays readable until the next arm() or disarm(). Requires: poll_fd() gave
+    // a descriptor. Costs a membarrier and a read, and mostly no more.
+    [[nodiscard]] bool arm() noexcept;
+    // Takes it back: no publisher pays for this subscriber until it is armed again.
+    void disarm() noexcept;
 
     // Whether the next event is there. One load.
     [[nodiscard]] bool has_event() const noexcept {
@@ -330,6 +351,10 @@ private:
         return false;
     }
     void wait_for_event(Waiter& waiter, Deadline deadline) noexcept;
+    // How long it may wait for a wake-up: a publisher that dies gives none.
+    [[nodiscard]] std::uint64_t longest_sleep_ns() const noexcept;
+    [[nodiscard]] std::uint32_t slot_index() const noexcept;
+    void drop_poll_descriptor() noexcept;
     void release_slot() noexcept;
 
     static constexpr std::uint32_t kEmptyPollsPerLook = 256;
@@ -364,6 +389,7 @@ private:
     bool holds_gate_ = false;           // policy evict: as far as it knows
     bool is_evicted_ = false;
     bool eviction_untold_ = false;
+    std::unique_ptr<PollDescriptor> poll_descriptor_;
 };
 
 }  // namespace tailrace::bus

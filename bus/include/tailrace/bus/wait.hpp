@@ -55,12 +55,17 @@ inline void cpu_relax() noexcept {
 // Registers this process for membarrier, once. False: refused, so fence on the publishing side.
 [[nodiscard]] bool register_for_membarrier() noexcept;
 
-// Wakes everybody who sleeps on the cell. Cold: two system calls at most.
-void wake_all(WaitCell& cell) noexcept;
+// What WaitCell::sleeping tells: a sum of these.
+inline constexpr std::uint32_t kSomebodySleeps = 1;  // on the futex
+inline constexpr std::uint32_t kSomebodyPolls = 2;   // a subscriber has armed its poll descriptor
 
-// Call after the store that others wait for. `fences`: this process isn't registered for
-// membarrier. True: somebody slept, and was woken.
-inline bool wake_sleepers(WaitCell& cell, bool fences) noexcept {
+// Wakes everybody who sleeps on the cell. Cold: two system calls at most. Returns what the flag
+// told; whoever polls has to be told by the caller (wake_subscribers in poll_descriptor.hpp).
+std::uint32_t wake_all(WaitCell& cell) noexcept;
+
+// Call after the store that others wait for: whether somebody has to be woken. `fences`: this
+// process isn't registered for membarrier.
+[[nodiscard]] inline bool has_sleepers(WaitCell& cell, bool fences) noexcept {
     if (fences) [[unlikely]] {
         // [sync:sleeper_flag] A full barrier between the commit and the look at the flag, in
         // processes that the sleeper's membarrier doesn't reach. Acquire side: sleep_on, which
@@ -72,9 +77,15 @@ inline bool wake_sleepers(WaitCell& cell, bool fences) noexcept {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // [sync:sleeper_flag] compiler only
     TAILRACE_STEP("wake.looking");
     // Relaxed: a hint that sleepers write; a missed one is made up by the sleeper's own last look.
-    if (cell.sleeping.load(std::memory_order_relaxed) == 0) [[likely]]
+    return cell.sleeping.load(std::memory_order_relaxed) != 0;
+}
+
+// For cells on which nobody polls. Call after the store that others wait for. True: somebody slept,
+// and was woken.
+inline bool wake_sleepers(WaitCell& cell, bool fences) noexcept {
+    if (!has_sleepers(cell, fences)) [[likely]]
         return false;
-    wake_all(cell);
+    static_cast<void>(wake_all(cell));
     return true;
 }
 
@@ -85,6 +96,9 @@ void sleep_on(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept;
 
 namespace detail {
 [[nodiscard]] std::uint32_t announce_sleep(WaitCell& cell) noexcept;
+// The same for a subscriber that has armed its poll descriptor. False: membarrier is refused, so a
+// wake-up may be missed.
+[[nodiscard]] bool announce_poll(WaitCell& cell) noexcept;
 void futex_sleep(WaitCell& cell, std::uint32_t seen_wakes, std::uint64_t timeout_ns) noexcept;
 }  // namespace detail
 
