@@ -2,6 +2,7 @@
 
 #include "bench_runs.hpp"
 #include "command.hpp"
+#include "suite_print.hpp"
 #include "wait_option.hpp"
 
 #include <tailrace/bridge/recorder.hpp>
@@ -225,15 +226,59 @@ void add_journal(CLI::App& bench) {
         ->capture_default_str();
 }
 
+void add_wait(CLI::App& bench) {
+    const auto options = std::make_shared<WaitBenchOptions>();
+    CLI::App* const command =
+        add_command(bench,
+                    "wait",
+                    "Wake-up latency and processor time of each way of waiting",
+                    body_of(options, run_wait_bench, print_wait));
+    command->add_option("--phase-ms", options->phase_ms, "Length of each of the three phases")
+        ->check(CLI::Range(1, 60'000))
+        ->capture_default_str();
+    command->add_option("--low-rate", options->low_rate_per_s, "Events a second in the second one")
+        ->check(CLI::Range(1.0, 1e5))
+        ->capture_default_str();
+    command->add_option("--high-rate", options->high_rate_per_s, "Events a second in the third one")
+        ->check(CLI::Range(1.0, 1e7))
+        ->capture_default_str();
+}
+
+void add_suite(CLI::App& bench) {
+    const auto options = std::make_shared<SuiteOptions>();
+    const auto lists = std::make_shared<bool>(false);
+    const auto run = body_of(options, run_suite, print_suite);
+    CLI::App* const command = add_command(
+        bench,
+        "suite",
+        "Every figure that the ring promises, beside its target, from runs in turns",
+        [options, lists, run]() -> Result<ExitCode> {
+            if (!*lists) return run();
+            for (const auto& row : list_suite(*options))
+                fmt::print("{:<28}{}\n", row["row"].get<std::string>(), row["conditions"].dump());
+            return ExitCode::done;
+        });
+    command->add_option("--rows", options->rows, "Only rows whose names contain one of these texts")
+        ->type_name("TEXT")
+        ->delimiter(',');
+    command->add_option("--runs", options->runs, "Rounds over all rows")
+        ->check(CLI::Range(1, 100))
+        ->capture_default_str();
+    command->add_flag("--quick", options->quick, "A smoke test: the figures mean nothing");
+    command->add_flag("--list", *lists, "Print the rows, and how each is measured");
+}
+
 }  // namespace
 
 void register_bench(CLI::App& app) {
-    CLI::App* const bench =
-        app.add_subcommand("bench", "Measure this machine: pingpong, throughput, journal");
+    CLI::App* const bench = app.add_subcommand(
+        "bench", "Measure this machine: pingpong, throughput, journal, wait, suite");
     bench->require_subcommand(1);
     add_pingpong(*bench);
     add_throughput(*bench);
     add_journal(*bench);
+    add_wait(*bench);
+    add_suite(*bench);
 }
 
 }  // namespace tailrace::tool

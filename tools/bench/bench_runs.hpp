@@ -54,12 +54,48 @@ struct JournalBenchOptions {
     std::uint64_t segment_size_bytes = std::uint64_t{256} << 20U;
 };
 
+// `tailrace bench wait`: each strategy, and an epoll loop.
+struct WaitBenchOptions {
+    std::string directory;
+    std::uint64_t phase_ms = 700;
+    double low_rate_per_s = 1000;
+    double high_rate_per_s = 100'000;
+    // Set by the bench itself.
+    bus::WaitStrategy wait = bus::WaitStrategy::adaptive;
+    bool by_epoll = false;
+};
+
+struct SuiteOptions {
+    std::string directory;
+    std::vector<std::string> rows;  // parts of names; empty: all
+    std::uint32_t runs = 5;
+    bool quick = false;  // a smoke test: the figures mean nothing
+};
+
 // The keys are documented in docs/benchmarking.md. Errors: the environment, or content that
 // differed.
 [[nodiscard]] Result<nlohmann::json> run_pingpong(const PingPongOptions& options);
 [[nodiscard]] Result<nlohmann::json> run_throughput(const ThroughputOptions& options);
 [[nodiscard]] Result<nlohmann::json> run_journal(const JournalBenchOptions& options);
 [[nodiscard]] std::vector<std::string> journal_row_names();
+[[nodiscard]] Result<nlohmann::json> run_wait_bench(const WaitBenchOptions& options);
+[[nodiscard]] Result<nlohmann::json> run_suite(const SuiteOptions& options);
+// The names of its rows, and under which conditions each is measured.
+[[nodiscard]] nlohmann::json list_suite(const SuiteOptions& options);
+
+enum class DeathKind : std::uint8_t { publisher_in_claim, gating_subscriber };
+
+// Milliseconds from each kill until the others went on.
+[[nodiscard]] Result<std::vector<double>> run_deaths(DeathKind kind,
+                                                     std::uint32_t count,
+                                                     const std::string& directory);
+
+struct PublishCost {
+    double publish_ns;
+    double look_ns;  // of these, for readers that may sleep
+};
+[[nodiscard]] Result<PublishCost> run_publish_cost(const std::string& directory,
+                                                   std::uint32_t chunks);
 
 // Streams for one benchmark, removed when this object goes.
 class BenchStreams {

@@ -140,6 +140,10 @@ bool BenchChild::has_ended() noexcept {
     return ended_;
 }
 
+void BenchChild::kill() noexcept {
+    if (!ended_ && pid_ > 0) ::kill(pid_, SIGKILL);
+}
+
 bool BenchChild::join() noexcept {
     if (!ended_ && pid_ > 0) ended_ = ::waitpid(pid_, &status_, 0) == pid_;
     return ended_ && WIFEXITED(status_) && WEXITSTATUS(status_) == 0;

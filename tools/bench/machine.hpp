@@ -61,6 +61,8 @@ public:
 
     // Whether it has ended by itself, and how.
     [[nodiscard]] bool has_ended() noexcept;
+    // Sends SIGKILL and doesn't wait for the end.
+    void kill() noexcept;
     // Waits for it. True: it ended with 0.
     [[nodiscard]] bool join() noexcept;
 
