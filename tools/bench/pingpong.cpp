@@ -90,7 +90,7 @@ public:
           child_(child),
           to_(to),
           from_(from),
-          payload_(size_bytes) {}
+          size_bytes_(size_bytes) {}
 
     bool measure_floor(Samples* samples) {
         std::uint64_t before = read_ticks();
@@ -108,9 +108,10 @@ public:
     bool measure_ring(Samples* samples) {
         std::uint64_t before = read_ticks();
         for (std::uint64_t trip = 0; trip < kChunk; ++trip) {
-            fill_words(payload_, ++trips_);
-            if (to_.try_publish(std::span<const std::byte>(payload_)) != bus::PublishStatus::ok)
-                return false;
+            bus::Claim claim;
+            if (to_.try_claim(claim, size_bytes_) != bus::PublishStatus::ok) return false;
+            fill_words(claim.payload, ++trips_);
+            to_.commit(claim);
             const auto result = from_.poll_until(
                 [&](const Event& event) {
                     if (!words_match(event.payload(), trips_)) ++mismatches_;
@@ -132,7 +133,7 @@ private:
     BenchChild& child_;
     Publisher& to_;
     Subscriber& from_;
-    std::vector<std::byte> payload_;
+    std::uint32_t size_bytes_;
     std::uint64_t ball_ = 0;
     std::uint64_t trips_ = 0;
     std::uint64_t mismatches_ = 0;
@@ -154,6 +155,7 @@ Result<nlohmann::json> run_pingpong(const PingPongOptions& options) {
     bus::StreamOptions stream;
     stream.capacity_bytes = std::uint64_t{1} << 20U;
     stream.publishing = bus::Publishing::single;
+    stream.alignment_bytes = options.alignment_bytes;
     stream.publish_time =
         options.publish_time ? bus::PublishTime::per_event : bus::PublishTime::off;
     auto streams = BenchStreams::create(2, stream, options.directory);
