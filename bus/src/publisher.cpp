@@ -66,20 +66,6 @@ std::string_view publish_status_name(PublishStatus status) noexcept {
     return "unknown";
 }
 
-std::span<std::byte> BatchClaim::next() noexcept {
-    if (handed_out_ == count_) return {};
-    std::byte* const record = region_->event_at(cursor_);
-    const EventHeader header = load_header(record);
-    const std::uint64_t record_bytes =
-        event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
-    // The sizes were written by this publisher, but into memory that others may scribble on.
-    if (record_bytes > place_.position + size_bytes_ - cursor_) return {};
-    cursor_ += record_bytes;
-    ++handed_out_;
-    return {record + sizeof(EventHeader) + header.extension_words * kExtensionWordBytes,
-            header.payload_size_bytes};
-}
-
 Publisher::Publisher(std::shared_ptr<Region> region,
                      FileLock slot_lock,
                      std::uint32_t slot_index,
@@ -100,7 +86,8 @@ Publisher::Publisher(std::shared_ptr<Region> region,
       shared_(region_->header().publishing == Publishing::multi),
       fences_(!register_for_membarrier()),
       waiter_(options.wait, is_crowded(*region_)),
-      next_(region_->tail()) {
+      next_(region_->tail()),
+      own_end_(next_) {
     // Relaxed, both: statistics of an own slot.
     slot_->statistics.attached_sequence.store(next_.sequence, std::memory_order_relaxed);
     slot_->statistics.attached_position.store(next_.position, std::memory_order_relaxed);
@@ -192,12 +179,12 @@ PublishStatus Publisher::try_claim(Claim& claim,
     return PublishStatus::ok;
 }
 
-PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t count) noexcept {
-    bool noted = false;
+PublishStatus Publisher::claim_shared_decoding(std::uint64_t size_bytes,
+                                               std::uint32_t count,
+                                               bool noted) noexcept {
     for (;;) {
         // [sync:tail_published] Acquire: part of the total order of claims.
         const Place place = region_->tail();
-        std::uint64_t word = pack_tail(place);
         TAILRACE_STEP("publisher.tail_read");
         if (noted) {
             // The swap was lost. The note must go before this publisher may wait for room (readers
@@ -213,34 +200,8 @@ PublishStatus Publisher::claim_shared(std::uint64_t size_bytes, std::uint32_t co
         }
         note_intent(place, size_bytes, count);
         noted = true;
-        // [sync:tail_published] Release: the intent is seen by whoever sees that this was claimed.
-        // A failure starts over with an acquire load.
-        if (state_->tail.compare_exchange_strong(word,
-                                                 word + tail_step(count, size_bytes),
-                                                 std::memory_order_acq_rel,
-                                                 std::memory_order_relaxed)) {
-            next_ = place;
-            claimed_events_ += count;
-            claimed_bytes_ += size_bytes;
-            TAILRACE_STEP("publisher.swap_won");
-            return PublishStatus::ok;
-        }
-        TAILRACE_STEP("publisher.swap_lost");
+        if (swap_tail(pack_tail(place), place, size_bytes, count)) return PublishStatus::ok;
     }
-}
-
-void Publisher::note_intent(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept {
-    // [sync:intent_noted] Release: behind the clearing of the last intent (load_intent's second
-    // look).
-    slot_->intent_position.store(place.position, std::memory_order_release);
-    TAILRACE_STEP("publisher.intent_position_noted");
-    // Relaxed, both: carried by the sequence.
-    slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes),
-                                   std::memory_order_relaxed);
-    slot_->intent_count.store(count, std::memory_order_relaxed);
-    // [sync:intent_noted] Release: the intent is whole once its sequence is seen.
-    slot_->intent_sequence.store(place.sequence, std::memory_order_release);
-    TAILRACE_STEP("publisher.intent_noted");
 }
 
 PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {

@@ -16,20 +16,12 @@ PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
     const auto size_at = [&](std::uint32_t index) {
         return payload_sizes_bytes[index];
     };
-    return claim_batch(
+    return claim_mixed(
         batch, static_cast<std::uint32_t>(payload_sizes_bytes.size()), size_at, type);
 }
 
-PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
-                                         std::uint32_t count,
-                                         std::uint32_t payload_size_bytes,
-                                         EventType type) noexcept {
-    return claim_batch(
-        batch, count, [&](std::uint32_t) { return payload_size_bytes; }, type);
-}
-
 template <typename SizeAt>
-PublishStatus Publisher::claim_batch(BatchClaim& batch,
+PublishStatus Publisher::claim_mixed(BatchClaim& batch,
                                      std::uint32_t count,
                                      SizeAt&& size_at,
                                      EventType type) noexcept {
@@ -41,21 +33,7 @@ PublishStatus Publisher::claim_batch(BatchClaim& batch,
         size_bytes += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
     }
     if (size_bytes > max_claim_bytes(capacity_bytes())) return PublishStatus::too_large;
-
-    PublishStatus status = PublishStatus::ok;
-    if (shared_) {
-        status = claim_shared(size_bytes, count);
-        if (status == PublishStatus::ok) {
-            // Relaxed: the stamps that it explains are stored later, with release.
-            slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes) | kIntentWon,
-                                           std::memory_order_relaxed);
-            TAILRACE_STEP("batch.marked_won");
-        }
-    } else {
-        if (next_.position + size_bytes > limit_) status = make_room(next_.position + size_bytes);
-        // A successor must know what may hold stamps of a batch that never was (take_over_tail).
-        if (status == PublishStatus::ok) note_intent(next_, size_bytes, count);
-    }
+    const PublishStatus status = claim_batch_place(size_bytes, count);
     if (status != PublishStatus::ok) return status;
 
     std::uint64_t position = next_.position;
@@ -70,26 +48,14 @@ PublishStatus Publisher::claim_batch(BatchClaim& batch,
         TAILRACE_STEP("batch.sizes_written");
         position += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
     }
-    batch.place_ = next_;
-    batch.count_ = count;
-    batch.handed_out_ = 0;
-    batch.size_bytes_ = size_bytes;
-    batch.cursor_ = next_.position;
+    open_batch(batch, size_bytes, count);
+    batch.record_bytes_ = 0;
+    batch.bytes_left_ = size_bytes;
     batch.alignment_bytes_ = alignment_bytes_;
-    batch.region_ = region_.get();
     return PublishStatus::ok;
 }
 
-PublishStatus Publisher::claim(BatchClaim& batch,
-                               std::uint32_t count,
-                               std::uint32_t payload_size_bytes,
-                               EventType type,
-                               Deadline deadline) noexcept {
-    return retry_until(deadline,
-                       [&] { return try_claim_batch(batch, count, payload_size_bytes, type); });
-}
-
-void Publisher::commit(BatchClaim& batch) noexcept {
+void Publisher::commit_mixed(BatchClaim& batch) noexcept {
     const bool has_time = (base_flags_ & kHasPublishTime) != 0;
     const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
     std::uint64_t position = batch.place_.position;
@@ -118,11 +84,7 @@ void Publisher::commit(BatchClaim& batch) noexcept {
     }
     std::byte* const first = region_->event_at(batch.place_.position);
     store_header(first, load_header(first), stamp_of(batch.place_.sequence, salt_));
-    TAILRACE_STEP("batch.first_stamped");
-    next_own_sequence_ = batch.place_.sequence + batch.count_;
-    if (!shared_) publish_tail({next_own_sequence_, position});
-    clear_intent();
-    wake_subscribers();
+    finish_batch(batch);
 }
 
 void Publisher::abort(BatchClaim& batch) noexcept {
@@ -146,7 +108,7 @@ PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte
     BatchClaim batch;
     const auto count = static_cast<std::uint32_t>(payloads.size());
     const PublishStatus status =
-        retry_until(deadline, [&] { return claim_batch(batch, count, size_at, type); });
+        retry_until(deadline, [&] { return claim_mixed(batch, count, size_at, type); });
     if (status != PublishStatus::ok) return status;
     for (const auto payload : payloads) {
         const std::span<std::byte> place = batch.next();

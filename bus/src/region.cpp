@@ -208,7 +208,6 @@ Place Region::tail() const noexcept {
     // word can tell. So the reference is read on both sides. Bounded, since a scribbler may move it
     // for ever; the place is then as wrong as the word that it wrote.
     constexpr int kAttempts = 16;
-    constexpr std::uint64_t kFarBytes = std::uint64_t{8} << 30U;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         const Place before = after;
         // [sync:tail_published] Acquire, as said above.

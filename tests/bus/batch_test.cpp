@@ -172,3 +172,40 @@ TEST_CASE("batch: a reader with a limit stops inside and goes on", "[bus][batch]
 
     CHECK(drain(subscriber, 1).texts() == std::vector<std::string>{"a", "b", "c"});
 }
+
+TEST_CASE("batch: typed events are published at once", "[bus][batch]") {
+    struct Tick {
+        std::uint64_t price;
+        std::uint32_t quantity;
+    };
+    StreamOptions options = small_stream(either());
+    options.publish_time = GENERATE(PublishTime::off, PublishTime::per_event);
+    const TestStream stream(options);
+    Publisher publisher = stream.publisher();
+    Subscriber subscriber = stream.subscriber();
+    const std::vector<Tick> ticks{{10, 1}, {20, 2}, {30, 3}};
+
+    REQUIRE(publisher.publish_batch(std::span<const Tick>(ticks), 7) == PublishStatus::ok);
+    REQUIRE(publisher.publish_batch(std::span<const Tick>()) == PublishStatus::ok);
+    REQUIRE(publisher.publish_batch(std::span<const Tick>(ticks).first(1), 7) == PublishStatus::ok);
+
+    std::vector<Tick> got;
+    std::vector<bool> continues;
+    std::vector<std::uint64_t> times_ns;
+    const PollResult result = subscriber.poll(
+        [&](const Event& event) {
+            if (!event.is<Tick>(7)) return;
+            got.push_back(event.as<Tick>());
+            continues.push_back((event.flags() & kBatchContinues) != 0);
+            times_ns.push_back(event.publish_time_ns());
+        },
+        100);
+    REQUIRE(result.events == 4);
+    REQUIRE(got.size() == 4);
+    CHECK((got[0].price == 10 && got[1].price == 20 && got[2].quantity == 3));
+    CHECK(got[3].price == 10);
+    CHECK(continues == std::vector<bool>{true, true, false, false});
+    CHECK(times_ns[0] == times_ns[2]);
+    CHECK((times_ns[0] != 0) == (options.publish_time != PublishTime::off));
+    CHECK((times_ns[3] != 0) == (options.publish_time != PublishTime::off));
+}

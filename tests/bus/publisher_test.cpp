@@ -454,3 +454,20 @@ TEST_CASE("publisher: every status has a name", "[bus][publisher]") {
     CHECK(publish_status_name(PublishStatus::too_large) == "too_large");
     CHECK(publish_status_name(PublishStatus::closed) == "closed");
 }
+
+TEST_CASE("publisher: a tail word that came round isn't taken for its own", "[bus][publisher]") {
+    const TestStream stream(small_stream(Publishing::multi));
+    const auto region = stream.open();
+    Publisher publisher = stream.publisher();
+    REQUIRE(publisher.try_publish(bytes_of("before")) == PublishStatus::ok);
+    // What others would have published meanwhile: the word is the same again.
+    const Place own_end = region->tail();
+    const Place far{own_end.sequence + UINT32_MAX, own_end.position + (std::uint64_t{64} << 30U)};
+    REQUIRE(pack_tail(far) == pack_tail(own_end));
+    region->state().reference_sequence.store(far.sequence);
+    region->state().write_limit.store(far.position + grant_step_bytes(kMinCapacityBytes));
+
+    REQUIRE(publisher.try_publish(bytes_of("after")) == PublishStatus::ok);
+
+    CHECK(publisher.next_own_sequence() == far.sequence + 1);
+}

@@ -226,6 +226,52 @@ TEST_CASE(
     CHECK(drain(newest).sequences() == std::vector<Sequence>{3});
 }
 
+TEST_CASE("crash: a publisher dies at any step of a batch of one size", "[crash][publisher]") {
+    const Watchdog watchdog("crash: a publisher dies at any step of a batch of one size");
+    struct BatchDeath {
+        const char* step;
+        unsigned nth;
+        bool committed;
+    };
+    const std::vector<BatchDeath> deaths = {
+        {"publisher.intent_noted", 1, false},
+        {"event.sizes_written", 1, false},
+        {"batch.event_prepared", 1, false},
+        {"batch.event_prepared", 2, false},
+        {"batch.event_prepared", 3, false},
+        {"event.sizes_written", 3, false},
+        {"batch.first_stamped", 1, true},
+        {"publisher.intent_cleared", 1, true},
+    };
+    constexpr std::uint32_t kCount = 3;
+    for (const Publishing publishing : {Publishing::multi, Publishing::single}) {
+        for (const BatchDeath& death : deaths) {
+            CAPTURE(death.step, death.nth, publishing == Publishing::multi);
+            const TestStream stream(small_stream(publishing));
+            Subscriber reader = stream.subscriber();
+            ChildProcess victim([&] {
+                Publisher publisher = stream.publisher("victim");
+                StepScript script;
+                script.die_at(death.step, death.nth);
+                BatchClaim batch;
+                if (publisher.try_claim_batch(batch, kCount, 4) != PublishStatus::ok) return 1;
+                for (std::uint32_t index = 0; index < kCount; ++index)
+                    std::copy_n(bytes_of("same").begin(), 4, batch.next().begin());
+                publisher.commit(batch);
+                return 0;
+            });
+            REQUIRE(victim.wait().was_killed());
+            Publisher successor = stream.publisher();
+            REQUIRE(successor.try_publish(bytes_of("after")) == PublishStatus::ok);
+
+            const Drained drained = drain(reader);
+            std::vector<std::string> expected(death.committed ? kCount : 0, "same");
+            expected.emplace_back("after");
+            CHECK(drained.texts() == expected);
+        }
+    }
+}
+
 TEST_CASE("crash: a publisher dies while it gives a claim up", "[crash][publisher]") {
     const Watchdog watchdog("crash: a publisher dies while it gives a claim up");
     struct AbortDeath {

@@ -15,11 +15,13 @@
 // process that dies there is bypassed (docs/ring_layout.md, "Holes").
 #pragma once
 
+#include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/event.hpp>
 #include <tailrace/base/file_lock.hpp>
 #include <tailrace/base/result.hpp>
 #include <tailrace/base/step.hpp>
+#include <tailrace/bus/claim.hpp>
 #include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
@@ -56,46 +58,6 @@ struct PublisherOptions {
     std::string name = "publisher";              // for tools
     WaitStrategy wait = WaitStrategy::adaptive;  // for room
     std::string directory = {};                  // empty: the default
-};
-
-// What an event carries beside its payload.
-struct EventFields {
-    EventType type = 0;
-    std::uint64_t event_time_ns = 0;  // 0: none
-    std::uint64_t key = 0;
-    bool has_key = false;
-};
-
-// An open claim. Plain data, filled by Publisher; ends with commit or abort.
-struct Claim {
-    std::span<std::byte> payload;
-    Sequence sequence = kNoSequence;
-
-    // The publisher's own bookkeeping.
-    std::uint64_t position = 0;
-    std::uint32_t size_bytes = 0;
-    EventHeader header{};
-};
-
-// An open claim of several events that become visible at once. next() hands out one payload after
-// the other; a committed batch has all of them filled.
-class BatchClaim {
-public:
-    [[nodiscard]] Sequence first_sequence() const noexcept { return place_.sequence; }
-    [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
-    // The next event's payload; empty after the last.
-    [[nodiscard]] std::span<std::byte> next() noexcept;
-
-private:
-    friend class Publisher;
-
-    Place place_{kNoSequence, 0};
-    std::uint32_t count_ = 0;
-    std::uint32_t handed_out_ = 0;
-    std::uint64_t size_bytes_ = 0;
-    std::uint64_t cursor_ = 0;  // position of the next event to hand out
-    std::uint64_t alignment_bytes_ = 0;
-    const Region* region_ = nullptr;
 };
 
 class Publisher {
@@ -142,7 +104,7 @@ public:
     [[nodiscard]] PublishStatus try_claim_batch(BatchClaim& batch,
                                                 std::span<const std::uint32_t> payload_sizes_bytes,
                                                 EventType type = 0) noexcept;
-    // `count` events of one size.
+    // `count` events of one size: the fastest way to publish many small ones.
     [[nodiscard]] PublishStatus try_claim_batch(BatchClaim& batch,
                                                 std::uint32_t count,
                                                 std::uint32_t payload_size_bytes,
@@ -153,7 +115,10 @@ public:
                                       std::uint32_t payload_size_bytes,
                                       EventType type,
                                       Deadline deadline) noexcept;
-    void commit(BatchClaim& batch) noexcept;
+    void commit(BatchClaim& batch) noexcept {
+        if (batch.record_bytes_ != 0) return commit_even(batch);
+        commit_mixed(batch);
+    }
     void abort(BatchClaim& batch) noexcept;
 
     // Claim, copy, commit.
@@ -193,6 +158,22 @@ public:
     [[nodiscard]] PublishStatus publish_batch(std::span<const std::span<const std::byte>> payloads,
                                               EventType type = 0,
                                               Deadline deadline = Deadline::never()) noexcept;
+    template <PlainEvent T>
+    [[nodiscard]] PublishStatus publish_batch(std::span<const T> events,
+                                              EventType type = 0,
+                                              Deadline deadline = Deadline::never()) noexcept {
+        if (events.empty()) return PublishStatus::ok;
+        if (events.size() > UINT32_MAX) return PublishStatus::too_large;
+        BatchClaim batch;
+        const PublishStatus status =
+            claim(batch, static_cast<std::uint32_t>(events.size()), sizeof(T), type, deadline);
+        if (status != PublishStatus::ok) [[unlikely]]
+            return status;
+        for (const T& event : events)
+            std::memcpy(batch.next().data(), &event, sizeof(T));
+        commit(batch);
+        return PublishStatus::ok;
+    }
 
     // The sequence after the last one that this publisher committed; kNoSequence before the first.
     [[nodiscard]] Sequence next_own_sequence() const noexcept { return next_own_sequence_; }
@@ -252,13 +233,76 @@ private:
     // Multi-publisher streams: notes the intent, then claims by compare-and-swap. On ok `next_` is
     // the claim.
     [[nodiscard]] PublishStatus claim_shared(std::uint64_t size_bytes,
-                                             std::uint32_t count) noexcept;
+                                             std::uint32_t count) noexcept {
+        // Mostly nobody has claimed since this publisher's own last claim. The word is then the one
+        // that it left, and needs no decoding.
+        // [sync:tail_published] Acquire: part of the total order of claims.
+        const std::uint64_t word = state_->tail.load(std::memory_order_acquire);
+        TAILRACE_STEP("tail.word_read");
+        // Unless the word came round meanwhile. But the tail is never beyond the write limit, and
+        // that would be far away by now.
+        // [sync:write_limit_raised] Acquire: read behind the word, so at least as new.
+        const bool is_own_end =
+            word == pack_tail(own_end_) &&
+            state_->write_limit.load(std::memory_order_acquire) - own_end_.position <= kFarBytes;
+        TAILRACE_STEP("publisher.tail_read");
+        if (!is_own_end || own_end_.position + size_bytes > limit_) [[unlikely]]
+            return claim_shared_decoding(size_bytes, count, false);
+        note_intent(own_end_, size_bytes, count);
+        if (!swap_tail(word, own_end_, size_bytes, count)) [[unlikely]]
+            return claim_shared_decoding(size_bytes, count, true);
+        return PublishStatus::ok;
+    }
+    // The same, when others have claimed meanwhile. `noted`: a note of this claim stands.
+    [[nodiscard]] PublishStatus claim_shared_decoding(std::uint64_t size_bytes,
+                                                      std::uint32_t count,
+                                                      bool noted) noexcept;
+    [[nodiscard]] bool swap_tail(std::uint64_t word,
+                                 Place place,
+                                 std::uint64_t size_bytes,
+                                 std::uint32_t count) noexcept {
+        // [sync:tail_published] Release: the intent is seen by whoever sees that this was claimed.
+        // A failure starts over with an acquire load.
+        if (!state_->tail.compare_exchange_strong(word,
+                                                  word + tail_step(count, size_bytes),
+                                                  std::memory_order_acq_rel,
+                                                  std::memory_order_relaxed)) {
+            TAILRACE_STEP("publisher.swap_lost");
+            return false;
+        }
+        next_ = place;
+        own_end_ = {place.sequence + count, place.position + size_bytes};
+        claimed_events_ += count;
+        claimed_bytes_ += size_bytes;
+        TAILRACE_STEP("publisher.swap_won");
+        return true;
+    }
+    // The place of a batch: on ok `next_` is its first event, and the batch is noted.
+    [[nodiscard]] PublishStatus claim_batch_place(std::uint64_t size_bytes,
+                                                  std::uint32_t count) noexcept;
+    void open_batch(BatchClaim& batch, std::uint64_t size_bytes, std::uint32_t count) noexcept;
     template <typename SizeAt>
-    [[nodiscard]] PublishStatus claim_batch(BatchClaim& batch,
+    [[nodiscard]] PublishStatus claim_mixed(BatchClaim& batch,
                                             std::uint32_t count,
                                             SizeAt&& size_at,
                                             EventType type) noexcept;
-    void note_intent(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept;
+    void commit_even(BatchClaim& batch) noexcept;
+    void commit_mixed(BatchClaim& batch) noexcept;
+    void finish_batch(const BatchClaim& batch) noexcept;
+
+    void note_intent(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept {
+        // [sync:intent_noted] Release: behind the clearing of the last intent (load_intent's second
+        // look).
+        slot_->intent_position.store(place.position, std::memory_order_release);
+        TAILRACE_STEP("publisher.intent_position_noted");
+        // Relaxed, both: carried by the sequence.
+        slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes),
+                                       std::memory_order_relaxed);
+        slot_->intent_count.store(count, std::memory_order_relaxed);
+        // [sync:intent_noted] Release: the intent is whole once its sequence is seen.
+        slot_->intent_sequence.store(place.sequence, std::memory_order_release);
+        TAILRACE_STEP("publisher.intent_noted");
+    }
     void clear_intent() noexcept {
         // [sync:intent_cleared] Release: whoever sees the intent gone sees the stamp of what it
         // claimed.
@@ -316,6 +360,7 @@ private:
 
     // This thread's own progress.
     Place next_{0, 0};                  // single: the next claim; multi: the last one
+    Place own_end_{0, 0};               // multi: where the last one ended
     std::uint64_t claimed_events_ = 0;  // multi, for the statistics
     std::uint64_t claimed_bytes_ = 0;
     std::uint64_t limit_ = 0;        // may write below it without looking
@@ -337,6 +382,104 @@ PublishStatus Publisher::retry_until(Deadline deadline, Attempt&& attempt) noexc
         if (deadline.has_passed()) return PublishStatus::timed_out;
         wait_for_room(deadline);
     }
+}
+
+inline PublishStatus Publisher::claim_batch_place(std::uint64_t size_bytes,
+                                                  std::uint32_t count) noexcept {
+    if (shared_) {
+        const PublishStatus status = claim_shared(size_bytes, count);
+        if (status != PublishStatus::ok) [[unlikely]]
+            return status;
+        // Relaxed: the stamps that it explains are stored later, with release.
+        slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes) | kIntentWon,
+                                       std::memory_order_relaxed);
+        TAILRACE_STEP("batch.marked_won");
+        return PublishStatus::ok;
+    }
+    if (next_.position + size_bytes > limit_) [[unlikely]] {
+        const PublishStatus status = make_room(next_.position + size_bytes);
+        if (status != PublishStatus::ok) return status;
+    }
+    // A successor must know what may hold stamps of a batch that never was (take_over_tail).
+    note_intent(next_, size_bytes, count);
+    return PublishStatus::ok;
+}
+
+inline void Publisher::open_batch(BatchClaim& batch,
+                                  std::uint64_t size_bytes,
+                                  std::uint32_t count) noexcept {
+    batch.place_ = next_;
+    batch.size_bytes_ = size_bytes;
+    batch.count_ = count;
+    batch.handed_out_ = 0;
+    batch.next_record_ = events_ + (next_.position & offset_mask_);
+}
+
+inline PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
+                                                std::uint32_t count,
+                                                std::uint32_t payload_size_bytes,
+                                                EventType type) noexcept {
+    TAILRACE_CHECK(count != 0);
+    if (payload_size_bytes > max_payload_bytes_) [[unlikely]]
+        return PublishStatus::too_large;
+    const EventHeader header = make_header(payload_size_bytes, type, base_flags_);
+    const std::uint64_t record_bytes =
+        event_size_bytes(payload_size_bytes, header.extension_words, alignment_bytes_);
+    const std::uint64_t size_bytes = record_bytes * count;
+    if (size_bytes > max_claim_bytes(capacity_bytes())) [[unlikely]]
+        return PublishStatus::too_large;
+    const PublishStatus status = claim_batch_place(size_bytes, count);
+    if (status != PublishStatus::ok) [[unlikely]]
+        return status;
+    open_batch(batch, size_bytes, count);
+    batch.record_bytes_ = record_bytes;
+    batch.header_ = header;
+    return PublishStatus::ok;
+}
+
+inline PublishStatus Publisher::claim(BatchClaim& batch,
+                                      std::uint32_t count,
+                                      std::uint32_t payload_size_bytes,
+                                      EventType type,
+                                      Deadline deadline) noexcept {
+    const PublishStatus status = try_claim_batch(batch, count, payload_size_bytes, type);
+    if (status != PublishStatus::would_block) [[likely]]
+        return status;
+    return retry_until(deadline,
+                       [&] { return try_claim_batch(batch, count, payload_size_bytes, type); });
+}
+
+inline void Publisher::commit_even(BatchClaim& batch) noexcept {
+    const bool has_time = (base_flags_ & kHasPublishTime) != 0;
+    const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
+    std::byte* const first = events_ + (batch.place_.position & offset_mask_);
+    std::byte* record = first;
+    Sequence sequence = batch.place_.sequence;
+    EventHeader header = batch.header_;
+    const auto flags = static_cast<std::uint8_t>(header.flags | kBatchContinues);
+    const Sequence last = sequence + batch.count_ - 1;
+    // The first stamp waits: it makes all of them visible, and until then none exists.
+    while (sequence != last) {
+        ++sequence;
+        record += batch.record_bytes_;
+        if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
+        header.flags = sequence == last ? batch.header_.flags : flags;
+        store_header(record, header, stamp_of(sequence, salt_));
+        TAILRACE_STEP("batch.event_prepared");
+    }
+    if (has_time) std::memcpy(first + sizeof(EventHeader), &now_ns, sizeof(now_ns));
+    header.flags = batch.count_ == 1 ? batch.header_.flags : flags;
+    TAILRACE_STEP("batch.event_prepared");
+    store_header(first, header, stamp_of(batch.place_.sequence, salt_));
+    finish_batch(batch);
+}
+
+inline void Publisher::finish_batch(const BatchClaim& batch) noexcept {
+    TAILRACE_STEP("batch.first_stamped");
+    next_own_sequence_ = batch.place_.sequence + batch.count_;
+    if (!shared_) publish_tail({next_own_sequence_, batch.place_.position + batch.size_bytes_});
+    clear_intent();
+    wake_subscribers();
 }
 
 inline void Publisher::commit(Claim& claim) noexcept {

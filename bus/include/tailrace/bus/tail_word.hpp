@@ -21,6 +21,10 @@ struct Place {
 
 inline constexpr unsigned kPositionBits = 32;
 
+// A write limit no further than this from a place means that a tail read before it is near that
+// place too.
+inline constexpr std::uint64_t kFarBytes = std::uint64_t{8} << 30U;
+
 [[nodiscard]] constexpr std::uint64_t pack_tail(Place place) noexcept {
     return (place.sequence << kPositionBits) + place.position / kEventAlignmentBytes;
 }
