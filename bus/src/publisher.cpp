@@ -83,6 +83,9 @@ Publisher::Publisher(std::shared_ptr<Region> region,
       owner_pid_(::getpid()),
       base_flags_(region_->header().publish_time == PublishTime::off ? std::uint8_t{0}
                                                                      : kHasPublishTime),
+      base_word_(header_word(0, 0, base_flags_, extension_words_of(base_flags_))),
+      base_payload_offset_bytes_(sizeof(EventHeader) +
+                                 extension_words_of(base_flags_) * kExtensionWordBytes),
       shared_(region_->header().publishing == Publishing::multi),
       fences_(!register_for_membarrier()),
       waiter_(options.wait, is_crowded(*region_)),
@@ -166,8 +169,11 @@ PublishStatus Publisher::try_claim(Claim& claim,
     std::uint8_t flags = base_flags_;
     if (fields.event_time_ns != 0) flags = static_cast<std::uint8_t>(flags | kHasEventTime);
     if (fields.has_key) flags = static_cast<std::uint8_t>(flags | kHasKey);
-    const PublishStatus status =
-        try_claim_header(claim, make_header(payload_size_bytes, fields.type, flags));
+    const std::uint8_t words = extension_words_of(flags);
+    const PublishStatus status = try_claim_word(claim,
+                                                payload_size_bytes,
+                                                header_word(0, fields.type, flags, words),
+                                                sizeof(EventHeader) + words * kExtensionWordBytes);
     if (status != PublishStatus::ok) return status;
     std::byte* word = events_ + (claim.position & offset_mask_) + sizeof(EventHeader);
     if ((flags & kHasPublishTime) != 0) word += kExtensionWordBytes;
@@ -303,10 +309,10 @@ void Publisher::wake_all_subscribers() noexcept {
     note_progress();
 }
 
-PublishStatus Publisher::claim(Claim& claim,
-                               std::uint32_t payload_size_bytes,
-                               EventType type,
-                               Deadline deadline) noexcept {
+PublishStatus Publisher::claim_waiting(Claim& claim,
+                                       std::uint32_t payload_size_bytes,
+                                       EventType type,
+                                       Deadline deadline) noexcept {
     return retry_until(deadline, [&] { return try_claim(claim, payload_size_bytes, type); });
 }
 

@@ -41,10 +41,9 @@ PublishStatus Publisher::claim_mixed(BatchClaim& batch,
         const bool is_last = index + 1 == count;
         const auto flags =
             static_cast<std::uint8_t>(base_flags_ | (is_last ? 0U : kBatchContinues));
-        const EventHeader header = make_header(size_at(index), type, flags);
-        std::memcpy(region_->event_at(position) + sizeof(std::uint64_t),
-                    &header.payload_size_bytes,
-                    sizeof(EventHeader) - sizeof(std::uint64_t));
+        const std::uint64_t word =
+            header_word(size_at(index), type, flags, extension_words_of(base_flags_));
+        std::memcpy(region_->event_at(position) + sizeof(std::uint64_t), &word, sizeof(word));
         TAILRACE_STEP("batch.sizes_written");
         position += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
     }
@@ -53,6 +52,15 @@ PublishStatus Publisher::claim_mixed(BatchClaim& batch,
     batch.bytes_left_ = size_bytes;
     batch.alignment_bytes_ = alignment_bytes_;
     return PublishStatus::ok;
+}
+
+PublishStatus Publisher::claim_waiting(BatchClaim& batch,
+                                       std::uint32_t count,
+                                       std::uint32_t payload_size_bytes,
+                                       EventType type,
+                                       Deadline deadline) noexcept {
+    return retry_until(deadline,
+                       [&] { return try_claim_batch(batch, count, payload_size_bytes, type); });
 }
 
 void Publisher::commit_mixed(BatchClaim& batch) noexcept {

@@ -121,3 +121,14 @@ TEST_CASE("event: a stamp differs by sequence and by salt", "[base][event]") {
     CHECK(stamp_of(5, 99) != stamp_of(5, 98));
     CHECK((stamp_of(5, 99) ^ 99U) == 5);
 }
+
+TEST_CASE("event: the header's second word is what the struct looks like in memory",
+          "[base][event]") {
+    const EventHeader header{0, 0x01234567, 0x89ab, 0xcd, 0xef};
+    std::uint64_t in_memory = 0;
+    std::memcpy(&in_memory, &header.payload_size_bytes, sizeof(in_memory));
+
+    CHECK(
+        header_word(header.payload_size_bytes, header.type, header.flags, header.extension_words) ==
+        in_memory);
+}

@@ -32,4 +32,42 @@ Error bench_broken(const std::string& what) {
     return make_error(ErrorCode::io_failure, "the benchmark failed: " + what, "tailrace doctor");
 }
 
+#if defined(__x86_64__)
+
+namespace {
+
+[[gnu::target("avx2")]] void fill_words_avx2(std::span<std::byte> payload,
+                                             std::uint64_t number) noexcept {
+    fill_words_inline(payload, number);
+}
+
+[[gnu::target("avx2")]] bool words_match_avx2(std::span<const std::byte> payload,
+                                              std::uint64_t number) noexcept {
+    return words_match_inline(payload, number);
+}
+
+const bool has_avx2 = __builtin_cpu_supports("avx2") != 0;
+
+}  // namespace
+
+void fill_words_wide(std::span<std::byte> payload, std::uint64_t number) noexcept {
+    has_avx2 ? fill_words_avx2(payload, number) : fill_words_inline(payload, number);
+}
+
+bool words_match_wide(std::span<const std::byte> payload, std::uint64_t number) noexcept {
+    return has_avx2 ? words_match_avx2(payload, number) : words_match_inline(payload, number);
+}
+
+#else
+
+void fill_words_wide(std::span<std::byte> payload, std::uint64_t number) noexcept {
+    fill_words_inline(payload, number);
+}
+
+bool words_match_wide(std::span<const std::byte> payload, std::uint64_t number) noexcept {
+    return words_match_inline(payload, number);
+}
+
+#endif
+
 }  // namespace tailrace::tool

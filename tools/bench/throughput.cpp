@@ -69,11 +69,8 @@ int publish_all(Run& run,
     if (options.batch <= 1) {
         for (std::uint64_t event = 0; event < options.events; ++event) {
             bus::Claim claim;
-            bus::PublishStatus status = publisher->try_claim(claim, options.size_bytes);
-            if (status == bus::PublishStatus::would_block) {
-                status = publisher->claim(claim, options.size_bytes, 0, deadline);
-            }
-            if (status != bus::PublishStatus::ok) return 1;
+            if (publisher->claim(claim, options.size_bytes, 0, deadline) != bus::PublishStatus::ok)
+                return 1;
             fill_words(claim.payload, first + event);
             publisher->commit(claim);
         }

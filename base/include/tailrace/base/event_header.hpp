@@ -48,6 +48,21 @@ static_assert(offsetof(EventHeader, type) == 12);
 static_assert(offsetof(EventHeader, flags) == 14);
 static_assert(offsetof(EventHeader, extension_words) == 15);
 
+// Everything behind the stamp as the 8 bytes that it is in memory. Built by shifts: fields that are
+// stored one by one and loaded at once would stall a core until all its earlier stores are done.
+inline constexpr unsigned kHeaderTypeShift = 32;
+inline constexpr unsigned kHeaderFlagsShift = 48;
+inline constexpr unsigned kHeaderWordsShift = 56;
+
+[[nodiscard]] constexpr std::uint64_t header_word(std::uint32_t payload_size_bytes,
+                                                  EventType type,
+                                                  std::uint8_t flags,
+                                                  std::uint8_t extension_words) noexcept {
+    return payload_size_bytes | (std::uint64_t{type} << kHeaderTypeShift) |
+           (std::uint64_t{flags} << kHeaderFlagsShift) |
+           (std::uint64_t{extension_words} << kHeaderWordsShift);
+}
+
 inline constexpr std::uint64_t kEventAlignmentBytes = 16;  // the smallest; a stream may choose 64
 inline constexpr std::uint64_t kExtensionWordBytes = 8;
 

@@ -29,8 +29,8 @@ struct Claim {
 
     // The publisher's own bookkeeping.
     std::uint64_t position = 0;
-    std::uint32_t size_bytes = 0;
-    EventHeader header{};
+    std::uint64_t size_bytes = 0;
+    std::uint64_t header_word = 0;
 };
 
 // An open claim of several events that become visible at once. next() hands out one payload after
@@ -43,17 +43,17 @@ public:
     [[nodiscard]] std::span<std::byte> next() noexcept {
         if (handed_out_ == count_) return {};
         std::byte* const record = next_record_;
-        EventHeader header = header_;
-        std::uint64_t record_bytes = record_bytes_;
-        if (record_bytes == 0) {
-            header = load_header(record);
-            record_bytes = event_size_bytes(
-                header.payload_size_bytes, header.extension_words, alignment_bytes_);
-            // The sizes were written by this publisher, but into memory that others may scribble
-            // on.
-            if (record_bytes > bytes_left_) return {};
-            bytes_left_ -= record_bytes;
+        if (record_bytes_ != 0) {
+            next_record_ += record_bytes_;
+            ++handed_out_;
+            return {record + payload_offset_bytes_, static_cast<std::uint32_t>(header_word_)};
         }
+        const EventHeader header = load_header(record);
+        const std::uint64_t record_bytes =
+            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        // The sizes were written by this publisher, but into memory that others may scribble on.
+        if (record_bytes > bytes_left_) return {};
+        bytes_left_ -= record_bytes;
         next_record_ += record_bytes;
         ++handed_out_;
         return {record + sizeof(EventHeader) + header.extension_words * kExtensionWordBytes,
@@ -68,10 +68,11 @@ private:
     std::uint32_t count_ = 0;
     std::uint32_t handed_out_ = 0;
     std::byte* next_record_ = nullptr;
-    // Events of one size: header_ is that of each of them, and nothing stands in the ring before
-    // the commit. Events of several sizes: 0, and their headers stand in the ring.
+    // Events of one size: header_word_ is that of the last one, and nothing stands in the ring
+    // before the commit. Events of several sizes: 0, and their headers stand in the ring.
     std::uint64_t record_bytes_ = 0;
-    EventHeader header_{};
+    std::uint64_t header_word_ = 0;
+    std::uint64_t payload_offset_bytes_ = 0;
     std::uint64_t bytes_left_ = 0;
     std::uint64_t alignment_bytes_ = 0;
 };

@@ -81,7 +81,10 @@ public:
     [[nodiscard]] PublishStatus try_claim(Claim& claim,
                                           std::uint32_t payload_size_bytes,
                                           EventType type = 0) noexcept {
-        return try_claim_header(claim, make_header(payload_size_bytes, type, base_flags_));
+        return try_claim_word(claim,
+                              payload_size_bytes,
+                              base_word_ | (std::uint64_t{type} << kHeaderTypeShift),
+                              base_payload_offset_bytes_);
     }
     [[nodiscard]] PublishStatus try_claim(Claim& claim,
                                           std::uint32_t payload_size_bytes,
@@ -90,7 +93,16 @@ public:
     [[nodiscard]] PublishStatus claim(Claim& claim,
                                       std::uint32_t payload_size_bytes,
                                       EventType type,
-                                      Deadline deadline) noexcept;
+                                      Deadline deadline) noexcept {
+        const PublishStatus status = try_claim(claim, payload_size_bytes, type);
+        if (status != PublishStatus::would_block) [[likely]]
+            return status;
+        // A claim of its own: only it must lie in memory, so the caller's may live in registers.
+        Claim later;
+        const PublishStatus waited = claim_waiting(later, payload_size_bytes, type, deadline);
+        claim = later;
+        return waited;
+    }
 
     // Makes the event visible. Requires: the open claim of this publisher (one may be open at a
     // time).
@@ -198,17 +210,16 @@ private:
               std::uint32_t slot_index,
               const PublisherOptions& options);
 
-    [[nodiscard]] static EventHeader make_header(std::uint32_t payload_size_bytes,
-                                                 EventType type,
-                                                 std::uint8_t flags) noexcept {
-        return {0, payload_size_bytes, type, flags, extension_words_of(flags)};
-    }
-
-    [[nodiscard]] PublishStatus try_claim_header(Claim& claim, EventHeader header) noexcept {
-        if (header.payload_size_bytes > max_payload_bytes_) [[unlikely]]
+    // `word`: the header's second word, but for the payload's size. `payload_offset_bytes`: header
+    // and extension words.
+    [[nodiscard]] PublishStatus try_claim_word(Claim& claim,
+                                               std::uint32_t payload_size_bytes,
+                                               std::uint64_t word,
+                                               std::uint64_t payload_offset_bytes) noexcept {
+        if (payload_size_bytes > max_payload_bytes_) [[unlikely]]
             return PublishStatus::too_large;
         const std::uint64_t size_bytes =
-            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+            align_up(payload_offset_bytes + payload_size_bytes, alignment_bytes_);
         if (!shared_) {
             if (next_.position + size_bytes > limit_) [[unlikely]] {
                 const PublishStatus status = make_room(next_.position + size_bytes);
@@ -220,13 +231,11 @@ private:
                 return status;
         }
         std::byte* const record = events_ + (next_.position & offset_mask_);
-        claim.payload = {
-            record + sizeof(EventHeader) + header.extension_words * kExtensionWordBytes,
-            header.payload_size_bytes};
+        claim.payload = {record + payload_offset_bytes, payload_size_bytes};
         claim.sequence = next_.sequence;
         claim.position = next_.position;
-        claim.size_bytes = static_cast<std::uint32_t>(size_bytes);
-        claim.header = header;
+        claim.size_bytes = size_bytes;
+        claim.header_word = word | payload_size_bytes;
         return PublishStatus::ok;
     }
 
@@ -324,6 +333,15 @@ private:
     void check_holder() noexcept;
     // Evicts the subscriber that holds this publisher up, once it has been silent for too long.
     void watch_silence(std::uint64_t now_ns) noexcept;
+    [[nodiscard]] PublishStatus claim_waiting(Claim& claim,
+                                              std::uint32_t payload_size_bytes,
+                                              EventType type,
+                                              Deadline deadline) noexcept;
+    [[nodiscard]] PublishStatus claim_waiting(BatchClaim& batch,
+                                              std::uint32_t count,
+                                              std::uint32_t payload_size_bytes,
+                                              EventType type,
+                                              Deadline deadline) noexcept;
     void wait_for_room(Deadline deadline) noexcept;
     template <typename Attempt>
     [[nodiscard]] PublishStatus retry_until(Deadline deadline, Attempt&& attempt) noexcept;
@@ -354,6 +372,10 @@ private:
     std::uint32_t slot_index_ = 0;
     int owner_pid_ = 0;
     std::uint8_t base_flags_ = 0;
+    // Of the events that carry nothing but what the stream asks for: header_word without type and
+    // size, and how far the payload is from the event's begin.
+    std::uint64_t base_word_ = 0;
+    std::uint64_t base_payload_offset_bytes_ = 0;
     bool shared_ = false;
     bool fences_ = false;
     Waiter waiter_;
@@ -422,9 +444,8 @@ inline PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
     TAILRACE_CHECK(count != 0);
     if (payload_size_bytes > max_payload_bytes_) [[unlikely]]
         return PublishStatus::too_large;
-    const EventHeader header = make_header(payload_size_bytes, type, base_flags_);
     const std::uint64_t record_bytes =
-        event_size_bytes(payload_size_bytes, header.extension_words, alignment_bytes_);
+        align_up(base_payload_offset_bytes_ + payload_size_bytes, alignment_bytes_);
     const std::uint64_t size_bytes = record_bytes * count;
     if (size_bytes > max_claim_bytes(capacity_bytes())) [[unlikely]]
         return PublishStatus::too_large;
@@ -433,7 +454,9 @@ inline PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
         return status;
     open_batch(batch, size_bytes, count);
     batch.record_bytes_ = record_bytes;
-    batch.header_ = header;
+    batch.header_word_ =
+        base_word_ | (std::uint64_t{type} << kHeaderTypeShift) | payload_size_bytes;
+    batch.payload_offset_bytes_ = base_payload_offset_bytes_;
     return PublishStatus::ok;
 }
 
@@ -445,8 +468,10 @@ inline PublishStatus Publisher::claim(BatchClaim& batch,
     const PublishStatus status = try_claim_batch(batch, count, payload_size_bytes, type);
     if (status != PublishStatus::would_block) [[likely]]
         return status;
-    return retry_until(deadline,
-                       [&] { return try_claim_batch(batch, count, payload_size_bytes, type); });
+    BatchClaim later;
+    const PublishStatus waited = claim_waiting(later, count, payload_size_bytes, type, deadline);
+    batch = later;
+    return waited;
 }
 
 inline void Publisher::commit_even(BatchClaim& batch) noexcept {
@@ -455,22 +480,21 @@ inline void Publisher::commit_even(BatchClaim& batch) noexcept {
     std::byte* const first = events_ + (batch.place_.position & offset_mask_);
     std::byte* record = first;
     Sequence sequence = batch.place_.sequence;
-    EventHeader header = batch.header_;
-    const auto flags = static_cast<std::uint8_t>(header.flags | kBatchContinues);
+    const std::uint64_t last_word = batch.header_word_;
+    const std::uint64_t word = last_word | (std::uint64_t{kBatchContinues} << kHeaderFlagsShift);
     const Sequence last = sequence + batch.count_ - 1;
     // The first stamp waits: it makes all of them visible, and until then none exists.
     while (sequence != last) {
         ++sequence;
         record += batch.record_bytes_;
         if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
-        header.flags = sequence == last ? batch.header_.flags : flags;
-        store_header(record, header, stamp_of(sequence, salt_));
+        store_header(record, sequence == last ? last_word : word, stamp_of(sequence, salt_));
         TAILRACE_STEP("batch.event_prepared");
     }
     if (has_time) std::memcpy(first + sizeof(EventHeader), &now_ns, sizeof(now_ns));
-    header.flags = batch.count_ == 1 ? batch.header_.flags : flags;
     TAILRACE_STEP("batch.event_prepared");
-    store_header(first, header, stamp_of(batch.place_.sequence, salt_));
+    store_header(
+        first, batch.count_ == 1 ? last_word : word, stamp_of(batch.place_.sequence, salt_));
     finish_batch(batch);
 }
 
@@ -484,12 +508,12 @@ inline void Publisher::finish_batch(const BatchClaim& batch) noexcept {
 
 inline void Publisher::commit(Claim& claim) noexcept {
     std::byte* const record = events_ + (claim.position & offset_mask_);
-    if ((claim.header.flags & kHasPublishTime) != 0) {
+    if ((base_flags_ & kHasPublishTime) != 0) {
         const std::uint64_t now_ns = clock_.now_ns();
         std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
     }
     TAILRACE_STEP("publisher.filled");
-    store_header(record, claim.header, stamp_of(claim.sequence, salt_));
+    store_header(record, claim.header_word, stamp_of(claim.sequence, salt_));
     TAILRACE_STEP("publisher.stamped");
     next_own_sequence_ = claim.sequence + 1;
     if (shared_) {

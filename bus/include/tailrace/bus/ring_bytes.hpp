@@ -15,19 +15,24 @@
 
 namespace tailrace::bus {
 
-// Stores the header's second word, then the stamp.
-inline void store_header(std::byte* record,
-                         const EventHeader& header,
-                         std::uint64_t stamp) noexcept {
-    std::memcpy(record + sizeof(std::uint64_t),
-                &header.payload_size_bytes,
-                sizeof(EventHeader) - sizeof(std::uint64_t));
+// Stores the header's second word (header_word), then the stamp.
+inline void store_header(std::byte* record, std::uint64_t second, std::uint64_t stamp) noexcept {
+    std::memcpy(record + sizeof(stamp), &second, sizeof(second));
     TAILRACE_STEP("event.sizes_written");
     std::atomic_ref<std::uint64_t> word(*reinterpret_cast<std::uint64_t*>(record));
     // [sync:event_committed] Release: payload, extension words and sizes happen before the stamp
     // that announces them. Relaxed would let a reader see the stamp first and read a half-written
     // event.
     word.store(stamp, std::memory_order_release);
+}
+
+inline void store_header(std::byte* record,
+                         const EventHeader& header,
+                         std::uint64_t stamp) noexcept {
+    store_header(
+        record,
+        header_word(header.payload_size_bytes, header.type, header.flags, header.extension_words),
+        stamp);
 }
 
 [[nodiscard]] inline std::uint64_t load_stamp(const std::byte* record) noexcept {

@@ -210,13 +210,19 @@ private:
         std::uint64_t seen = 0;
         [[maybe_unused]] std::uint64_t filtered = 0;
         bool sound = true;
+        // Copies, since the compiler can't know that the handler leaves the members alone.
+        const std::byte* const events = events_;
+        const std::uint64_t offset_mask = offset_mask_;
+        const std::uint64_t salt = salt_;
+        const std::uint64_t alignment_bytes = alignment_bytes_;
+        const std::uint64_t max_event_bytes = max_event_bytes_;
         while (kFilters ? delivered < limit && filtered < kPassedPerPoll : seen < limit) {
-            const std::byte* const record = events_ + (next.position & offset_mask_);
-            if (load_stamp(record) != stamp_of(next.sequence, salt_)) break;
+            const std::byte* const record = events + (next.position & offset_mask);
+            if (load_stamp(record) != stamp_of(next.sequence, salt)) break;
             const EventHeader header = load_header(record);
             const std::uint64_t size_bytes = event_size_bytes(
-                header.payload_size_bytes, header.extension_words, alignment_bytes_);
-            if (size_bytes > max_event_bytes_) [[unlikely]] {
+                header.payload_size_bytes, header.extension_words, alignment_bytes);
+            if (size_bytes > max_event_bytes) [[unlikely]] {
                 sound = false;
                 break;
             }

@@ -66,6 +66,12 @@ std::uint32_t wake_all(WaitCell& cell) noexcept;
 // Call after the store that others wait for: whether somebody has to be woken. `fences`: this
 // process isn't registered for membarrier.
 [[nodiscard]] inline bool has_sleepers(WaitCell& cell, bool fences) noexcept {
+#ifdef TAILRACE_WITHOUT_SLEEPERS
+    // Only for bench/micro, which measures what the look at the sleepers costs by leaving it out.
+    static_cast<void>(cell);
+    static_cast<void>(fences);
+    return false;
+#else
     if (fences) [[unlikely]] {
         // [sync:sleeper_flag] A full barrier between the commit and the look at the flag, in
         // processes that the sleeper's membarrier doesn't reach. Acquire side: sleep_on, which
@@ -78,6 +84,7 @@ std::uint32_t wake_all(WaitCell& cell) noexcept;
     TAILRACE_STEP("wake.looking");
     // Relaxed: a hint that sleepers write; a missed one is made up by the sleeper's own last look.
     return cell.sleeping.load(std::memory_order_relaxed) != 0;
+#endif
 }
 
 // For cells on which nobody polls. Call after the store that others wait for. True: somebody slept,
