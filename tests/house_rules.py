@@ -237,16 +237,18 @@ ORDER = re.compile(
     r"|__ATOMIC_(RELEASE|ACQUIRE|ACQ_REL|SEQ_CST|CONSUME)\b"
 )
 EDGE = re.compile(r"\[sync:([a-z0-9_]+)\]")
-EDGE_ROW = re.compile(r"^\|\s*`([a-z0-9_]+)`", re.MULTILINE)
+EDGE_ROW = re.compile(r"^\|\s*`([a-z0-9_]+)`\s*\|([^|\n]*)\|?([^|\n]*)", re.MULTILINE)
 EDGE_LAW = "docs/memory_order.md"
 EDGE_REACH = 6
 STORE = "// [sync:seen] why\na.store(1, std::memory_order_release);\n"
 LOAD = "// [sync:seen] why\na.load(std::memory_order_acquire);\n"
-ROW = "| edge | release |\n|---|---|\n| `seen` | Publisher |\n"
+BOTH = "// [sync:seen] why\na.exchange(1, std::memory_order_seq_cst);\n"
+ROW = "| edge | release | acquire |\n|---|---|---|\n| `seen` | `a.store` | `a.load` |\n"
 
 
 def edges_near(file, index):
-    """The edges named by the nearest comment on this line or above it, within reach."""
+    """The edges named by the nearest comment on this line or above it, within reach, and the lines
+    of that comment."""
     for above in range(index, max(-1, index - EDGE_REACH - 1), -1):
         if not EDGE.search(file.lines[above]):
             continue
@@ -256,8 +258,14 @@ def edges_near(file, index):
                 first -= 1
             while last + 1 < index and file.lines[last + 1].lstrip().startswith("//"):
                 last += 1
-        return set(EDGE.findall("\n".join(file.lines[first : last + 1])))
-    return set()
+        edges = set(EDGE.findall("\n".join(file.lines[first : last + 1])))
+        return edges, range(first, last + 1)
+    return set(), range(0)
+
+
+def names_in(cell):
+    """The functions that a row names: the last part of each name in backticks."""
+    return {name.split("::")[-1].split(".")[-1] for name in re.findall(r"`([\w:.]+)`", cell)}
 
 
 @rule(
@@ -265,6 +273,11 @@ def edges_near(file, index):
     bad=[
         {"bus/src/a.cpp": "a.store(1, std::memory_order_release);\n"},
         {"bus/src/a.cpp": STORE, EDGE_LAW: ROW},
+        {"bus/src/a.cpp": LOAD, EDGE_LAW: ROW},
+        {"bus/src/a.cpp": BOTH, EDGE_LAW: ROW},
+        {"bus/src/a.cpp": STORE + LOAD + "// [sync:seen] nothing\n", EDGE_LAW: ROW},
+        {"bus/src/a.cpp": STORE + LOAD, EDGE_LAW: ROW.replace("`a.load`", "`gone`")},
+        {"bus/src/a.cpp": STORE + LOAD, EDGE_LAW: ROW.replace("`a.store`", "a store")},
         {"tools/a.cpp": STORE},
         {"bus/src/a.cpp": STORE + LOAD},
         {"bus/src/a.cpp": STORE + LOAD, EDGE_LAW: ROW + "| `gone` | nobody |\n"},
@@ -279,35 +292,65 @@ def edges_near(file, index):
     },
 )
 def sync_edges(tree):
-    sides, where, lawful = defaultdict(set), {}, set()
+    sides, sites, lawful = defaultdict(set), defaultdict(list), set()
     for path, file in code_files(tree, *LIBRARIES, "tools/"):
-        if "memory_order" not in file.code and "__ATOMIC_" not in file.code:
+        unused = {number for number, line in enumerate(file.lines) if EDGE.search(line)}
+        if "memory_order" not in file.code and "__ATOMIC_" not in file.code and not unused:
             continue
         for index, line in enumerate(file.code_lines):
             for match in ORDER.finditer(line):
                 order = (match.group(1) or match.group(2)).lower()
-                edges = edges_near(file, index)
+                edges, comment = edges_near(file, index)
+                unused -= set(comment)
                 if not edges:
                     yield path, index + 1, (
                         f"{order} without a name: say which edge it is, [sync:name], in a comment "
                         f"at most {EDGE_REACH} lines above, and give it a row in {EDGE_LAW}"
                     )
                 for edge in edges:
-                    where.setdefault(edge, (path, index + 1))
+                    sites[edge].append((path, index + 1))
                     # Others lean on the edges of the libraries; a tool's own are its business.
                     if path.startswith(LIBRARIES):
                         lawful.add(edge)
                     both = order in ("acq_rel", "seq_cst")
                     sides[edge] |= {"release", "acquire"} if both else {order}
+        for number in sorted(unused):
+            yield path, number + 1, (
+                f"{EDGE.search(file.lines[number]).group()} names no ordered access: it stands at "
+                f"most {EDGE_REACH} lines above one, or it goes"
+            )
+    yield from lawful_rows(tree, sides, sites, lawful)
+
+
+def lawful_rows(tree, sides, sites, lawful):
+    """Each edge has both ends in the sources, a row in the law, and the row names both."""
     law = tree.get(EDGE_LAW)
-    rows = set(EDGE_ROW.findall(law.text)) if law else set()
+    rows = {row[0]: row[1:] for row in EDGE_ROW.findall(law.text)} if law else {}
     for edge, ends in sides.items():
         for missing in sorted({"release", "acquire"} - ends):
-            yield *where[edge], f"edge {edge} has no {missing} side: tag it, or remove this side"
+            yield *sites[edge][0], (
+                f"edge {edge} has no {missing} side: tag it, or remove this side"
+            )
+        if len(set(sites[edge])) == 1:
+            yield *sites[edge][0], (
+                f"edge {edge} is at this place alone: tag the access that it meets"
+            )
         if edge not in rows and edge in lawful:
-            yield *where[edge], f"edge {edge} has no row in {EDGE_LAW} (name first, in backticks)"
-    for edge in sorted(rows - set(sides)):
-        yield EDGE_LAW, 0, f"edge {edge} is in no source any more: remove its row"
+            yield *sites[edge][0], (
+                f"edge {edge} has no row in {EDGE_LAW} (name first, in backticks)"
+            )
+    words = set()
+    for path, file in code_files(tree, *LIBRARIES):
+        words |= set(re.findall(r"\w+", file.code))
+    for edge, cells in sorted(rows.items()):
+        if edge not in sides:
+            yield EDGE_LAW, 0, f"edge {edge} is in no source any more: remove its row"
+        for side, cell in zip(("release", "acquire"), cells):
+            names = names_in(cell)
+            if not names:
+                yield EDGE_LAW, 0, f"edge {edge} names no function on its {side} side"
+            for name in sorted(names - words):
+                yield EDGE_LAW, 0, f"edge {edge}: there is no {name} any more ({side} side)"
 
 
 ATOMIC_DECLARATION = re.compile(r"\batomic(?:_ref)?\s*<")

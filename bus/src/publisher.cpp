@@ -189,7 +189,7 @@ PublishStatus Publisher::claim_shared_decoding(std::uint64_t size_bytes,
                                                std::uint32_t count,
                                                bool noted) noexcept {
     for (;;) {
-        // [sync:tail_published] Acquire: part of the total order of claims.
+        // Acquire, by Region::tail: part of the total order of claims.
         const Place place = region_->tail();
         TAILRACE_STEP("publisher.tail_read");
         if (noted) {

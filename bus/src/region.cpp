@@ -200,8 +200,6 @@ Place Region::reference() const noexcept {
 }
 
 Place Region::tail() const noexcept {
-    // [sync:tail_published] Acquire: the walk from an older place to this one meets committed
-    // events.
     std::uint64_t word = 0;
     Place after = reference();
     // A thread may sleep between two loads while the stream goes on by more than half of what the
@@ -210,7 +208,8 @@ Place Region::tail() const noexcept {
     constexpr int kAttempts = 16;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         const Place before = after;
-        // [sync:tail_published] Acquire, as said above.
+        // [sync:tail_published] Acquire: the walk from an older place to this one meets committed
+        // events.
         word = state_->tail.load(std::memory_order_acquire);
         TAILRACE_STEP("tail.word_read");
         after = reference();
