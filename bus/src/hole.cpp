@@ -126,9 +126,12 @@ HoleVerdict examine_hole(const Region& region, Place place) noexcept {
     const auto distance = static_cast<std::int64_t>(region.tail().sequence - place.sequence);
     if (distance <= 0) return {};  // not claimed: an intent alone proves nothing
     Candidates candidates;
+    bool is_noted = false;
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
         const PublisherSlot& slot = region.publisher_slot(index);
-        if (load_intent(slot).place != place || !is_active(slot.owner)) continue;
+        if (load_intent(slot).place != place) continue;
+        is_noted = true;
+        if (!is_active(slot.owner)) continue;
         TAILRACE_STEP("hole.claimant_found");
         if (!region.is_dead(slot.owner, kPublisherLocks + index)) {
             return {HoleVerdict::Kind::open, 0, 0};
@@ -141,8 +144,12 @@ HoleVerdict examine_hole(const Region& region, Place place) noexcept {
     }
     // The look at the stamp comes after the proof of death: the owner may have committed just
     // before it died.
-    if (candidates.empty() || is_committed(region, place)) return {};
+    if (is_committed(region, place)) return {};
     TAILRACE_STEP("hole.not_committed");
+    // Whoever claimed the place had noted it before the tail went beyond it, and clears the note
+    // after its commit. So without a note this look at the stamp should have seen the commit.
+    if (!is_noted) return {HoleVerdict::Kind::corrupt, 0, 0};
+    if (candidates.empty()) return {};
     if (was_overtaken(region, place)) return {};
     return candidates.judge();
 }

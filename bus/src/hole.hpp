@@ -13,10 +13,12 @@ namespace tailrace::bus {
 
 struct HoleVerdict {
     enum class Kind : std::uint8_t {
-        none,  // nothing was claimed there, or it is committed by now
-        open,  // its owner lives, or it can't be told yet: wait
-        dead,  // will never be committed: the next place is {sequence + count, position +
-               // size_bytes}
+        none,     // nothing was claimed there, or it is committed by now
+        open,     // its owner lives, or it can't be told yet: wait
+        dead,     // will never be committed: the next place is {sequence + count, position +
+                  // size_bytes}
+        corrupt,  // claimed, and neither noted nor committed: no publisher of ours leaves that, nor
+                  // a ring that laps this reader
     } kind = Kind::none;
     std::uint32_t count = 0;
     std::uint64_t size_bytes = 0;
@@ -24,7 +26,7 @@ struct HoleVerdict {
 
 // Requires: `place` is a place where a claim began or would begin, as a reader in order meets it.
 // Cold: scans the publisher table, one or two system calls for each publisher that noted this
-// place.
+// place. A reader that may be lapped looks whether it was before it believes in `corrupt`.
 [[nodiscard]] HoleVerdict examine_hole(const Region& region, Place place) noexcept;
 
 // Resolves what a dead publisher left in its slot: writes tombstones over a claim it had won,

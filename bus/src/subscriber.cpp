@@ -282,7 +282,9 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
             continue;
         }
         if (was_overtaken(next_.position)) return sequence_gone(sequence);
-        if (step_over_hole()) continue;
+        const PollState found = step_over_hole();
+        if (found == PollState::ok) continue;
+        if (found == PollState::corrupt) return corrupt_error();
         if (deadline.has_passed()) {
             return make_error(
                 ErrorCode::timed_out,
@@ -313,20 +315,25 @@ PollState Subscriber::idle_poll() noexcept {
     if (++empty_polls_ < kEmptyPollsPerLook) return PollState::idle;
     empty_polls_ = 0;
     count(&SubscriberStatistics::idle_looks);
-    if (step_over_hole()) return PollState::idle;
+    const PollState found = step_over_hole();
+    if (found == PollState::ok) return PollState::idle;
+    if (found == PollState::corrupt) return found;
     // [sync:stream_removed] Acquire: nothing hangs on it but the end of waiting.
     const bool removed = state_->life.load(std::memory_order_acquire) == StreamLife::removed;
     return removed && !has_event() ? PollState::closed : PollState::idle;
 }
 
-bool Subscriber::step_over_hole() noexcept {
+PollState Subscriber::step_over_hole() noexcept {
     const HoleVerdict hole = examine_hole(*region_, next_);
-    if (hole.kind != HoleVerdict::Kind::dead) return false;
+    // A reader that was lapped looks at the bytes of a later lap; its next poll tells it so.
+    if (hole.kind == HoleVerdict::Kind::corrupt && !(copies_ && was_lapped(next_.position)))
+        return PollState::corrupt;
+    if (hole.kind != HoleVerdict::Kind::dead) return PollState::idle;
     TAILRACE_STEP("subscriber.hole_judged_dead");
     count_hole(hole.count);
     next_ = {next_.sequence + hole.count, next_.position + hole.size_bytes};
     move_cursor(next_);
-    return true;
+    return PollState::ok;
 }
 
 Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
@@ -365,6 +372,7 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     if (++empty_polls_ < kEmptyPollsPerLook) return run;
     empty_polls_ = 0;
     const HoleVerdict hole = examine_hole(*region_, next_);
+    if (hole.kind == HoleVerdict::Kind::corrupt) run.is_sound = false;
     if (hole.kind != HoleVerdict::Kind::dead) return run;
     count_hole(hole.count);
     run.count = hole.count;

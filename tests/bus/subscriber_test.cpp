@@ -314,6 +314,23 @@ TEST_CASE("subscriber: a moved one goes on where it was, in the same slot", "[bu
     CHECK_FALSE(try_start(stream, SlowPolicy::gate, Start::newest()));
 }
 
+TEST_CASE("subscriber: a place that was claimed, by nobody, and holds no event is corrupt",
+          "[bus][subscriber]") {
+    const Publishing publishing = GENERATE(Publishing::multi, Publishing::single);
+    const SlowPolicy policy = GENERATE(SlowPolicy::gate, SlowPolicy::skip, SlowPolicy::observe);
+    const TestStream stream(small_stream(publishing));
+    Publisher publisher = stream.publisher();
+    Subscriber subscriber = stream.subscriber(policy);
+    REQUIRE(publisher.try_publish(bytes_of("sound")) == PublishStatus::ok);
+    REQUIRE(drain(subscriber).events.size() == 1);
+    const auto region = stream.open();
+    const Place tail = region->tail();
+
+    region->state().tail.store(pack_tail({tail.sequence + 1, tail.position + 64}));
+
+    CHECK(drain(subscriber).last == PollState::corrupt);
+}
+
 TEST_CASE("subscriber: its lag is what it has not read", "[bus][subscriber]") {
     const TestStream stream(small_stream(either()));
     Publisher publisher = stream.publisher();

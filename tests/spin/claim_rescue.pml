@@ -13,11 +13,12 @@
    configuration rescuers: RESCUERS READS_LAST BATCHES ODD_SLOT=0
    configuration passing: PASSING BATCHES ABORTS ODD_SLOT=0
 
-   mutation SWAP_BEFORE_NOTE in pair: reader_is_stuck
+   mutation SWAP_BEFORE_NOTE in pair: sound_ring_looks_corrupt
    mutation NOTE_SEQUENCE_FIRST in losers: committed_event_is_overwritten
    mutation LOST_NOTE_IS_KEPT in losers: committed_event_is_overwritten
    mutation STAMP_BEFORE_PAYLOAD in pair: event_is_half_written
-   mutation NOTE_CLEARED_BEFORE_COMMIT in pair: readers_disagree
+   mutation NOTE_CLEARED_BEFORE_COMMIT in pair: sound_ring_looks_corrupt
+   mutation TAIL_READ_LAST in pair: sound_ring_looks_corrupt
    mutation NOTE_ALONE_COUNTS in pair: readers_disagree
    mutation LIVING_CLAIMANT_TAKEN_FOR_DEAD in pair: living_publisher_is_passed
    mutation LIVING_CLAIMANT_LEFT_OUT in pair: living_publisher_is_passed
@@ -28,8 +29,8 @@
    mutation FIRST_STAMP_FIRST in pair_batch: half_a_batch
    mutation BATCH_ISNT_MARKED in pair_batch: readers_disagree
    mutation WON_MARK_IGNORED in pair_batch: readers_disagree
-   mutation CLEARED_BEFORE_TOMBSTONES in rescuers: reader_is_stuck
-   mutation RESCUE_WITHOUT_LOCK in rescuers: reader_is_stuck
+   mutation CLEARED_BEFORE_TOMBSTONES in rescuers: sound_ring_looks_corrupt
+   mutation RESCUE_WITHOUT_LOCK in rescuers: sound_ring_looks_corrupt
 */
 
 #include "parts.pml"
@@ -43,6 +44,7 @@ hidden byte living_publisher_is_passed = 1;
 hidden byte committed_event_is_overwritten = 1;
 hidden byte living_claim_is_overwritten = 1;
 hidden byte reader_is_stuck = 1;
+hidden byte sound_ring_looks_corrupt = 1;
 
 #define SLOTS 3
 #ifndef ODD_SLOT
@@ -108,14 +110,15 @@ inline load_note(slot) {
 #define VERDICT_NONE 0
 #define VERDICT_OPEN 1
 #define VERDICT_DEAD 2
+#define VERDICT_CORRUPT 3
 #define EXAMINE_LOCALS                                                                  \
     byte x_slot, x_other, x_verdict, x_any_size, x_any_count, x_won_size, x_won_count;  \
-    byte x_near_size, x_near_count, x_size, x_count, x_early; bool x_differ, x_passed, x_won
+    byte x_near_size, x_near_count, x_size, x_count, x_early; bool x_differ, x_passed, x_won, x_noted
 
 inline clear_examine_locals() {
     x_slot = 0; x_other = 0; x_any_size = 0; x_any_count = 0; x_won_size = 0; x_won_count = 0;
     x_near_size = 0; x_near_count = 0; x_early = 0; x_differ = false; x_passed = false;
-    x_won = false; clear_note_locals()
+    x_won = false; x_noted = false; clear_note_locals()
 }
 
 /* examine_hole: x_verdict, and x_size and x_count of the hole. */
@@ -126,7 +129,9 @@ inline examine(at_sequence, at_position) {
         x_size = 0;
         x_count = 0;
         if
-#ifdef NOTE_ALONE_COUNTS
+#if defined(NOTE_ALONE_COUNTS)
+        :: true -> x_noted = true
+#elif defined(TAIL_READ_LAST)
         :: true
 #else
         :: tail_sequence > at_sequence
@@ -134,7 +139,7 @@ inline examine(at_sequence, at_position) {
 #ifdef STAMP_BEFORE_PROOF_OF_DEATH
             -> x_early = stamp[at_position]
 #endif
-        :: else -> x_slot = SLOTS
+        :: else -> x_slot = SLOTS; x_noted = true
         fi
     }
     do
@@ -143,7 +148,7 @@ inline examine(at_sequence, at_position) {
         if
         :: atomic {
             n_sequence == at_sequence && n_position == at_position && is_active[x_slot] ->
-            skip
+            x_noted = true
            }
             if
 #ifdef LIVING_CLAIMANT_TAKEN_FOR_DEAD
@@ -255,11 +260,16 @@ inline examine(at_sequence, at_position) {
         x_size = 0;
         x_count = 0;
         if
-        :: x_verdict == VERDICT_OPEN || x_any_size == 0
+        :: x_verdict == VERDICT_OPEN || (x_any_size == 0 && x_noted)
+        :: x_verdict != VERDICT_OPEN && x_any_size == 0 && !x_noted ->
+            /* Claimed, noted by nobody, and not committed: no publisher of ours leaves that. */
+            x_verdict = (stamp[at_position] != at_sequence + 1 && tail_sequence > at_sequence ->
+                             VERDICT_CORRUPT : VERDICT_NONE)
 #ifdef STAMP_BEFORE_PROOF_OF_DEATH
-        :: else -> x_verdict = (x_early == at_sequence + 1 -> VERDICT_NONE : VERDICT_DEAD)
+        :: x_any_size != 0 && x_verdict != VERDICT_OPEN -> x_verdict = (x_early == at_sequence + 1 -> VERDICT_NONE : VERDICT_DEAD)
 #else
-        :: else -> x_verdict = (stamp[at_position] == at_sequence + 1 -> VERDICT_NONE : VERDICT_DEAD)
+        :: x_any_size != 0 && x_verdict != VERDICT_OPEN ->
+            x_verdict = (stamp[at_position] == at_sequence + 1 -> VERDICT_NONE : VERDICT_DEAD)
 #endif
         fi;
         if
@@ -583,6 +593,7 @@ proctype reader() {
             FORBID(readers_disagree,
                    true_size[sequence] != x_size || true_count[sequence] != x_count)
         :: else ->
+            FORBID(sound_ring_looks_corrupt, x_verdict == VERDICT_CORRUPT);
             FORBID(reader_is_stuck, is_quiet && sequence != tail_sequence)
         fi;
         x_verdict = 0; x_size = 0; x_count = 0

@@ -330,7 +330,8 @@ private:
     // Cold part of an empty poll: looks for a dead publisher's hole now and then, and for the
     // stream's end.
     [[nodiscard]] PollState idle_poll() noexcept;
-    [[nodiscard]] bool step_over_hole() noexcept;
+    // What was found at the next place. ok: a hole, it is behind now; idle: wait; corrupt.
+    [[nodiscard]] PollState step_over_hole() noexcept;
     void count_hole(std::uint64_t events) const noexcept {
         count(&SubscriberStatistics::holes);
         count(&SubscriberStatistics::tombstones, events);
