@@ -218,6 +218,7 @@ void Interleaver::outcome(const std::string& name) {
 
 Exploration explore(const Limits& limits, const std::function<void(Interleaver&)>& scenario) {
     Interleaver run(limits);
+    run.exploration_.preemptions = limits.preemptions;
     do {
         run.begin_schedule();
         scenario(run);

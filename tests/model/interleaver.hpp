@@ -29,6 +29,9 @@
 
 namespace tailrace::test {
 
+// No bound: every schedule there is.
+inline constexpr unsigned kAnyPreemptions = 99;
+
 struct Limits {
     // How often an actor that could go on is set aside for another. Few are enough for nearly every
     // mistake.
@@ -41,6 +44,7 @@ struct Limits {
 
 struct Exploration {
     std::uint64_t schedules = 0;
+    unsigned preemptions = 0;  // the bound that it was explored with
     bool is_complete = false;
     std::map<std::string, std::uint64_t> outcomes;  // in how many schedules
     std::map<std::string, std::string> examples;    // the steps that led to each for the first time

@@ -1,5 +1,6 @@
 // Claims, commits, deaths and readers in all orders.
 
+#include "model/forbidden.hpp"
 #include "model/interleaver.hpp"
 #include "model/model_ring.hpp"
 #include "support/watchdog.hpp"
@@ -18,24 +19,6 @@ using namespace tailrace::test;
 namespace {
 
 constexpr std::uint32_t kSmall = 24;
-
-const std::vector<std::string> kForbidden = {
-    "an event is torn",
-    "a sequence is missing or comes twice",
-    "an event is missing or comes twice",
-    "half a batch",
-    "an event that was never committed",
-    "the reader is stuck",
-};
-
-void check_forbidden(const Exploration& seen) {
-    INFO(seen.example(kForbidden));
-    for (const std::string& outcome : kForbidden) {
-        CAPTURE(outcome);
-        CHECK(seen.count(outcome) == 0);
-    }
-    CHECK(seen.is_complete);
-}
 
 // What a reader was handed, and what is wrong with it.
 struct Seen {

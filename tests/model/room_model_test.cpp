@@ -1,5 +1,6 @@
 // Publishers that need room, and the readers whose place it is.
 
+#include "model/forbidden.hpp"
 #include "model/interleaver.hpp"
 #include "model/model_ring.hpp"
 #include "support/watchdog.hpp"
@@ -18,24 +19,6 @@ namespace {
 
 constexpr std::uint32_t kEighth = 8192 - 16;  // eight of them fill the ring to the last byte
 constexpr std::uint32_t kSixteenth = 4096 - 16;
-
-const std::vector<std::string> kForbidden = {
-    "an event is torn",
-    "an event changes while it is read",
-    "a gating reader misses an event",
-    "a gap that isn't exact",
-    "somebody waits for ever",
-    "the ring looks corrupt",
-};
-
-void check_forbidden(const Exploration& seen) {
-    INFO(seen.example(kForbidden));
-    for (const std::string& outcome : kForbidden) {
-        CAPTURE(outcome);
-        CHECK(seen.count(outcome) == 0);
-    }
-    CHECK(seen.is_complete);
-}
 
 // Steps that matter to room: the fewer, the further the exploration goes.
 bool is_about_room(std::string_view step) {
