@@ -1,7 +1,8 @@
 // Publishers and subscribers as threads that share one region, at full speed, checked by content.
 //
-// $TAILRACE_STRESS_EVENTS: how many events each publisher publishes (default 60'000).
+// $TAILRACE_STRESS_EVENTS: how many events each publisher publishes.
 
+#include "stress_events.hpp"
 #include "support/numbered_event.hpp"
 #include "support/seeded_random.hpp"
 #include "support/test_stream.hpp"
@@ -14,7 +15,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -25,12 +25,6 @@ using namespace tailrace::bus;
 using namespace tailrace::test;
 
 namespace {
-
-std::uint64_t events_each() {
-    const char* const configured = std::getenv("TAILRACE_STRESS_EVENTS");
-    constexpr std::uint64_t kDefault = 60'000;
-    return configured != nullptr ? std::strtoull(configured, nullptr, 10) : kDefault;
-}
 
 // What a subscriber's thread found; the main thread judges it after the end.
 struct Findings {
@@ -121,7 +115,7 @@ void check_crew(const Crew& crew) {
     SeededRandom random("bus stress");
     const TestStream stream(small_stream(crew.publishing));
     const std::shared_ptr<Region> region = stream.open();
-    const std::uint64_t events = events_each() - events_each() % crew.batch_count;
+    const std::uint64_t events = stress_events() - stress_events() % crew.batch_count;
     std::vector<Subscriber> subscribers;
     std::vector<Publisher> publishers;
     for (unsigned index = 0; index < crew.subscribers; ++index) {
@@ -204,11 +198,11 @@ TEST_CASE("stress: gating subscribers that come and go", "[stress]") {
     std::atomic<std::uint64_t> wrong{0};
     std::vector<std::thread> threads;
     threads.emplace_back([&] {
-        publish_all(first, 0, 1, events_each(), 1, failures);
+        publish_all(first, 0, 1, stress_events(), 1, failures);
         publishing.fetch_sub(1);
     });
     threads.emplace_back([&] {
-        publish_all(second, 1, 1, events_each(), 2, failures);
+        publish_all(second, 1, 1, stress_events(), 2, failures);
         publishing.fetch_sub(1);
     });
     std::uint64_t joins = 0;
