@@ -106,8 +106,10 @@ void check_laps(const TestStream& stream, std::uint64_t laps) {
         REQUIRE(publisher.try_claim(claim, padding_bytes) == PublishStatus::ok);
         std::memcpy(claim.payload.data(), &event, sizeof(event));
         publisher.commit(claim);
-        const PollResult result = reader.poll(
-            [&](const Event& read) { wrong += read.as<std::uint64_t>() == event ? 0 : 1; }, 1);
+        const auto check = [&](const Event& read) {
+            if (read.as<std::uint64_t>() != event) ++wrong;
+        };
+        const PollResult result = reader.poll(check, 1);
         if (result.events != 1) ++wrong;
     }
     CHECK(wrong == 0);
