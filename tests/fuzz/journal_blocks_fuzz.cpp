@@ -22,7 +22,7 @@ std::vector<std::byte> block_bytes(fuzz::FuzzInput& input,
                                    std::uint64_t magic) {
     Block block{};
     const auto given = input.take_bytes(sizeof(block));
-    std::memcpy(&block, given.data(), given.size());
+    if (!given.empty()) std::memcpy(&block, given.data(), given.size());
     if ((fixes & 1U) != 0) block.magic = magic;
     if ((fixes & 2U) != 0) block.format_major = kFormatMajor;
     const auto bytes = std::as_bytes(std::span(&block, 1));
