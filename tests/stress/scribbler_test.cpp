@@ -68,7 +68,7 @@ void scribble(const Region& region, SeededRandom& random) {
             break;
         }
         case 1:
-            write_word(region.event_at(random.below(region.capacity_bytes()) / 8 * 8),
+            write_word(region.event_at(0) + random.below(region.capacity_bytes()) / 8 * 8,
                        random.next());
             break;
         case 2:

@@ -82,7 +82,8 @@ public:
 
     // The event at `position` and capacity_bytes() of contiguous memory from there on.
     [[nodiscard]] std::byte* event_at(std::uint64_t position) const noexcept {
-        return events_.data() + (position & (header_.capacity_bytes - 1));
+        // The lowest bits go too: a position that was read from a table may be any number.
+        return events_.data() + (position & (header_.capacity_bytes - kEventAlignmentBytes));
     }
 
     // The tail, decoded in full. One acquire load of a contended line.
