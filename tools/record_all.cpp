@@ -43,9 +43,7 @@ struct WriterNews {
 // The journal writer of one stream, on a thread of its own.
 class StreamWriter {
 public:
-    StreamWriter(std::string stream,
-                 bridge::RecorderOptions options,
-                 journal::JournalSettings said)
+    StreamWriter(std::string stream, bridge::RecorderOptions options, journal::JournalSettings said)
         : stream_(std::move(stream)),
           options_(std::move(options)),
           said_(said),

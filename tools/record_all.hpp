@@ -14,8 +14,8 @@
 
 namespace tailrace::tool {
 
-// `options` are those of every stream; its directory and name are filled in for each. Each journal's
-// own settings count, where `said` doesn't say otherwise for all of them.
+// `options` are those of every stream; its directory and name are filled in for each. Each
+// journal's own settings count, where `said` doesn't say otherwise for all of them.
 [[nodiscard]] Result<ExitCode> record_all(const bridge::RecorderOptions& options,
                                           const journal::JournalSettings& said);
 
