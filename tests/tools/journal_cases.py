@@ -367,6 +367,10 @@ class Look(Case):
         self.record_all()
         self.record_all()
         before = self.ok("replay", "s", "--speed", "max", "--format", "digest").text
+        bench = self.ok("bench", "compress", "s", "--json").json
+        self.assertGreater(bench["ratio"], 1)
+        self.assertGreater(bench["read_compressed_events_per_s"], 0)
+        self.assertEqual([one.name for one in self.journals.iterdir()], ["s"])
         report = self.ok("compress", "s", "--level", "6", "--json").json
         self.assertGreaterEqual(report["compressed_segments"], 1)
         self.assertLess(report["stored_bytes"], report["raw_bytes"])

@@ -2,6 +2,7 @@
 
 #include "bench_runs.hpp"
 #include "command.hpp"
+#include "compress.hpp"
 #include "suite_print.hpp"
 #include "wait_option.hpp"
 
@@ -279,6 +280,7 @@ void register_bench(CLI::App& app) {
     add_journal(*bench);
     add_wait(*bench);
     add_suite(*bench);
+    add_bench_compress(*bench);
 }
 
 }  // namespace tailrace::tool
