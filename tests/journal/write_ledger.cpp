@@ -155,8 +155,16 @@ Outlook WriteLedger::outlook(const SimulatedDisk& disk) const {
     const std::uint64_t newest = numbers.back();
     const SegmentHeader header = header_of(disk, newest);
     const auto noted = super(disk);
-    outlook.is_trusted =
-        is_written(newest, header) && noted.has_value() && noted->newest_segment_number <= newest;
+    outlook.is_trusted = noted.has_value() && noted->newest_segment_number <= newest;
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        const SegmentHeader one = header_of(disk, numbers[i]);
+        // Of its full size: nothing is compared, but for the place.
+        const bool is_whole =
+            disk.survives(segment_path(directory_, numbers[i]), one.segment_size_bytes, {});
+        const bool is_next = numbers[i] == numbers.front() + i;
+        outlook.is_trusted =
+            outlook.is_trusted && is_written(numbers[i], one) && is_whole && is_next;
+    }
     const Walk walked = walk(disk, newest);
     outlook.end = walked.sequence;
     outlook.promised = std::max(promised_in(disk, newest), header.durable_sequence);

@@ -1,14 +1,10 @@
 """record, replay, verify, and inspect of what they leave."""
 
-import errno
 import json
-import os
-import shutil
 import signal
-import subprocess
 import time
 
-from sandbox import DEADLINE_S, Case
+from sandbox import Case
 
 
 class Record(Case):
@@ -99,75 +95,6 @@ class Record(Case):
         self.assertGreaterEqual(self.reader("journal")["seq"], 2)
         self.assertIn("durable", self.ok("pub", "s", "z", "--durable", "--timeout", "50s").text)
         self.end(process)
-
-
-class FailingDevice(Case):
-    """A journal on a device that can no longer write: a loop device on a full tmpfs."""
-
-    def run_as_root(self, *words):
-        done = subprocess.run([str(word) for word in words], capture_output=True, check=False,
-                              env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
-        if done.returncode != 0:
-            self.skipTest(f"{words[0]}: {done.stderr.decode().strip()}")
-
-    def journal_state(self):
-        return self.ok("inspect", "s", "--json").json["journal"]["state"]
-
-    def failing_disk(self):
-        """Mounts it: returns (where, the store below it, which has room for a part of it)."""
-        if os.geteuid() != 0 or shutil.which("mount") is None:
-            self.skipTest("only root can mount a file system")
-        store, disk = self.work / "store", self.work / "disk"
-        store.mkdir()
-        disk.mkdir()
-        self.run_as_root("mount", "-t", "tmpfs", "-o", "size=60m", "none", store)
-        self.addCleanup(subprocess.run, ["umount", "-l", store], check=False)
-        with open(store / "image", "wb") as image:
-            image.truncate(256 << 20)
-        self.run_as_root("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,nodiscard",
-                         store / "image")
-        self.run_as_root("mount", "-o", "loop", store / "image", disk)
-        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=False)
-        return disk, store
-
-    def test_failed_journal_says_so_everywhere_and_goes_on_when_opened_anew(self):
-        disk, store = self.failing_disk()
-        self.journals = disk / "journals"
-        self.environment["TAILRACE_JOURNAL_DIR"] = str(self.journals)
-        self.make("--capacity", "8MiB", "--journal")
-        # More than the store can take, so that a write within the first segment fails.
-        recorder = self.start("record", "s", "--segment", "64MiB")
-        self.wait_until("the journal writer", lambda: self.journal_state() == "running")
-        self.ok("pub", "s", "--size", "100", "-n", "100", "--durable")
-        durable = self.reader("journal")["seq"]
-        self.assertGreaterEqual(durable, 100)
-        waiter = self.start("pub", "s", "--size", "1000", "-n", "60000", "--durable",
-                            "--timeout", "50s")
-        errors = recorder.communicate(timeout=DEADLINE_S)[1].decode()
-        self.assertIn(recorder.returncode, (1, 9), errors)  # I/O failed, or no space
-        self.assertRegex(errors, "a (write|flush) .*failed.*nothing after sequence")
-        # Who waited for durability is woken, with the reason.
-        self.assertRegex(self.end(waiter, by=None, code=1).errors, "EIO|ENOSPC")
-
-        row = self.reader("journal")
-        self.assertEqual(row["state"], "FAILED")
-        self.assertGreaterEqual(row["seq"], durable)
-        self.assertIn("FAILED", self.ok("lag", "s").text)
-        journal = self.ok("inspect", "s", "--json").json["journal"]
-        self.assertEqual(journal["state"], "failed")
-        self.assertIn(journal["errno"], (errno.EIO, errno.ENOSPC))
-        self.assertEqual(journal["durable_seq"], row["seq"])
-        self.assertRegex(self.ok("inspect", "s").text, r"journal .*failed \(.*(EIO|ENOSPC)")
-        self.assertEqual(self.reader("journal")["seq"], row["seq"])  # frozen
-
-        # Room again. The file system may have stopped at its own failed writes.
-        self.run_as_root("mount", "-o", "remount,size=400m", store)
-        self.run_as_root("umount", disk)
-        self.run_as_root("mount", "-o", "loop", store / "image", disk)
-        self.record_all()
-        self.assertEqual(self.journal_state(), "stopped")
-        self.assertEqual(self.reader("journal")["seq"], self.end_sequence())
-        self.ok("verify", "s")
 
 
 class Restart(Case):
