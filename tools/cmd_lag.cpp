@@ -129,7 +129,7 @@ std::vector<Row> rows_of(const std::string& stream,
                        subscriber.lag,
                        subscriber.lost_events,
                        subscriber.room_ratio,
-                       false};
+                       bus::JournalState::none};
         rows.push_back(std::move(row));
     }
     if (status.journal) {
