@@ -5,7 +5,7 @@
 
 namespace tailrace::journal {
 
-class PosixFiles final : public FileStore {
+class PosixFiles : public FileStore {
 public:
     [[nodiscard]] IoOutcome open(const std::string& path, OpenFlags flags) noexcept override;
     void close(FileId file) noexcept override;

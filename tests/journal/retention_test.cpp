@@ -13,6 +13,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <cerrno>
 #include <filesystem>
 #include <functional>
 #include <thread>
@@ -26,6 +27,20 @@ JournalOptions keeping(const std::string& directory, std::uint64_t retain_size_b
     options.retain_size_bytes = retain_size_bytes;
     return options;
 }
+
+// Retention at the worst moment: a segment loses its name between its opening and its lease.
+class NameGoesFirst final : public PosixFiles {
+public:
+    NameGoesFirst(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
+    IoOutcome hold(FileId file, FileHold hold) noexcept override {
+        if (!PosixFiles::rename(from_, to_).ok()) return {0, EIO};
+        return PosixFiles::hold(file, hold);
+    }
+
+private:
+    std::string from_;
+    std::string to_;
+};
 
 // Writes about so many segments of 1 MiB; the sequence after the last event.
 Sequence fill_segments(Writer& writer, std::uint64_t segments) {
@@ -284,6 +299,9 @@ TEST_CASE("lease: nobody gets one on a file that is held alone, or whose name le
     CHECK(files.is_named(lease->id(), path));
     std::filesystem::rename(path, temp.path() + "/elsewhere");
     CHECK_FALSE(files.is_named(lease->id(), path));
+    std::filesystem::rename(temp.path() + "/elsewhere", path);
+    NameGoesFirst racing(path, temp.journal() + "/spare");
+    CHECK(open_leased(racing, path).error().code == ErrorCode::not_found);
 }
 
 }  // namespace tailrace::journal
