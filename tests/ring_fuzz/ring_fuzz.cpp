@@ -98,8 +98,8 @@ private:
     std::vector<std::byte> pristine_;
 };
 
-// A stream in the middle of its life: laps, a gating reader's slot, an open claim of a publisher
-// that has ended.
+// A stream with more than a lap behind it, and all its slots free: whoever sits in one of them was
+// forged.
 class Prey {
 public:
     explicit Prey(Publishing publishing) : stream_(options_of(publishing)) {
