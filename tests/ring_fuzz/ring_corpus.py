@@ -62,6 +62,7 @@ SEEDS = {
     "header_capacity": [header(32, struct.pack("<Q", 1 << 34)), SIGN],
     "tail_far": [tail(near(100), near_units(4000))],
     "tail_back": [tail(near(-100), near_units(-1000))],
+    "tail_before_zero": [tail(near(2), number(0, -1))],
     "event_huge": [event(near(0), near_units(0), 0xFFFFFFF0)],
     "event_long": [event(near(-1), near_units(-20), 15_000, flags=2, extension_words=255)],
     "event_tombstone": [event(near(0), near_units(0), 16, flags=1), tail(near(1), near_units(2))],

@@ -40,7 +40,11 @@ inline constexpr std::uint64_t kFarBytes = std::uint64_t{8} << 30U;
     const std::uint64_t near_units = near.position / kEventAlignmentBytes;
     const auto units_ahead = static_cast<std::int32_t>(static_cast<std::uint32_t>(word) -
                                                        static_cast<std::uint32_t>(near_units));
-    const std::uint64_t units = near_units + static_cast<std::uint64_t>(std::int64_t{units_ahead});
+    // Modulo what a position can tell, so that a forged word, decoded and packed, is itself again:
+    // a compare-and-swap with another one would never succeed.
+    constexpr std::uint64_t kMostUnits = ~std::uint64_t{0} / kEventAlignmentBytes;
+    const std::uint64_t units =
+        (near_units + static_cast<std::uint64_t>(std::int64_t{units_ahead})) & kMostUnits;
     const auto sequence_low = static_cast<std::uint32_t>((word - units) >> kPositionBits);
     const auto events_ahead =
         static_cast<std::int32_t>(sequence_low - static_cast<std::uint32_t>(near.sequence));
@@ -49,6 +53,7 @@ inline constexpr std::uint64_t kFarBytes = std::uint64_t{8} << 30U;
 }
 
 static_assert(unpack_tail(pack_tail({5, 96}), {0, 0}) == Place{5, 96});
+static_assert(pack_tail(unpack_tail(0x1'FFFF'FFF0, {500, 64})) == 0x1'FFFF'FFF0);  // before 0
 static_assert(unpack_tail(pack_tail({1ULL << 40U, 1ULL << 37U}),
                           {(1ULL << 40U) - 9, (1ULL << 37U) + 64}) ==
               Place{1ULL << 40U, 1ULL << 37U});
