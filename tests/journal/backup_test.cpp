@@ -114,6 +114,22 @@ TEST_CASE("backup: a copy goes on as a journal, and is then no copy any more",
     check_copy(copy, 510);
 }
 
+TEST_CASE("backup: a copy of what the source's recovery then cut is no copy any more",
+          "[journal][backup]") {
+    const TempDirectory temp;
+    const std::string copy = temp.path() + "/copy";
+    REQUIRE(write_journal(
+        small_options(temp.journal()), {events_of(0, 10), events_of(10, 10)}, Ending::abandoned));
+    REQUIRE(backup(temp.journal(), copy));
+    check_copy(copy, 20);
+    // The last batch, which no header promises, is lost at the source; other events follow.
+    const std::string newest = newest_segment(temp.journal());
+    flip_bit(newest, batch_offsets(newest).back() + 200);
+    REQUIRE(write_journal(small_options(temp.journal()), {events_of(10, 30, 5)}, Ending::closed));
+    CHECK(backup(temp.journal(), copy).error().code == ErrorCode::already_exists);
+    check_copy(copy, 20);
+}
+
 TEST_CASE("backup: a destination that is something else is refused and left alone",
           "[journal][backup]") {
     const TempDirectory temp;
