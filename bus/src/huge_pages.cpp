@@ -21,6 +21,29 @@ std::string chosen_word(const std::string& line) {
     return line.substr(begin + 1, end - begin - 1);
 }
 
+// The option huge= of the mount that holds this directory: "never" unless it says otherwise.
+std::string huge_option_of(const std::string& directory) {
+    std::ifstream mounts("/proc/self/mounts");
+    std::string option = "never";
+    std::size_t longest = 0;
+    for (std::string line; std::getline(mounts, line);) {
+        std::istringstream words(line);
+        std::string device;
+        std::string place;
+        std::string type;
+        std::string options;
+        words >> device >> place >> type >> options;
+        const bool is_above = directory == place || directory.starts_with(place + "/");
+        if (!is_above || place.size() < longest) continue;
+        longest = place.size();
+        const std::size_t begin = options.find("huge=");
+        option = begin == std::string::npos
+                     ? "never"
+                     : options.substr(begin + 5, options.find(',', begin) - begin - 5);
+    }
+    return option;
+}
+
 std::uint64_t page_size_of_mount(const std::string& directory) {
     struct statfs status {};
     if (::statfs(directory.c_str(), &status) != 0 || status.f_type != HUGETLBFS_MAGIC) return 0;
@@ -53,8 +76,10 @@ std::string transparent_pages_obstacle(std::uint64_t capacity_bytes, const std::
     std::string line;
     if (!std::getline(file, line)) return std::string(kShmemEnabled) + " can't be read";
     const std::string word = chosen_word(line);
-    if (word == "never" || word == "deny")
-        return "the kernel is told not to (" + std::string(kShmemEnabled) + ": " + word + ")";
+    if (word == "deny")
+        return "the kernel is told not to (" + std::string(kShmemEnabled) + ": deny)";
+    if (word != "force" && huge_option_of(directory) == "never")
+        return "the tmpfs of " + directory + " isn't mounted with huge=advise";
     return {};
 }
 
