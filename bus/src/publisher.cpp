@@ -30,6 +30,9 @@ constexpr std::uint64_t kNsPerMs = 1'000'000;
 // How often a publisher that finds no room asks the kernel whether the holder is dead.
 constexpr std::uint64_t kLivenessCheckNs = kNsPerMs;
 
+// A few hundred ns: a run of claims of the other publisher, little beside a turn of the line.
+constexpr int kPausesAfterLostSwap = 16;
+
 // The word only grows: a late writer must not take back what a faster one announced.
 template <typename T>
 void raise_to(std::atomic<T>& word, T value) noexcept {
@@ -198,6 +201,10 @@ PublishStatus Publisher::claim_shared_decoding(std::uint64_t size_bytes,
             // (load_intent).
             clear_intent();
             noted = false;
+            // Whoever won goes on for a while with the line in its own cache; asking for it at once
+            // would only slow both down.
+            for (int pause = 0; pause < kPausesAfterLostSwap; ++pause)
+                cpu_relax();
         }
         if (place.position + size_bytes > limit_) [[unlikely]] {
             const PublishStatus status = make_room(place.position + size_bytes);
