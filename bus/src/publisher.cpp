@@ -205,6 +205,7 @@ PublishStatus Publisher::claim_shared_decoding(std::uint64_t size_bytes,
             // would only slow both down.
             for (int pause = 0; pause < kPausesAfterLostSwap; ++pause)
                 cpu_relax();
+            continue;  // the place is old by now
         }
         if (place.position + size_bytes > limit_) [[unlikely]] {
             const PublishStatus status = make_room(place.position + size_bytes);
