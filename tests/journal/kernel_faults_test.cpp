@@ -5,11 +5,13 @@
 #include "loop_disk.hpp"
 #include "support/watchdog.hpp"
 
+#include <tailrace/base/unique_fd.hpp>
 #include <tailrace/journal/inspect.hpp>
 #include <tailrace/journal/verify.hpp>
 
 #include <catch2/catch.hpp>
 
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,13 +41,14 @@ void write_for(Writer& writer, Sequence& appended, int rounds, std::uint32_t pay
     }
 }
 
-// A file that takes all the room there is; gives it back at its end.
+// A file that takes all the room there is, to the last page (LoopDisk says why); gives it back at
+// its end.
 class Ballast {
 public:
     explicit Ballast(std::string path) : path_(std::move(path)) {
-        std::ofstream file(path_, std::ios::binary);
-        const std::string page(64 << 10, 'x');
-        while (file << page && file.flush())
+        const UniqueFd file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        const std::string page(4096, 'x');
+        while (::write(file.get(), page.data(), page.size()) == static_cast<ssize_t>(page.size()))
             size_bytes_ += page.size();
     }
     Ballast(const Ballast&) = delete;

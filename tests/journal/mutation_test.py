@@ -144,8 +144,14 @@ def link(objects, build, program, compiler):
          str(journal / "libtailrace_journal_simulation.a"),
          str(build / "journal/libtailrace_journal.a"),
          str(build / "tests/support/libtailrace_test_support.a"),
-         str(build / "base/libtailrace_base.a"), "-lxxhash", "-luring", "-lpthread"],
+         str(build / "base/libtailrace_base.a"), "-lxxhash", "-luring", "-lpthread", *zstd_of(build)],
         check=True)
+
+
+def zstd_of(build):
+    """What the journal links with when it was built with zstd."""
+    cache = (build / "CMakeCache.txt").read_text()
+    return ["-lzstd"] if re.search(r"^libzstd_FOUND:INTERNAL=1", cache, re.MULTILINE) else []
 
 
 def compiler_of(build):
