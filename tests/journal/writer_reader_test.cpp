@@ -278,6 +278,12 @@ TEST_CASE("reader: opens before the first event, and needs no permission to writ
     std::filesystem::permissions(temp.path(), std::filesystem::perms(0755));
     if (::geteuid() != 0) WARN("not root: only the read-only view of the owner is tested");
 
+#if defined(__SANITIZE_THREAD__)
+    constexpr bool kVerifies = false;
+    WARN("SKIPPED: verify in a forked child; this race detector can't follow threads there");
+#else
+    constexpr bool kVerifies = true;
+#endif
     const pid_t child = ::fork();
     if (child == 0) {
         if (::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) ::_exit(2);
@@ -285,8 +291,8 @@ TEST_CASE("reader: opens before the first event, and needs no permission to writ
             ::_exit(3);
         }
         const bool read = is_dense(read_all(temp.journal()), 0, 10);
-        const bool verified =
-            verify(temp.journal()) && inspect(temp.journal()) && preview_recovery(temp.journal());
+        const bool verified = (!kVerifies || verify(temp.journal())) && inspect(temp.journal()) &&
+                              preview_recovery(temp.journal());
         ::_exit(read && verified ? 0 : 1);
     }
     int status = 0;
