@@ -93,7 +93,11 @@ void Assessor::disown() {
         auto file = open_file(files_, path, {});
         auto header = file ? read_segment_header(files_, *file, path, access())
                            : Result<SegmentHeader>(file.error());
-        if (header && (header->features_compat & kSegmentNamesOldest) != 0) {
+        // The header says what SUPER is about to say; once SUPER names the segment, it has said it.
+        // A backup may keep more than its source, whose headers it has.
+        const bool is_ahead = header && (!found_.super || found_.super->newest_segment_number <
+                                                              header->segment_number);
+        if (is_ahead && (header->features_compat & kSegmentNamesOldest) != 0) {
             oldest = std::max(oldest, header->oldest_segment_number);
         }
     }
@@ -182,8 +186,10 @@ Result<void> Assessor::read_headers() {
 
 Result<void> Assessor::open_newest(BatchScan& scan) {
     const std::string path = segment_path(directory_, found_.newest().segment_number);
-    // Unbuffered: a page that a failed flush left in the cache is not what the device holds.
-    bool unbuffered = mode_ == AssessMode::deciding;
+    // Unbuffered: a page that a failed flush left in the cache is not what the device holds. Frames
+    // lie at any offset; a compressed segment was flushed before it got its name.
+    bool unbuffered = mode_ == AssessMode::deciding &&
+                      (found_.newest().features_incompat & kFeatureCompressed) == 0;
     auto file = open_unbuffered(files_, path, {}, unbuffered);
     if (!file) return file.error();
     if (!scan.attach(std::move(*file), found_.newest())) {

@@ -202,7 +202,13 @@ VerifyReport SegmentCheck::run(const SegmentCandidate& segment,
     }
     auto file = open_leased(files_, segment.path);
     was_gone_ = !file && file.error().code == ErrorCode::not_found;
-    if (!file || !scan_.attach(std::move(*file), *segment.header)) {
+    SegmentHeader header = *segment.header;
+    if (file) {
+        // Another file may stand in its place since the headers were read: compressed, or mended.
+        auto now = read_segment_header(files_, *file, segment.path, Access::reading);
+        if (now && now->salt == header.salt) header = *now;
+    }
+    if (!file || !scan_.attach(std::move(*file), header)) {
         add(FindingKind::damaged_segment_header,
             position_.sequence,
             position_.sequence,

@@ -13,6 +13,7 @@ bool SegmentContent::attach(StoredFile file, const SegmentHeader& header) noexce
     file_ = std::move(file);
     header_ = header;
     frame_number_ = kNoFrame;
+    table_errno_ = 0;
     table_.clear();
     is_compressed_ = (header.features_incompat & kFeatureCompressed) != 0;
     if (!is_compressed_) return true;
@@ -27,6 +28,7 @@ bool SegmentContent::load_table() noexcept {
     table_.resize(header_.frame_count);
     const auto bytes = std::as_writable_bytes(std::span(table_));
     const IoOutcome outcome = files_->read(file_.id(), header_.frame_table_offset, bytes);
+    table_errno_ = outcome.os_errno;
     if (!outcome.ok() || outcome.value != bytes.size() ||
         checksum64(bytes, header_.salt) != header_.frame_table_checksum) {
         table_.clear();
@@ -37,6 +39,7 @@ bool SegmentContent::load_table() noexcept {
 void SegmentContent::load_frame(std::uint64_t nth) noexcept {
     if (frame_number_ == nth) return;
     frame_number_ = nth;
+    frame_errno_ = table_errno_;
     const std::uint64_t begin = kBlockSizeBytes + nth * kFrameSizeBytes;
     const auto into =
         frame_.bytes().first(std::min(kFrameSizeBytes, header_.content_end_offset - begin));
@@ -44,6 +47,7 @@ void SegmentContent::load_frame(std::uint64_t nth) noexcept {
         const FrameEntry& entry = table_[nth];
         const auto stored = stored_.bytes().first(entry.stored_bytes);
         const IoOutcome outcome = files_->read(file_.id(), entry.offset, stored);
+        frame_errno_ = outcome.os_errno;
         if (outcome.ok() && outcome.value == stored.size() &&
             checksum64(stored, header_.salt ^ begin) == entry.checksum &&
             decompress_frame(stored, into)) {
@@ -75,6 +79,11 @@ IoOutcome SegmentContent::read(std::uint64_t offset, std::span<std::byte> into) 
         const std::uint64_t begin = kBlockSizeBytes + nth * kFrameSizeBytes;
         const std::uint64_t end = std::min(begin + kFrameSizeBytes, header_.content_end_offset);
         load_frame(nth);
+        // What can't be read now is not the same as damage.
+        if (frame_errno_ != 0) {
+            frame_number_ = kNoFrame;
+            return {done, frame_errno_};
+        }
         part = part.first(std::min<std::uint64_t>(part.size(), end - at));
         std::memcpy(part.data(), frame_.bytes().data() + (at - begin), part.size());
         done += part.size();

@@ -22,8 +22,8 @@ public:
     [[nodiscard]] bool is_attached() const noexcept { return file_.is_open(); }
     [[nodiscard]] FileId file() const noexcept { return file_.id(); }
 
-    // As FileStore::read. A frame that can't be decompressed reads as zeroes, in which no batch
-    // stands.
+    // As FileStore::read, with its errno. A frame that was read and can't be decompressed reads as
+    // zeroes, in which no batch stands.
     [[nodiscard]] IoOutcome read(std::uint64_t offset, std::span<std::byte> into) noexcept;
 
 private:
@@ -38,6 +38,8 @@ private:
     AlignedMemory stored_;  // one frame as it is in the file
     AlignedMemory frame_;   // and as it was
     std::uint64_t frame_number_ = kNoFrame;
+    int table_errno_ = 0;  // why there is no table
+    int frame_errno_ = 0;
     static constexpr std::uint64_t kNoFrame = ~std::uint64_t{0};
 };
 

@@ -58,6 +58,7 @@ private:
             false;  // the kernel took the write without the flush: that one proves nothing
         std::uint64_t size_bytes = 0;
         Completion told;
+        unsigned awaited = 1;  // completions of the kernel
     };
 
     [[nodiscard]] int enable() noexcept;
@@ -162,7 +163,7 @@ bool UringStorage::submit_durable_write(DurableWrite kind,
                                         std::uint64_t tag) noexcept {
     if (durable_.in_flight) return false;
     if (kind == DurableWrite::dsync_call || kind == DurableWrite::flushed_call) {
-        durable_ = {true, true, false, bytes.size(), {}};
+        durable_ = {true, true, false, bytes.size(), {}, 0};
         durable_.told = call_durable_write(kind, file, offset, bytes, tag);
         return true;
     }
@@ -170,7 +171,7 @@ bool UringStorage::submit_durable_write(DurableWrite kind,
     if (::io_uring_sq_space_left(&ring_) < (is_linked ? 2U : 1U)) return false;
     io_uring_sqe* const write =
         prepare_write(file, offset, bytes, is_linked ? kLinkedWriteTag : kDsyncTag);
-    durable_ = {true, false, false, bytes.size(), {tag, 0, 0}};
+    durable_ = {true, false, false, bytes.size(), {tag, 0, 0}, is_linked ? 2U : 1U};
     if (!is_linked) {
         write->rw_flags = RWF_DSYNC;
         return true;
@@ -223,7 +224,7 @@ void UringStorage::note(const io_uring_cqe& entry,
     switch (entry.user_data) {
         case kLinkedWriteTag:
             durable_.told.outcome = entry.res;
-            return;
+            break;
         case kLinkedFlushTag:
             durable_.told.flush_errno = entry.res < 0 ? -entry.res : 0;
             if (durable_.was_cut && entry.res >= 0) durable_.told.flush_errno = ECANCELED;
@@ -235,6 +236,9 @@ void UringStorage::note(const io_uring_cqe& entry,
             into[count++] = {entry.user_data, entry.res, 0};
             return;
     }
+    // A flush that was parted from its write may complete first; while the write is in flight the
+    // kernel reads from its buffer.
+    if (--durable_.awaited > 0) return;
     into[count++] = durable_.told;
     durable_.in_flight = false;
 }

@@ -177,6 +177,7 @@ Result<void> WriterCore::start(const Assessment& found) {
     if (auto begun = begin_segment(*from, before, found.end); !begun) return begun.error();
 
     if (before != nullptr && !report_.clean_close &&
+        (before->features_incompat & kFeatureCompressed) == 0 &&
         found.data_end_offset < before->segment_size_bytes) {
         // The rest of the old segment is zero and will never be used: give the room back, but no
         // byte that says something.

@@ -114,6 +114,38 @@ TEST_CASE("backup: a copy goes on as a journal, and is then no copy any more",
     check_copy(copy, 510);
 }
 
+TEST_CASE("backup: what its source has given up stays in the copy, also when a writer opens that",
+          "[journal][backup]") {
+    const TempDirectory temp;
+    const std::string copy = temp.path() + "/copy";
+    auto options = small_options(temp.journal());
+    options.retain_size_bytes = 3 * kMiB;
+    Sequence next = 0;
+    for (int life = 0; life < 3; ++life) {
+        auto writer = Writer::open(options);
+        REQUIRE(writer);
+        // Less than retention keeps, so that each copy follows on the last one.
+        for (int part = 0; part < 6; ++part) {
+            REQUIRE(append_all(*writer, events_of(next, 100)));
+            next += 100;
+            REQUIRE(writer->sync(30 * kSecondNs));
+            REQUIRE(backup(temp.journal(), copy));
+        }
+        REQUIRE(writer->close());
+    }
+    auto source = Reader::open(temp.journal());
+    REQUIRE(source);
+    REQUIRE(source->first_sequence() > 0);  // retention gave something up
+    check_copy(copy, preview_recovery(copy)->end_sequence);
+    const Sequence end = preview_recovery(copy)->end_sequence;
+    {
+        auto writer = Writer::open(small_options(copy));
+        REQUIRE(writer);
+        CHECK(writer->next_sequence() == end);
+    }
+    CHECK(is_dense(read_all(copy), 0, end));
+}
+
 TEST_CASE("backup: a copy of what the source's recovery then cut is no copy any more",
           "[journal][backup]") {
     const TempDirectory temp;

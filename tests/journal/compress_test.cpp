@@ -14,6 +14,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <filesystem>
 #include <map>
 
 namespace tailrace::journal {
@@ -103,6 +104,25 @@ TEST_CASE("compress: a compressed journal is the same to everybody who reads it"
     CHECK(is_dense(read_all(temp.journal()), 0, kEnd + 5));
     CHECK(compress(temp.journal())->compressed_segments == 1);
     CHECK(is_dense(read_all(temp.journal()), 0, kEnd + 5));
+}
+
+TEST_CASE("compress: a writer that finds a compressed segment as the newest goes on behind its end",
+          "[journal][compress]") {
+    if (skip_without_zstd()) return;
+    const TempDirectory temp;
+    write_segments(temp.journal());
+    REQUIRE(compress(temp.journal(), {.level = 3}));
+    // As a first backup leaves it that was stopped: the last segments and SUPER are not there yet.
+    REQUIRE(std::filesystem::remove(segment_path(temp.journal(), 4)));
+    REQUIRE(std::filesystem::remove(temp.journal() + "/SUPER"));
+    constexpr Sequence kKept = 630;
+    for (int round = 0; round < 2; ++round) {
+        auto writer = Writer::open(small_options(temp.journal()));
+        REQUIRE(writer);
+        CHECK(writer->next_sequence() == kKept);
+    }
+    CHECK(is_dense(read_all(temp.journal()), 0, kKept));
+    CHECK(verify(temp.journal())->is_sound());
 }
 
 TEST_CASE("compress: damage in a compressed segment is found, has its range, and is repaired",

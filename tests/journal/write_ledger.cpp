@@ -80,7 +80,8 @@ std::vector<std::uint64_t> WriteLedger::segment_numbers(const SimulatedDisk& dis
     const SegmentHeader newest = header_of(disk, numbers.back());
     const auto noted = super(disk);
     std::uint64_t oldest = noted ? noted->oldest_segment_number : 0;
-    if ((newest.features_compat & kSegmentNamesOldest) != 0) {
+    const bool is_ahead = !noted || noted->newest_segment_number < newest.segment_number;
+    if (is_ahead && (newest.features_compat & kSegmentNamesOldest) != 0) {
         oldest = std::max(oldest, newest.oldest_segment_number);
     }
     numbers.erase(numbers.begin(), std::lower_bound(numbers.begin(), numbers.end(), oldest));
