@@ -146,6 +146,10 @@ Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_a
     if (reading_.position.offset == end.end_offset ||
         reading_.position.sequence == end.end_sequence) {
         auto entered = enter_successor(**successor);
+        // Retention has taken it between the two looks, and this one with it.
+        if (!entered && entered.error().code == ErrorCode::not_found) {
+            return judge_left_behind(try_again);
+        }
         if (!entered) return entered.error();
         try_again = true;
         return ReadKind::end;

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdio>
 #include <functional>
 #include <new>
 #include <random>
@@ -50,21 +51,27 @@ private:
 
 enum Answer : int { fine = 0, read_error, wrong_content, wrong_sequence, jumped, not_passed };
 
+int told(const Error& error) {
+    std::fprintf(stderr, "%s\n", error.message.c_str());
+    return read_error;
+}
+
 // Reads what it has leased to the end, though the journal has long moved on; then it must be told.
 // Each answer but `fine` names what went wrong.
 int read_slowly(const std::string& directory, Board& board) {
     auto reader = Reader::open(directory);
-    if (!reader) return read_error;
+    if (!reader) return told(reader.error());
     while (!board.stop.load()) {
         auto step = reader->next_batch();
         if (!step && step.error().code == ErrorCode::sequence_gone) {
             if (reader->first_sequence() <= reader->next_sequence()) return jumped;
             ++board.rounds;
             auto sought = reader->seek_sequence(reader->first_sequence());
-            if (!sought && sought.error().code != ErrorCode::sequence_gone) return read_error;
+            if (!sought && sought.error().code != ErrorCode::sequence_gone)
+                return told(sought.error());
             continue;
         }
-        if (!step) return read_error;
+        if (!step) return told(step.error());
         if (step->kind == ReadKind::gap) return jumped;
         Sequence next = step->batch.first_sequence;
         for (const Event& event : step->batch) {
@@ -84,16 +91,17 @@ int read_anywhere(const std::string& directory, Board& board) {
     std::minstd_rand random(7);
     while (!board.stop.load()) {
         auto reader = Reader::open(directory);
-        if (!reader) return read_error;
+        if (!reader) return told(reader.error());
         const Sequence first = reader->first_sequence();
         auto sought = reader->seek_sequence(first + random() % (2 * kEventsPerSegment));
         if (!sought && sought.error().code == ErrorCode::sequence_gone) continue;
-        if (!sought && sought.error().code != ErrorCode::sequence_ahead) return read_error;
+        if (!sought && sought.error().code != ErrorCode::sequence_ahead)
+            return told(sought.error());
         Sequence next = reader->next_sequence();
         for (int nth = 0; nth < 4; ++nth) {
             auto step = reader->next_batch();
             if (!step && step.error().code == ErrorCode::sequence_gone) break;
-            if (!step) return read_error;
+            if (!step) return told(step.error());
             if (step->kind == ReadKind::end) break;
             if (step->kind == ReadKind::gap) return jumped;
             for (const Event& event : step->batch) {
