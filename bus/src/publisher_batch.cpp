@@ -68,6 +68,7 @@ void Publisher::commit_mixed(BatchClaim& batch) noexcept {
     const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
     std::uint64_t position = batch.place_.position;
     const std::uint64_t end = position + batch.size_bytes_;
+    EventHeader first{};
     for (std::uint32_t index = 0; index < batch.count_; ++index) {
         std::byte* const record = region_->event_at(position);
         const EventHeader header = load_header(record);
@@ -77,21 +78,24 @@ void Publisher::commit_mixed(BatchClaim& batch) noexcept {
         // The sizes were written by this publisher, but into memory that others may scribble on: a
         // batch that doesn't fill its claim exactly is given up, before it can lead anybody
         // outside.
-        if (is_last ? record_bytes != end - position : record_bytes >= end - position)
-            [[unlikely]] {
+        const bool fits = is_last ? record_bytes == end - position : record_bytes < end - position;
+        if (!fits || (has_time && header.extension_words == 0)) [[unlikely]] {
             write_tombstones(*region_, batch.place_, batch.count_, batch.size_bytes_);
-            position = end;
-            break;
+            return finish_batch(batch);
         }
         if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
         // The first stamp waits: it makes all of them visible, and until then none exists.
-        if (index != 0)
+        if (index == 0) {
+            first = header;
+        } else {
             store_header(record, header, stamp_of(batch.place_.sequence + index, salt_));
+        }
         TAILRACE_STEP("batch.event_prepared");
         position += record_bytes;
     }
-    std::byte* const first = region_->event_at(batch.place_.position);
-    store_header(first, load_header(first), stamp_of(batch.place_.sequence, salt_));
+    // The header that was looked at, whatever has become of it in the ring.
+    store_header(
+        region_->event_at(batch.place_.position), first, stamp_of(batch.place_.sequence, salt_));
     finish_batch(batch);
 }
 
@@ -118,9 +122,15 @@ PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte
     const PublishStatus status =
         retry_until(deadline, [&] { return claim_mixed(batch, count, size_at, type); });
     if (status != PublishStatus::ok) return status;
+    // By the sizes that were claimed, not by those that stand in the ring, where others may
+    // scribble.
+    std::byte* record = region_->event_at(batch.place_.position);
     for (const auto payload : payloads) {
-        const std::span<std::byte> place = batch.next();
-        std::copy(payload.begin(), payload.end(), place.begin());
+        if (!payload.empty())
+            std::memcpy(record + base_payload_offset_bytes_, payload.data(), payload.size());
+        record += event_size_bytes(static_cast<std::uint32_t>(payload.size()),
+                                   extension_words_of(base_flags_),
+                                   alignment_bytes_);
     }
     commit(batch);
     return PublishStatus::ok;

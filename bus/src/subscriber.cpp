@@ -166,6 +166,9 @@ bool Subscriber::hold(Place place) noexcept {
         TAILRACE_STEP("subscriber.gate_registered");
         gate_ = place.position;
         holds_gate_ = policy_ == SlowPolicy::evict;
+        // An eviction from an earlier place, or from the walk to this one, is over.
+        is_evicted_ = false;
+        eviction_untold_ = false;
     }
     if (was_lapped(place.position)) return false;
     TAILRACE_STEP("subscriber.place_held");
@@ -326,7 +329,7 @@ PollState Subscriber::idle_poll() noexcept {
 PollState Subscriber::step_over_hole() noexcept {
     const HoleVerdict hole = examine_hole(*region_, next_);
     // A reader that was lapped looks at the bytes of a later lap; its next poll tells it so.
-    if (hole.kind == HoleVerdict::Kind::corrupt && !(copies_ && was_lapped(next_.position)))
+    if (hole.kind == HoleVerdict::Kind::corrupt && !was_overtaken(next_.position))
         return PollState::corrupt;
     if (hole.kind != HoleVerdict::Kind::dead) return PollState::idle;
     TAILRACE_STEP("subscriber.hole_judged_dead");

@@ -260,7 +260,10 @@ class Look(Case):
     def test_repair_shows_its_plan_and_acts_only_when_asked(self):
         self.assertIn("nothing to repair", self.ok("repair", "s").text)
         self.record_all()  # another segment behind the damaged one
+        before = len(self.segments_of())
         recorder = self.start_recorder()
+        # It has its role in the ring a moment before it has the journal.
+        self.wait_until("the journal to be opened", lambda: len(self.segments_of()) > before)
         segment = self.segments_of()[0]
         data = segment.read_bytes()
         self.patch(segment, data.index(b"one"), b"0ne")

@@ -114,7 +114,8 @@ public:
 
     // Hands up to `limit` events to `handler(const Event&)`, in order, and then lets publishers
     // reuse their space. An Event is valid until the handler returns. Never waits. If the handler
-    // throws, the events of this call will be delivered again. One that filters passes over up to
+    // throws, a gating reader's events of this call will be delivered again; those that were copied
+    // out for another policy won't. One that filters passes over up to
     // some thousand events in a call, and may have handed over none of them.
     template <typename Handler>
     PollResult poll(Handler&& handler, std::uint64_t limit) {
@@ -137,7 +138,7 @@ public:
             if (result.state == PollState::ok && !deadline.has_passed()) continue;
             if (result.state != PollState::idle) return result;
             // Looking at the clock costs as much as twenty looks at the ring, so these come first.
-            if (spin_for_event()) continue;
+            if (limit != 0 && spin_for_event()) continue;
             if (deadline.has_passed()) return result;
             wait_for_event(waiter_, deadline);
         }
