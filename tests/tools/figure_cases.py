@@ -73,9 +73,12 @@ class Figures(Case):
                   rf"by reader 'stuck' \(pid {reader.pid}\)")
         self.assertRegex(text, rf"s: reader 'stuck' \(pid {reader.pid}\) holds publishers back: "
                                r"room for \d+ B is left")
-        document = self.inspect()["publishers"][0]["counts"]
-        self.assertGreater(document["refused_claims"], 0)
-        self.assertGreater(document["sleeps"], 0)
+
+        def counts():
+            return self.inspect()["publishers"][0]["counts"]
+
+        self.wait_until("the publisher to sleep", lambda: counts()["sleeps"] > 0)
+        self.assertGreater(counts()["refused_claims"], 0)
         self.kill(reader)
         self.end(publisher, by=None)
         self.assertEqual(self.ok("lag", "s", "--json").json["holders"], [])
