@@ -2,49 +2,21 @@
 #pragma once
 
 #include "journal_fixture.hpp"
-#include "simulated_disk.hpp"
-#include "writer_core.hpp"
+#include "simulated_writer.hpp"
 
 #include <memory>
 #include <string>
 
 namespace tailrace::journal {
 
-// The core owns its queue; the disk is the test's.
-class LentDisk final : public WriteQueue {
-public:
-    explicit LentDisk(WriteQueue& queue) : queue_(queue) {}
-    bool submit_write(FileId file,
-                      std::uint64_t offset,
-                      std::span<const std::byte> bytes,
-                      std::uint64_t tag) noexcept override {
-        return queue_.submit_write(file, offset, bytes, tag);
-    }
-    bool submit_flush(FileId file, std::uint64_t tag) noexcept override {
-        return queue_.submit_flush(file, tag);
-    }
-    int kick() noexcept override { return queue_.kick(); }
-    IoOutcome reap(std::span<Completion> into, std::uint64_t timeout_ns) noexcept override {
-        return queue_.reap(into, timeout_ns);
-    }
-    [[nodiscard]] std::string_view name() const noexcept override { return queue_.name(); }
-
-private:
-    WriteQueue& queue_;
-};
-
 struct SimulatedLab {
-    explicit SimulatedLab(std::uint64_t seed) : disk(seed), options(small_options("/sim")) {
+    explicit SimulatedLab(std::uint64_t seed)
+        : disk(seed),
+          around(simulated_environment(disk)),
+          options(small_options("/sim")) {
         options.segment_fill = SegmentFill::allocated;
-        around.files = &disk;
-        around.time = &disk;
-        around.background = false;
-        around.random = [this] {
-            return disk.random_below(~std::uint64_t{0}) | 1U;
-        };
-        around.make_queue = [this](std::size_t, std::span<const std::byte>, std::string&) {
-            return Result<std::unique_ptr<WriteQueue>>(std::make_unique<LentDisk>(disk));
-        };
+        // Each step on its own: a write, then its flush.
+        options.durable_write = DurableWrite::separate;
     }
 
     void open() {
