@@ -41,4 +41,9 @@ inline void require(bool condition) {
     if (!condition) __builtin_trap();
 }
 
+// What was read must have been read: an optimizer may not leave it out.
+inline void keep(std::uint64_t number) {
+    asm volatile("" : : "r"(number));
+}
+
 }  // namespace tailrace::fuzz
