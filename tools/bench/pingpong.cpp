@@ -4,9 +4,10 @@
 //                            <--- stream B ---
 //
 // Load: one event in flight. Both sides spin. In turns, in the same run, the same two processes
-// bounce one bare cache line: the floor. Doesn't show: behaviour under load (a closed loop waits
-// for itself), waking sleepers.
+// bounce one bare cache line: the floor; and send bare lines through two bare rings: what any ring
+// pays. Doesn't show: behaviour under load (a closed loop waits for itself), waking sleepers.
 
+#include "bare_ring.hpp"
 #include "bench_runs.hpp"
 #include "floor.hpp"
 #include "machine.hpp"
@@ -25,6 +26,13 @@ using bus::Publisher;
 using bus::Subscriber;
 
 constexpr std::uint64_t kChunk = 20'000;
+
+// What the two processes share beside the streams.
+struct Court {
+    Floor floor;
+    BareRing there;
+    BareRing back;
+};
 
 Result<Publisher> attach_publisher(const std::string& stream, const std::string& directory) {
     bus::PublisherOptions options;
@@ -59,22 +67,33 @@ bool echo(Subscriber& from, Publisher& to, std::uint64_t count) {
     return sound;
 }
 
-int child_main(Floor& floor, const BenchStreams& streams, std::uint64_t chunks) {
+int child_main(Court& court,
+               const BenchStreams& streams,
+               std::uint64_t chunks,
+               std::uint32_t size_bytes) {
     pin_to_core(1);
     auto from = attach_subscriber(streams.name(0), streams.directory());
     auto to = attach_publisher(streams.name(1), streams.directory());
     if (!from || !to) return 1;
     // [sync:bench_ready] Release: attached.
-    floor.child_ready.store(true, std::memory_order_release);
+    court.floor.child_ready.store(true, std::memory_order_release);
     const auto never_gone = [] {
         return false;
     };  // the parent's death kills this process
     std::uint64_t ball = 0;
+    std::uint64_t bare = 0;
     for (std::uint64_t chunk = 0; chunk < chunks; ++chunk) {
         for (std::uint64_t bounce = 0; bounce < kChunk; ++bounce) {
-            static_cast<void>(await_ball(floor, ball + 1, never_gone));
+            static_cast<void>(await_ball(court.floor, ball + 1, never_gone));
             ball += 2;
-            throw_ball(floor, ball);
+            throw_ball(court.floor, ball);
+        }
+        for (std::uint64_t trip = 0; trip < kChunk; ++trip) {
+            static_cast<void>(court.there.await(++bare, size_bytes, never_gone));
+            const auto payload = court.there.payload(bare, size_bytes);
+            std::memcpy(
+                court.back.payload(bare, size_bytes).data(), payload.data(), payload.size());
+            court.back.commit(bare, size_bytes);
         }
         if (!echo(*from, *to, kChunk)) return 1;
     }
@@ -85,8 +104,8 @@ int child_main(Floor& floor, const BenchStreams& streams, std::uint64_t chunks) 
 class PingPong {
 public:
     PingPong(
-        Floor& floor, BenchChild& child, Publisher& to, Subscriber& from, std::uint32_t size_bytes)
-        : floor_(floor),
+        Court& court, BenchChild& child, Publisher& to, Subscriber& from, std::uint32_t size_bytes)
+        : court_(court),
           child_(child),
           to_(to),
           from_(from),
@@ -95,9 +114,25 @@ public:
     bool measure_floor(Samples* samples) {
         std::uint64_t before = read_ticks();
         for (std::uint64_t bounce = 0; bounce < kChunk; ++bounce) {
-            throw_ball(floor_, ball_ + 1);
+            throw_ball(court_.floor, ball_ + 1);
             ball_ += 2;
-            if (!await_ball(floor_, ball_, [&] { return child_.has_ended(); })) return false;
+            if (!await_ball(court_.floor, ball_, [&] { return child_.has_ended(); })) return false;
+            const std::uint64_t now = read_ticks();
+            if (samples != nullptr) samples->add(now - before);
+            before = now;
+        }
+        return true;
+    }
+
+    bool measure_bare(Samples* samples) {
+        std::uint64_t before = read_ticks();
+        for (std::uint64_t trip = 0; trip < kChunk; ++trip) {
+            ++bare_;
+            fill_words(court_.there.payload(bare_, size_bytes_), bare_);
+            court_.there.commit(bare_, size_bytes_);
+            if (!court_.back.await(bare_, size_bytes_, [&] { return child_.has_ended(); }))
+                return false;
+            if (!words_match(court_.back.payload(bare_, size_bytes_), bare_)) ++mismatches_;
             const std::uint64_t now = read_ticks();
             if (samples != nullptr) samples->add(now - before);
             before = now;
@@ -129,12 +164,13 @@ public:
     [[nodiscard]] std::uint64_t mismatches() const noexcept { return mismatches_; }
 
 private:
-    Floor& floor_;
+    Court& court_;
     BenchChild& child_;
     Publisher& to_;
     Subscriber& from_;
     std::uint32_t size_bytes_;
     std::uint64_t ball_ = 0;
+    std::uint64_t bare_ = 0;
     std::uint64_t trips_ = 0;
     std::uint64_t mismatches_ = 0;
 };
@@ -163,28 +199,31 @@ Result<nlohmann::json> run_pingpong(const PingPongOptions& options) {
 
     const std::uint64_t chunks =
         1 + (options.round_trips + kChunk - 1) / kChunk;  // the first warms up
-    SharedPage<Floor> floor;
+    SharedPage<Court> court;
     auto from = attach_subscriber(streams->name(1), streams->directory());
     if (!from) return from.error();
-    BenchChild child([&] { return child_main(*floor, *streams, chunks); });
+    BenchChild child([&] { return child_main(*court, *streams, chunks, options.size_bytes); });
     pin_to_core(0);
     auto to = attach_publisher(streams->name(0), streams->directory());
     if (!to) return to.error();
     // [sync:bench_ready] Acquire: the child has attached.
-    while (!floor->child_ready.load(std::memory_order_acquire)) {
+    while (!court->floor.child_ready.load(std::memory_order_acquire)) {
         if (child.has_ended()) return bench_broken("the child process ended early");
         bus::cpu_relax();
     }
 
     static_cast<void>(ns_per_tick());
     Samples floor_samples;
+    Samples bare_samples;
     Samples ring_samples;
     floor_samples.reserve(chunks * kChunk);
+    bare_samples.reserve(chunks * kChunk);
     ring_samples.reserve(chunks * kChunk);
-    PingPong pingpong(*floor, child, *to, *from, options.size_bytes);
+    PingPong pingpong(*court, child, *to, *from, options.size_bytes);
     for (std::uint64_t chunk = 0; chunk < chunks; ++chunk) {
         const bool warm = chunk != 0;
         if (!pingpong.measure_floor(warm ? &floor_samples : nullptr) ||
+            !pingpong.measure_bare(warm ? &bare_samples : nullptr) ||
             !pingpong.measure_ring(warm ? &ring_samples : nullptr)) {
             return bench_broken("the echo stopped");
         }
@@ -203,10 +242,13 @@ Result<nlohmann::json> run_pingpong(const PingPongOptions& options) {
                              {"round_trips", ring_samples.count()},
                              {"verified", true}};
     report["rtt_ns"] = percentiles(ring_samples);
+    report["bare_rtt_ns"] = percentiles(bare_samples);
     report["floor_rtt_ns"] = percentiles(floor_samples);
     for (const char* rank : {"p50", "p99", "p99_9"}) {
-        report[std::string("ratio_") + rank] =
-            report["rtt_ns"][rank].get<double>() / report["floor_rtt_ns"][rank].get<double>();
+        const double rtt_ns = report["rtt_ns"][rank].get<double>();
+        report[std::string("ratio_") + rank] = rtt_ns / report["floor_rtt_ns"][rank].get<double>();
+        report[std::string("ratio_to_bare_") + rank] =
+            rtt_ns / report["bare_rtt_ns"][rank].get<double>();
     }
     return report;
 }

@@ -37,7 +37,8 @@ SuiteJob round_trip_job(const SuiteOptions& options,
                 {name + "_p99",
                  "ns",
                  target_p99 == 0 ? Judged::not_at_all : Judged::ratio_at_most,
-                 target_p99}};
+                 target_p99},
+                {name + "_bare_p50", "ns", Judged::not_at_all, 0}};
     job.conditions = {{"size_bytes", size_bytes},
                       {"alignment_bytes", bench.alignment_bytes},
                       {"publish_time", false},
@@ -49,7 +50,9 @@ SuiteJob round_trip_job(const SuiteOptions& options,
         auto report = run_pingpong(bench);
         if (!report) return report.error();
         const json& rtt = (*report)["rtt_ns"];
-        return Reading{{rtt["p50"].get<double>(), rtt["p99"].get<double>()},
+        return Reading{{rtt["p50"].get<double>(),
+                        rtt["p99"].get<double>(),
+                        (*report)["bare_rtt_ns"]["p50"].get<double>()},
                        (*report)["floor_rtt_ns"]["p50"].get<double>()};
     };
     return job;
