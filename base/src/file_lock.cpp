@@ -41,13 +41,20 @@ void after_fork_in_child() {
     held_descriptors().mutex.unlock();
 }
 
-void remember(int fd) {
+// Opens, and remembers before anybody can fork: a child that had the descriptor without a note of
+// it would keep the lock that its parent puts on it later.
+UniqueFd open_remembered(const std::string& path) {
     static std::once_flag registered;
     std::call_once(registered, [] {
         ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     });
     const std::lock_guard guard(held_descriptors().mutex);
-    held_descriptors().fds.push_back(fd);
+    auto& fds = held_descriptors().fds;
+    fds.reserve(fds.size() + 1);  // so that nothing throws between open and note
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    TAILRACE_STEP("file_lock.opened");
+    if (fd.is_open()) fds.push_back(fd.get());
+    return fd;
 }
 
 // True when `fd` was still remembered: in a forked child it isn't, and the number may be somebody
@@ -77,10 +84,8 @@ struct flock one_byte(std::uint64_t offset) noexcept {
 }
 
 Result<UniqueFd> open_and_lock(const std::string& path, std::uint64_t offset, int command) {
-    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    UniqueFd fd = open_remembered(path);
     if (!fd.is_open()) return os_error(errno, "cannot open '" + path + "' to lock it");
-    // Before it is locked: a child forked in between would keep the lock.
-    remember(fd.get());
     struct flock range = one_byte(offset);
     int outcome = 0;
     do {
@@ -145,9 +150,8 @@ Result<FileLock> FileLock::lock(const std::string& path, std::uint64_t offset) {
 
 Result<LockFile> LockFile::open(const std::string& path) {
     LockFile file;
-    file.fd_ = UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    file.fd_ = open_remembered(path);
     if (!file.fd_.is_open()) return os_error(errno, "cannot open '" + path + "' to lock it");
-    remember(file.fd_.get());
     return file;
 }
 

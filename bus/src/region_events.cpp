@@ -26,11 +26,17 @@ namespace {
 
 constexpr std::string_view kHugeFilePrefix = "tailrace-events-";
 
-std::string link_target(const std::string& path) {
+std::string link_target(int directory_fd, const std::string& name) {
     std::array<char, PATH_MAX> target{};
-    const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+    const ssize_t length = ::readlinkat(directory_fd, name.c_str(), target.data(), target.size());
     return length <= 0 ? std::string()
                        : std::string(target.data(), static_cast<std::size_t>(length));
+}
+
+// Whether a file of this name may be a stream's events.
+bool is_huge_file_name(std::string_view target) noexcept {
+    return target.starts_with('/') &&
+           target.substr(target.rfind('/') + 1).starts_with(kHugeFilePrefix);
 }
 
 bool is_hugetlbfs(int fd) noexcept {
@@ -138,9 +144,11 @@ Result<UniqueFd> open_events(int directory_fd,
                              const std::string& stream) {
     const int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;
     const bool is_huge = header.pages == PageKind::huge_2m || header.pages == PageKind::huge_1g;
-    // A link that leads anywhere else would let whoever made the stream choose what its publishers
-    // write over.
-    UniqueFd fd(::openat(directory_fd, "events", is_huge ? flags : flags | O_NOFOLLOW));
+    // A link that leads anywhere else would let whoever made the stream, or may write into its
+    // directory, choose what its publishers write over. So it is read, and what it says is opened.
+    const std::string target = is_huge ? link_target(directory_fd, "events") : std::string();
+    const bool is_linked = is_huge_file_name(target);
+    UniqueFd fd(::openat(directory_fd, is_linked ? target.c_str() : "events", flags | O_NOFOLLOW));
     if (!fd.is_open()) {
         const int os_errno = errno;
         if (os_errno == ENOENT || os_errno == ENOTDIR) {
@@ -149,10 +157,11 @@ Result<UniqueFd> open_events(int directory_fd,
                               "tailrace create " + stream);
         }
         if (os_errno == ELOOP) {
-            return make_error(ErrorCode::corrupt,
-                              "'" + path + "' is a link, and stream '" + stream +
-                                  "' isn't made of explicit huge pages",
-                              "tailrace rm " + stream + " --yes");
+            const std::string why = is_huge ? "leads to no file that streams make"
+                                            : "is a link, and stream '" + stream +
+                                                  "' isn't made of explicit huge pages";
+            return make_error(
+                ErrorCode::corrupt, "'" + path + "' " + why, "tailrace rm " + stream + " --yes");
         }
         Error error = os_error(os_errno, "cannot open stream '" + stream + "' (" + path + ")");
         if (error.code == ErrorCode::no_permission) {
@@ -163,8 +172,9 @@ Result<UniqueFd> open_events(int directory_fd,
     }
     struct stat directory {};
     struct stat file {};
-    if (is_huge && (::fstat(directory_fd, &directory) != 0 || ::fstat(fd.get(), &file) != 0 ||
-                    !is_hugetlbfs(fd.get()) || file.st_uid != directory.st_uid)) {
+    if (is_huge &&
+        (!is_linked || ::fstat(directory_fd, &directory) != 0 || ::fstat(fd.get(), &file) != 0 ||
+         !is_hugetlbfs(fd.get()) || file.st_uid != directory.st_uid)) {
         return make_error(ErrorCode::corrupt,
                           "'" + path + "' doesn't lead to huge pages of the stream's owner",
                           "tailrace rm " + stream + " --yes");
@@ -175,13 +185,11 @@ Result<UniqueFd> open_events(int directory_fd,
 void remove_events(const std::string& path) noexcept {
     struct stat link {};
     if (::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) {
-        const std::string target = link_target(path);
+        const std::string target = link_target(AT_FDCWD, path);
         const UniqueFd fd(::open(target.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
         struct stat file {};
-        const std::string_view name =
-            std::string_view(target).substr(target.rfind('/') + 1);  // npos + 1 is 0
         if (fd.is_open() && is_hugetlbfs(fd.get()) && ::fstat(fd.get(), &file) == 0 &&
-            file.st_uid == link.st_uid && name.starts_with(kHugeFilePrefix)) {
+            file.st_uid == link.st_uid && is_huge_file_name(target)) {
             ::unlink(target.c_str());
         }
     }

@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -39,6 +41,20 @@ void leave_a_child(Kind kind, const Lifeline& lifeline, std::atomic<pid_t>& chil
 
 bool is_alive(pid_t pid) {
     return ::kill(pid, 0) == 0;
+}
+
+// Whether this thread sleeps, in a row of looks.
+bool sleeps(pid_t thread) {
+    constexpr int kLooks = 50;
+    const std::string path = "/proc/self/task/" + std::to_string(thread) + "/stat";
+    for (int look = 0; look < kLooks; ++look) {
+        std::ifstream file(path);
+        std::string text;
+        std::getline(file, text);
+        if (text.find(") S ") == std::string::npos) return false;
+        ::sched_yield();
+    }
+    return true;
 }
 
 }  // namespace
@@ -190,4 +206,37 @@ TEST_CASE("liveness: a fork in the middle of an unlock doesn't keep the lock",
     REQUIRE(child->load() > 0);
     CHECK(FileLock::try_lock(region->lock_path(), kRegistryLock));
     CHECK(is_alive(child->load()));
+}
+
+TEST_CASE("liveness: a fork between opening a lock's file and locking doesn't keep the lock",
+          "[crash][liveness]") {
+    const Watchdog watchdog("liveness: a fork between opening a lock's file and locking");
+    const TestStream stream;
+    const auto region = stream.open();
+    const Lifeline lifeline;
+    SharedObject<std::atomic<pid_t>> grandchild;
+    ChildProcess victim([&] {
+        std::atomic<pid_t> forker{0};
+        std::thread forking;
+        StepScript script;
+        // The fork is let in if anything lets it in: until it is done, or waits for its turn.
+        script.at("file_lock.opened", 1, [&] {
+            forking = std::thread([&] {
+                forker.store(static_cast<pid_t>(::syscall(SYS_gettid)));
+                leave_a_child(Kind::fork, lifeline, *grandchild);
+            });
+            wait_until([&] {
+                return grandchild->load() > 0 || (forker.load() > 0 && sleeps(forker.load()));
+            });
+        });
+        auto lock = FileLock::try_lock(region->lock_path(), kRegistryLock);
+        forking.join();
+        if (!lock || grandchild->load() <= 0) return 1;
+        die_here();
+        return 2;
+    });
+    REQUIRE(victim.wait().was_killed());
+
+    CHECK(FileLock::try_lock(region->lock_path(), kRegistryLock));
+    CHECK(is_alive(grandchild->load()));
 }
