@@ -244,7 +244,10 @@ Result<void> Subscriber::restart(const Start& where) {
     is_evicted_ = false;
     eviction_untold_ = false;
     auto started = start(where);
-    if (started) return started;
+    if (started) {
+        handed_bytes_ = copied_bytes_;
+        return started;
+    }
     if (was_evicted) {
         // As before: nobody waits for it.
         drop_gate();

@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -363,4 +364,49 @@ TEST_CASE("poll descriptor: its FIFO has the mode of the stream", "[bus][poll]")
     struct stat status {};
     REQUIRE(::stat(fifo_path(stream, 0).c_str(), &status) == 0);
     CHECK((status.st_mode & 0777U) == options.mode);
+}
+
+TEST_CASE("poll descriptor: users of one stream wake each other, whoever made the FIFO",
+          "[bus][poll]") {
+    constexpr uid_t kNobody = 65534;
+    const Watchdog watchdog("poll descriptor: another user");
+    if (::geteuid() != 0) {
+        WARN("SKIPPED: needs root, to become somebody else");
+        return;
+    }
+    StreamOptions options = small_stream();
+    options.mode = 0666;
+    const TestStream stream(options);
+    const bool foreigner_reads = GENERATE(false, true);
+    CAPTURE(foreigner_reads);
+    SharedObject<std::atomic<bool>> armed;
+    const auto read = [&] {
+        Subscriber subscriber = subscriber_of(stream);
+        const auto fd = subscriber.poll_fd();
+        if (!fd) return 1;
+        if (subscriber.arm()) return 2;
+        armed->store(true);
+        if (!is_readable(*fd, kPatienceMs)) return 3;
+        // Not by the timer, which would end the wait in the end: the byte is there.
+        struct stat status {};
+        if (::stat(fifo_path(stream, 0).c_str(), &status) != 0) return 4;
+        if (status.st_uid != ::geteuid()) return 5;
+        const UniqueFd fifo(::open(fifo_path(stream, 0).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+        std::array<std::byte, 2> bytes{};
+        return ::read(fifo.get(), bytes.data(), bytes.size()) == 1 ? 0 : 6;
+    };
+    const auto write = [&] {
+        Publisher publisher = stream.publisher();
+        while (!armed->load())
+            ::sched_yield();
+        return publisher.publish(std::uint64_t{1}) == PublishStatus::ok ? 0 : 1;
+    };
+    ChildProcess foreigner([&] {
+        if (::setresgid(kNobody, kNobody, kNobody) != 0 ||
+            ::setresuid(kNobody, kNobody, kNobody) != 0)
+            return 99;
+        return foreigner_reads ? read() : write();
+    });
+    CHECK((foreigner_reads ? write() : read()) == 0);
+    CHECK(foreigner.wait().exit_code == 0);
 }

@@ -226,6 +226,40 @@ TEST_CASE("subscriber: when its handler throws the events come again", "[bus][su
     CHECK(drain(subscriber).sequences() == std::vector<Sequence>{0, 1, 2});
 }
 
+TEST_CASE("subscriber: when a handler of copies throws, the next call goes on with its event",
+          "[bus][subscriber]") {
+    const TestStream stream(small_stream(either()));
+    Publisher publisher = stream.publisher();
+    Subscriber subscriber = stream.subscriber(SlowPolicy::skip);
+    publish_numbered(publisher, 0, 5);
+    const auto fails_at_one = [](const Event& event) {
+        if (event.sequence() == 1) throw std::string("handler");
+    };
+    CHECK_THROWS_AS(static_cast<void>(subscriber.poll(fails_at_one, 10)), std::string);
+    CHECK(subscriber.has_event());
+    CHECK_THROWS_AS(static_cast<void>(subscriber.poll(fails_at_one, 10)), std::string);
+    // The ring goes by meanwhile; what was copied is still there.
+    publish_numbered(publisher, 5, 10'000);
+
+    CHECK(subscriber.poll([](const Event& event) { CHECK(event.sequence() == 1); }, 1).events == 1);
+    std::vector<Sequence> rest;
+    const PollResult four =
+        subscriber.poll([&](const Event& event) { rest.push_back(event.sequence()); }, 10);
+    CHECK(four.state == PollState::ok);
+    CHECK(rest == std::vector<Sequence>{2, 3, 4});
+    CHECK(subscriber.poll([](const Event&) {}, 10).state == PollState::gap);
+    CHECK(subscriber.last_gap().first == 5);
+
+    SECTION("restarting forgets them") {
+        REQUIRE(subscriber.restart(Start::newest()));
+        publish_numbered(publisher, 0, 3);
+        CHECK_THROWS(static_cast<void>(
+            subscriber.poll([](const Event&) { throw std::string("handler"); }, 10)));
+        REQUIRE(subscriber.restart(Start::newest()));
+        CHECK_FALSE(subscriber.has_event());
+    }
+}
+
 TEST_CASE("subscriber: runs give the bytes in place and hold them until they are released",
           "[bus][subscriber]") {
     const TestStream stream(small_stream(either()));

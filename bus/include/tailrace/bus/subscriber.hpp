@@ -114,9 +114,10 @@ public:
 
     // Hands up to `limit` events to `handler(const Event&)`, in order, and then lets publishers
     // reuse their space. An Event is valid until the handler returns. Never waits. If the handler
-    // throws, a gating reader's events of this call will be delivered again; those that were copied
-    // out for another policy won't. One that filters passes over up to
-    // some thousand events in a call, and may have handed over none of them.
+    // throws, nothing is lost: a gating reader's events of this call will be delivered again; where
+    // events are copied out first (other policies), the next call goes on with the one that threw.
+    // A reader that filters passes over up to some thousand events in a call, and may have handed
+    // over none of them.
     template <typename Handler>
     PollResult poll(Handler&& handler, std::uint64_t limit) {
         if (is_plain_) [[likely]]
@@ -175,13 +176,15 @@ public:
     // Whether the next event is there. One load.
     [[nodiscard]] bool has_event() const noexcept {
         return load_stamp(events_ + (next_.position & offset_mask_)) ==
-               stamp_of(next_.sequence, salt_);
+                   stamp_of(next_.sequence, salt_) ||
+               has_copies();
     }
     // Starts anew somewhere else, in the same slot. Errors as attach; it then stands where it
     // stood, or, if that is gone by now, at the oldest event, with the loss in last_gap().
     [[nodiscard]] Result<void> restart(const Start& where);
 
-    // The sequence that is delivered next.
+    // The sequence that is delivered next; where events are copied out first, and a handler has
+    // thrown, the next one to be copied.
     [[nodiscard]] Sequence next_sequence() const noexcept { return next_.sequence; }
     [[nodiscard]] Gap last_gap() const noexcept { return last_gap_; }
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
@@ -263,10 +266,17 @@ private:
 
     template <typename Handler>
     PollResult poll_copies(Handler& handler, std::uint64_t limit) {
-        const CopyResult copied = filters_ ? copy_batch<true>(limit) : copy_batch<false>(limit);
+        PollState state = PollState::ok;
+        if (!has_copies()) {
+            const CopyResult copied = filters_ ? copy_batch<true>(limit) : copy_batch<false>(limit);
+            state = copied.state;
+            handed_bytes_ = 0;
+            copied_bytes_ = copied.size_bytes;
+        }
         std::uint64_t delivered = 0;
-        for (std::uint64_t offset = 0; offset < copied.size_bytes;) {
-            const std::byte* const record = copies_buffer_.data() + offset;
+        // A member, so that what a handler that throws has left is still known.
+        for (std::uint64_t seen = 0; handed_bytes_ < copied_bytes_ && seen < limit; ++seen) {
+            const std::byte* const record = copies_buffer_.data() + handed_bytes_;
             const EventHeader header = load_header(record);
             if ((header.flags & kTombstone) == 0) {
                 const Event event(load_stamp(record) ^ salt_, header, record);
@@ -276,11 +286,13 @@ private:
             } else {
                 count(&SubscriberStatistics::tombstones);
             }
-            offset += event_size_bytes(
+            handed_bytes_ += event_size_bytes(
                 header.payload_size_bytes, header.extension_words, alignment_bytes_);
         }
-        return {delivered, copied.state};
+        return {delivered, state};
     }
+    // Copied, and not handed over: a handler has thrown.
+    [[nodiscard]] bool has_copies() const noexcept { return handed_bytes_ != copied_bytes_; }
 
     // Of the first event that a call hands over: the one that waited longest.
     void sample(const Event& event) noexcept {
@@ -391,6 +403,8 @@ private:
     Gap last_gap_{kNoSequence, 0};
     std::uint64_t lost_events_ = 0;
     std::vector<std::byte> copies_buffer_;
+    std::uint64_t copied_bytes_ = 0;
+    std::uint64_t handed_bytes_ = 0;
     EventFilter filter_;
     LatencyRecorder latency_;
     std::uint64_t gate_ = kNoPosition;  // policy evict: where its gate stands
