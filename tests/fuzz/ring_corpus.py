@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz target into corpus/: ring_corpus.py, run by hand.
+"""Writes the seeds of the fuzz target into corpus/ring/: ring_corpus.py, run by hand.
 
 Each seed is one small story of damage in the target's own language (ring_fuzz.cpp), so that the
 fuzzer begins behind the checksum and the stamps.
@@ -82,7 +82,7 @@ SEEDS = {
 
 
 def main():
-    folder = pathlib.Path(__file__).resolve().parent / "corpus"
+    folder = pathlib.Path(__file__).resolve().parent / "corpus" / "ring"
     folder.mkdir(parents=True, exist_ok=True)
     for name, pieces in SEEDS.items():
         for kind, prefix in ((MULTI, "multi"), (SINGLE, "single")):
