@@ -80,6 +80,10 @@ AppendStatus Writer::note_gap(Sequence first, std::uint64_t count) noexcept {
 bool Writer::drive(std::uint64_t timeout_ns) noexcept {
     return core_->drive(timeout_ns);
 }
+
+bool Writer::has_full_batch() const noexcept {
+    return core_->has_full_batch();
+}
 void Writer::request_flush() noexcept {
     core_->request_flush();
 }

@@ -189,7 +189,10 @@ bool WriterCore::place_batches() noexcept {
                                    pipeline_->can_write_durably();
             place(filler_.front(), is_lonely ? Placing::durable : Placing::plain);
             filler_.pop_front();
-            if (!is_forced) placed_full_ = true;
+            if (is_forced) continue;
+            placed_full_ = true;
+            // The device begins with it while the next one is sealed.
+            pipeline_->kick();
         }
     }
     return moved;

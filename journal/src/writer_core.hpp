@@ -68,6 +68,7 @@ public:
                                                 std::uint64_t record_salt) noexcept;
     [[nodiscard]] AppendStatus note_gap(Sequence first, std::uint64_t count) noexcept;
     bool drive(std::uint64_t timeout_ns) noexcept;
+    [[nodiscard]] bool has_full_batch() const noexcept { return filler_.has_ready(); }
     void request_flush() noexcept;
     [[nodiscard]] Result<void> sync(std::uint64_t timeout_ns) noexcept;
     [[nodiscard]] Result<void> close(std::uint64_t timeout_ns) noexcept;

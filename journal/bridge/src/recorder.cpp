@@ -239,6 +239,8 @@ Result<bool> Recorder::take_events() {
         if (!whole) return whole.error();
         took = took || writer_.next_sequence() != before;
         if (!*whole) return took;  // the disk is behind: drive first
+        // The device works on what is full while the rest is copied.
+        if (writer_.has_full_batch()) (void)writer_.drive(0);
         marks_.push_back(subscriber_.mark());
         if (marks_.size() >= kMarksPerRound) return took;
     }

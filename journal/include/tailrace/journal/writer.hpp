@@ -165,6 +165,9 @@ public:
     // waits that long for the disk if nothing else can be done. True when something moved. Call it
     // every few milliseconds while idle too (markers, retries).
     bool drive(std::uint64_t timeout_ns) noexcept;
+    // Whether a batch is full and not submitted yet. Who appends much calls drive(0) as soon as one
+    // is, so that the device is given work while the next one fills.
+    [[nodiscard]] bool has_full_batch() const noexcept;
 
     // The next round flushes what is written, whatever the policy.
     void request_flush() noexcept;
