@@ -2,6 +2,7 @@
 
 #include "batch_scan.hpp"
 #include "lease.hpp"
+#include "segment_census.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -22,6 +23,10 @@ public:
           mode_(mode) {}
 
     Result<Assessment> run();
+    // Segments that were there when it looked have been given up since.
+    [[nodiscard]] bool is_outdated() const {
+        return oldest_segment_number(files_, directory_) != census_.oldest_segment_number;
+    }
 
 private:
     [[nodiscard]] Access access() const noexcept {
@@ -37,7 +42,6 @@ private:
     Result<void> make_durable(const std::string& path);
     Result<void> flush_before_reading();
     Result<void> read_super_and_names();
-    void disown();
     Result<void> check_numbers();
     Result<void> read_headers();
     Result<void> check_chain(const SegmentHeader& header, const std::string& path) const;
@@ -50,7 +54,7 @@ private:
     FileStore& files_;
     const std::string& directory_;
     AssessMode mode_;
-    DirectoryListing listing_;
+    SegmentCensus census_;
     Assessment found_;
 };
 
@@ -69,63 +73,40 @@ Result<void> Assessor::make_durable(const std::string& path) {
                     "look at 'dmesg' for errors of the disk");
 }
 
-// SUPER before the names: a writer that rolls meanwhile makes the segment first.
 Result<void> Assessor::read_super_and_names() {
-    auto state = read_super(files_, directory_, access());
-    if (!state) return state.error();
-    auto listing = list_journal(files_, directory_);
-    if (!listing) return listing.error();
-    listing_ = std::move(*listing);
-    found_.super = state->newest;
-    if (found_.super || state->blank) return {};
+    auto census = take_census(files_, directory_, access());
+    if (!census) return census.error();
+    if (census->super_refusal) return *census->super_refusal;
+    census_ = std::move(*census);
+    found_.super = census_.super.newest;
+    found_.disowned_numbers = census_.listing.disowned_numbers;
+    found_.retired_numbers = census_.listing.retired_numbers;
+    found_.oldest_segment_number = census_.oldest_segment_number;
+    if (found_.super || census_.super.blank) return {};
     // Foreign bytes and no segment: somebody else's directory. With segments they say it all, and
     // SUPER is made anew.
-    if (listing_.segment_numbers.empty() && state->refusal) return *state->refusal;
+    if (census_.listing.segment_numbers.empty() && census_.super.refusal)
+        return *census_.super.refusal;
     return {};
 }
 
-// What retention gave up may be here in part. SUPER says where the journal begins now, and so does
-// the newest header, should the last slot of SUPER be damaged.
-void Assessor::disown() {
-    std::uint64_t oldest = found_.super ? found_.super->oldest_segment_number : 0;
-    if (!listing_.segment_numbers.empty()) {
-        const std::string path = segment_path(directory_, listing_.segment_numbers.back());
-        auto file = open_file(files_, path, {});
-        auto header = file ? read_segment_header(files_, *file, path, access())
-                           : Result<SegmentHeader>(file.error());
-        // The header says what SUPER is about to say; once SUPER names the segment, it has said it.
-        // A backup may keep more than its source, whose headers it has.
-        const bool is_ahead = header && (!found_.super || found_.super->newest_segment_number <
-                                                              header->segment_number);
-        if (is_ahead && (header->features_compat & kSegmentNamesOldest) != 0) {
-            oldest = std::max(oldest, header->oldest_segment_number);
-        }
-    }
-    disown_below(listing_, oldest);
-    found_.disowned_numbers = listing_.disowned_numbers;
-    found_.retired_numbers = listing_.retired_numbers;
-    found_.oldest_segment_number = oldest;
-}
-
 Result<void> Assessor::check_numbers() {
-    const auto& numbers = listing_.segment_numbers;
+    const auto& numbers = census_.listing.segment_numbers;
     if (numbers.empty()) {
         if (!found_.super || found_.super->newest_segment_number == 0) return {};
         return corrupt("the journal '" + directory_ +
                        "' has lost all its segments: SUPER names number " +
                        std::to_string(found_.super->newest_segment_number));
     }
-    for (std::size_t i = 1; i < numbers.size(); ++i) {
-        if (numbers[i] == numbers[i - 1] + 1) continue;
-        return corrupt("segment '" + segment_path(directory_, numbers[i - 1] + 1) +
+    if (census_.missing_number) {
+        return corrupt("segment '" + segment_path(directory_, *census_.missing_number) +
                        "' is missing between others");
     }
     if (found_.super && numbers.back() < found_.super->newest_segment_number) {
         return corrupt("segment '" + segment_path(directory_, found_.super->newest_segment_number) +
                        "' is missing: SUPER names it as the newest");
     }
-    if (found_.super &&
-        numbers.front() > std::max<std::uint64_t>(found_.oldest_segment_number, 1)) {
+    if (found_.super && census_.lacks_oldest()) {
         return corrupt("segment '" + segment_path(directory_, found_.oldest_segment_number) +
                        "' is missing: SUPER names it as the oldest");
     }
@@ -154,15 +135,10 @@ Result<void> Assessor::check_chain(const SegmentHeader& header, const std::strin
 }
 
 Result<void> Assessor::read_headers() {
-    for (const std::uint64_t number : listing_.segment_numbers) {
+    for (const std::uint64_t number : census_.listing.segment_numbers) {
         const std::string path = segment_path(directory_, number);
         auto file = open_leased(files_, path);
-        if (!file) {
-            // Beside a running writer, retention may have moved on.
-            const bool may_go = mode_ == AssessMode::looking && found_.segments.empty();
-            if (may_go && number < oldest_in_super(files_, directory_)) continue;
-            return file.error();
-        }
+        if (!file) return file.error();
         auto header = read_segment_header(files_, *file, path, access());
         if (!header) return header.error();
         if (header->segment_number != number) {
@@ -188,9 +164,10 @@ Result<void> Assessor::open_newest(BatchScan& scan) {
     const std::string path = segment_path(directory_, found_.newest().segment_number);
     // Unbuffered: a page that a failed flush left in the cache is not what the device holds. Frames
     // lie at any offset; a compressed segment was flushed before it got its name.
-    bool unbuffered = mode_ == AssessMode::deciding &&
-                      (found_.newest().features_incompat & kFeatureCompressed) == 0;
-    auto file = open_unbuffered(files_, path, {}, unbuffered);
+    bool unbuffered = (found_.newest().features_incompat & kFeatureCompressed) == 0;
+    // Beside a writer it may have become an old one by now, and the next one.
+    auto file = mode_ == AssessMode::deciding ? open_unbuffered(files_, path, {}, unbuffered)
+                                              : open_leased(files_, path);
     if (!file) return file.error();
     if (!scan.attach(std::move(*file), found_.newest())) {
         return os_error(ENOMEM, "no memory to read '" + path + "'", "'free -m' shows what is left");
@@ -326,9 +303,8 @@ Result<Assessment> Assessor::run() {
         if (auto flushed = flush_before_reading(); !flushed) return flushed.error();
     }
     if (auto names = read_super_and_names(); !names) return names.error();
-    disown();
     if (auto numbers = check_numbers(); !numbers) return numbers.error();
-    if (listing_.segment_numbers.empty()) return std::move(found_);
+    if (census_.listing.segment_numbers.empty()) return std::move(found_);
     if (auto headers = read_headers(); !headers) return headers.error();
     if (auto end = find_end(); !end) return end.error();
     if (mode_ == AssessMode::deciding && !found_.report.clean_close) {
@@ -349,8 +325,15 @@ Result<Assessment> Assessor::run() {
 
 }  // namespace
 
+// Beside a running writer, retention may take away what the look rests on. Then it is done again.
 Result<Assessment> assess(FileStore& files, const std::string& directory, AssessMode mode) {
-    return Assessor(files, directory, mode).run();
+    constexpr int kMostLooks = 16;
+    for (int look = 1;; ++look) {
+        Assessor assessor(files, directory, mode);
+        auto found = assessor.run();
+        const bool is_final = found || mode == AssessMode::deciding || look == kMostLooks;
+        if (is_final || !assessor.is_outdated()) return found;
+    }
 }
 
 }  // namespace tailrace::journal

@@ -31,7 +31,7 @@ struct Assessment {
         segments;  // ascending, without a hole; empty: there is no journal yet
     std::vector<std::uint64_t> disowned_numbers;  // segments below the oldest that are still there
     std::vector<std::uint64_t> retired_numbers;   // files of before, which were held by readers
-    std::uint64_t oldest_segment_number = 0;      // the largest that SUPER or the newest header say
+    std::uint64_t oldest_segment_number = 0;      // where the journal begins (segment_census.hpp)
     LogPosition end;                              // in the newest segment
     std::uint64_t data_end_offset = 0;            // behind the last block there that isn't zero
 

@@ -2,6 +2,8 @@
 
 #include "aligned_memory.hpp"
 #include "lease.hpp"
+#include "segment_census.hpp"
+#include "segment_map.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +14,8 @@ namespace tailrace::journal {
 namespace {
 
 constexpr std::uint64_t kCopyBytes = 1U << 20;
+// Segments that are leased at a time.
+constexpr std::size_t kLeasedAhead = 256;
 // A copy by the kernel in pieces, so that progress is seen.
 constexpr std::uint64_t kKernelCopyBytes = 32U << 20;
 
@@ -41,34 +45,36 @@ void BackupCore::show_progress(std::uint64_t more_bytes) {
         options_.progress(std::min(copied_so_far_bytes_, total_bytes_), total_bytes_);
 }
 
-// SUPER before the names: a writer that rolls meanwhile makes the segment first. Every file is
-// opened before the first is copied, so that retention can't take one away half-way.
+Result<void> BackupCore::Part::open(FileStore& files) {
+    auto opened = open_leased(files, path);
+    if (!opened) return opened.error();
+    auto read = read_segment_header(files, *opened, path, Access::reading);
+    if (!read) return read.error();
+    file = std::move(*opened);
+    header = *read;  // of the file as it is now: it may have been compressed meanwhile
+    return {};
+}
+
 Result<void> BackupCore::look_at_source() {
-    auto super = read_super(files_, source_, Access::reading);
-    if (!super) return super.error();
-    super_ = super->newest;
-    auto listing = list_journal(files_, source_);
-    if (!listing) return listing.error();
-    disown_below(*listing, oldest_in_super(files_, source_));
-    const auto& numbers = listing->segment_numbers;
+    auto census = take_census(files_, source_);
+    if (!census) return census.error();
+    if (census->super_refusal) return *census->super_refusal;
+    super_ = census->super.newest;
+    const auto& numbers = census->listing.segment_numbers;
     if (numbers.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + source_ + "'",
                           "'tailrace record' makes one");
     }
+    parts_.clear();
     for (const std::uint64_t number : numbers) {
         Part part;
         part.number = number;
         part.path = segment_path(source_, number);
-        auto file = open_leased(files_, part.path);
-        if (!file) return file.error();
-        part.file = std::move(*file);
-        auto header = read_segment_header(files_, part.file, part.path, Access::reading);
-        if (!header) return header.error();
-        part.header = *header;
+        if (auto opened = part.open(files_); !opened) return opened.error();
         if (!parts_.empty()) {
             Part& before = parts_.back();
-            const PreviousSegment& end = header->previous;
+            const PreviousSegment& end = part.header.previous;
             if (number != before.number + 1 || end.salt != before.header.salt) {
                 return make_error(ErrorCode::corrupt,
                                   "'" + part.path + "' doesn't follow '" + before.path + "'",
@@ -77,10 +83,55 @@ Result<void> BackupCore::look_at_source() {
             before.end_offset = end.end_offset;
             before.end_sequence = end.end_sequence;
             before.last_checksum = end.last_checksum;
+            before.file.reset();
         }
         parts_.push_back(std::move(part));
     }
+    // The newest stays leased to the end, so there is always something to copy.
     return find_durable_end(parts_.back());
+}
+
+// Leases this one and some of those behind it, so that retention, which goes the same way, doesn't
+// overtake the copy at once. Not all: there may be more segments than descriptors.
+Result<void> BackupCore::lease_from(std::size_t nth) {
+    const std::size_t end = std::min(parts_.size(), nth + kLeasedAhead);
+    for (std::size_t ahead = nth; ahead < end; ++ahead) {
+        Part& part = parts_[ahead];
+        if (part.file.is_open()) continue;
+        const std::uint64_t salt = part.header.salt;
+        auto opened = part.open(files_);
+        if (opened && part.header.salt != salt) {
+            return make_error(ErrorCode::corrupt,
+                              "'" + part.path + "' has been exchanged during the backup",
+                              "'tailrace verify " + source_ + "' lists all damage");
+        }
+        if (opened) continue;
+        if (ahead == nth) return opened.error();
+        break;  // told when it is its turn
+    }
+    return {};
+}
+
+// Retention was faster: what was copied lies before a hole. It is removed again, from the newest
+// on, so that a crash leaves a journal.
+Result<void> BackupCore::leave_behind(std::size_t nth) {
+    if (copied_newest_) {
+        return make_error(ErrorCode::sequence_gone,
+                          "retention has overtaken the backup: '" + source_ +
+                              "' has lost sequence " +
+                              std::to_string(parts_[nth].header.first_sequence) +
+                              " and more, the backup in '" + destination_ + "' ends before that",
+                          "make a new backup in an empty directory");
+    }
+    for (std::size_t copied = nth; copied > first_part_; --copied) {
+        const std::uint64_t number = parts_[copied - 1].number;
+        (void)files_.remove(index_path(destination_, number));
+        const IoOutcome removed = files_.remove(segment_path(destination_, number));
+        if (!removed.ok()) return cannot("remove from", destination_, removed.os_errno);
+        --report_.copied_segments;
+    }
+    first_part_ = nth + 1;
+    return {};
 }
 
 // The last place between two batches of the newest segment below which everything is durable.
@@ -131,26 +182,20 @@ Result<void> BackupCore::find_durable_end(Part& newest) {
 }
 
 Result<void> BackupCore::look_at_destination() {
-    auto listing = list_journal(files_, destination_);
-    if (!listing) return listing.error();
-    disown_below(*listing, oldest_in_super(files_, destination_));
-    copied_numbers_ = listing->segment_numbers;
-    for (const std::string& name : listing->foreign_names) {
+    auto census = take_census(files_, destination_, Access::writing);
+    if (!census) return census.error();
+    if (census->super_refusal) return *census->super_refusal;
+    copied_numbers_ = census->listing.segment_numbers;
+    for (const std::string& name : census->listing.foreign_names) {
         if (!name.ends_with(".copying")) return not_a_copy("it holds '" + name + "'");
         (void)files_.remove(destination_ + "/" + name);  // of a backup that was stopped
     }
-    auto super = read_super(files_, destination_, Access::writing);
-    if (!super) return super.error();
-    copied_super_ = super->newest;
+    copied_super_ = census->super.newest;
     if (copied_super_ && copied_super_->journal_id != parts_.front().header.journal_id) {
         return not_a_copy("it is another journal");
     }
     if (copied_numbers_.empty()) return {};
-    for (std::size_t i = 1; i < copied_numbers_.size(); ++i) {
-        if (copied_numbers_[i] != copied_numbers_[i - 1] + 1) {
-            return not_a_copy("segments are missing in it");
-        }
-    }
+    if (census->missing_number) return not_a_copy("segments are missing in it");
     return find_end_of_copy();
 }
 
@@ -301,24 +346,45 @@ Result<void> BackupCore::write_super_of_copy() {
         const IoOutcome outcome = files_.write(file->id(), 0, blank);
         if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
     }
-    ++super.generation;
     super.journal_id = parts_.front().header.journal_id;
     super.writer_epoch = parts_.back().header.writer_epoch;
     super.oldest_segment_number =
-        copied_numbers_.empty() ? parts_.front().number : copied_numbers_.front();
+        copied_numbers_.empty() ? parts_[first_part_].number : copied_numbers_.front();
     super.newest_segment_number = parts_.back().number;
     super.durable_sequence = report_.end_sequence;
-    super.flags = 0;
+    super.flags = kSuperCopy;
     super.clean_end_offset = 0;
     super.written_ns = parts_.back().header.created_ns;
-    if (auto written = write_super(files_, destination_, super); !written) return written.error();
+    // Into both slots: no header knows where a copy begins.
+    for (int slot = 0; slot < 2; ++slot) {
+        ++super.generation;
+        if (auto written = write_super(files_, destination_, super); !written) return written;
+    }
     const IoOutcome synced = files_.sync_directory(destination_);
     if (!synced.ok()) return cannot("flush", destination_, synced.os_errno);
     return {};
 }
 
+Result<void> BackupCore::copy(std::size_t nth) {
+    Part& part = parts_[nth];
+    if (auto leased = lease_from(nth); !leased) {
+        const bool is_gone = leased.error().code == ErrorCode::not_found &&
+                             part.number < oldest_segment_number(files_, source_);
+        if (is_gone) return leave_behind(nth);
+        return leased.error();
+    }
+    const bool is_known = copied_newest_ && copied_newest_->segment_number == part.number;
+    if (auto copied = is_known ? copy_rest(part) : copy_whole(part); !copied) return copied;
+    if (nth + 1 == parts_.size()) return {};
+    copy_index(part);
+    part.file.reset();
+    return {};
+}
+
 Result<BackupReport> BackupCore::run() {
-    if (auto looked = look_at_source(); !looked) return looked.error();
+    if (auto source = while_segments_go([this] { return look_at_source(); }); !source) {
+        return source.error();
+    }
     if (auto looked = look_at_destination(); !looked) return looked.error();
     const std::uint64_t copied_newest = copied_newest_ ? copied_newest_->segment_number : 0;
     for (const Part& part : parts_) {
@@ -327,19 +393,17 @@ Result<BackupReport> BackupCore::run() {
             total_bytes_ += part.end_offset - copied_end_.offset;
         }
     }
-    for (const Part& part : parts_) {
-        if (part.number < copied_newest) {
+    for (std::size_t nth = 0; nth < parts_.size(); ++nth) {
+        if (parts_[nth].number < copied_newest) {
             ++report_.kept_segments;
             continue;
         }
-        auto copied = part.number == copied_newest ? copy_rest(part) : copy_whole(part);
-        if (!copied) return copied.error();
-        if (part.number != parts_.back().number) copy_index(part);
+        if (auto copied = copy(nth); !copied) return copied.error();
     }
     const bool is_shorter =
         parts_.back().number == copied_newest && parts_.back().end_sequence < copied_end_.sequence;
     report_.end_sequence = is_shorter ? copied_end_.sequence : parts_.back().end_sequence;
-    report_.first_sequence = parts_.front().header.first_sequence;
+    report_.first_sequence = parts_[first_part_].header.first_sequence;
     if (auto written = write_super_of_copy(); !written) return written.error();
     return report_;
 }

@@ -55,6 +55,8 @@ private:
         [[nodiscard]] std::uint64_t copy_bytes() const noexcept {
             return is_compressed() ? header.stored_size_bytes : end_offset;
         }
+        // Leased, with its header as it is now.
+        [[nodiscard]] Result<void> open(FileStore& files);
     };
 
     [[nodiscard]] Result<void> look_at_source();
@@ -62,6 +64,9 @@ private:
     [[nodiscard]] Result<void> look_at_destination();
     [[nodiscard]] Result<void> find_end_of_copy();
     [[nodiscard]] Result<void> check_join() const;
+    [[nodiscard]] Result<void> lease_from(std::size_t nth);
+    [[nodiscard]] Result<void> leave_behind(std::size_t nth);
+    [[nodiscard]] Result<void> copy(std::size_t nth);
     [[nodiscard]] Result<void> copy_whole(const Part& part);
     [[nodiscard]] Result<void> copy_rest(const Part& part);
     [[nodiscard]] Result<void> copy_range(const Part& part,
@@ -81,6 +86,7 @@ private:
     BatchScan scan_;
     std::optional<SuperBlock> super_;
     std::vector<Part> parts_;
+    std::size_t first_part_ = 0;  // with which the copy begins
 
     std::vector<std::uint64_t> copied_numbers_;  // segments of the destination, before
     std::optional<SuperBlock> copied_super_;

@@ -3,7 +3,7 @@
 #include "lease.hpp"
 #include "lock_file.hpp"
 #include "posix_files.hpp"
-#include "segment_directory.hpp"
+#include "segment_census.hpp"
 
 #include <tailrace/base/checksum.hpp>
 #include <tailrace/base/file_lock.hpp>
@@ -58,10 +58,9 @@ private:
 };
 
 Result<void> Compressor::look() {
-    auto listing = list_journal(files_, directory_);
-    if (!listing) return listing.error();
-    disown_below(*listing, oldest_in_super(files_, directory_));
-    for (const std::uint64_t number : listing->segment_numbers) {
+    auto census = take_census(files_, directory_);
+    if (!census) return census.error();
+    for (const std::uint64_t number : census->listing.segment_numbers) {
         const std::string path = segment_path(directory_, number);
         auto file = open_file(files_, path, {});
         if (!file) return file.error();

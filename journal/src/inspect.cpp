@@ -2,7 +2,7 @@
 #include "lease.hpp"
 #include "lock_file.hpp"
 #include "posix_files.hpp"
-#include "segment_directory.hpp"
+#include "segment_census.hpp"
 
 #include <tailrace/base/file_lock.hpp>
 #include <tailrace/journal/inspect.hpp>
@@ -182,23 +182,19 @@ void Inspector::close_summary(const std::optional<SuperBlock>& super) {
 }
 
 Result<JournalSummary> Inspector::run() {
-    std::optional<SuperBlock> super;
-    if (auto state = read_super(posix_files(), summary_.directory, Access::reading); state) {
-        super = state->newest;
-    }
-    auto listing = list_journal(posix_files(), summary_.directory);
-    if (!listing) return listing.error();
-    disown_below(*listing, oldest_in_super(posix_files(), summary_.directory));
-    if (listing->segment_numbers.empty()) {
+    auto census = take_census(posix_files(), summary_.directory);
+    if (!census) return census.error();
+    const DirectoryListing& listing = census->listing;
+    if (listing.segment_numbers.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + summary_.directory + "'",
                           "'tailrace record' makes one");
     }
-    read_headers(*listing);
+    read_headers(listing);
     for (std::size_t i = 0; i < headers_.size(); ++i)
         summarize(i);
-    look_at_spare(*listing);
-    close_summary(super);
+    look_at_spare(listing);
+    close_summary(census->super.newest);
     return std::move(summary_);
 }
 

@@ -1,6 +1,7 @@
 #include "repair_plan.hpp"
 
 #include "posix_files.hpp"
+#include "segment_census.hpp"
 
 #include <algorithm>
 #include <array>
@@ -79,18 +80,15 @@ void RepairPlanner::add_step(RepairKind kind, const SegmentRepair& segment, std:
 }
 
 Result<void> RepairPlanner::look() {
-    auto super = read_super(files_, directory_, Access::writing);
-    if (!super) return super.error();
-    super_ = std::move(*super);
+    auto census = take_census(files_, directory_, Access::writing);
+    if (!census) return census.error();
+    if (census->super_refusal) return *census->super_refusal;
+    super_ = std::move(census->super);
     if (super_.newest) promised_ = super_.newest->durable_sequence;
-    auto listing = list_journal(files_, directory_);
-    if (!listing) return listing.error();
-    // What retention gave up is no loss.
-    if (super_.newest && !listing->segment_numbers.empty() &&
-        listing->segment_numbers.back() >= super_.newest->oldest_segment_number) {
-        disown_below(*listing, super_.newest->oldest_segment_number);
-    }
-    const auto& numbers = listing->segment_numbers;
+    oldest_number_ = census->oldest_segment_number;
+    // What retention gave up is no loss, unless nothing else is left.
+    auto& numbers = census->listing.segment_numbers;
+    if (numbers.empty()) numbers.swap(census->listing.disowned_numbers);
     if (numbers.empty()) {
         return make_error(
             ErrorCode::not_found,
@@ -513,8 +511,8 @@ void RepairPlanner::plan_index(SegmentRepair& segment) {
 void RepairPlanner::plan_super() {
     const auto& segments = work_.segments;
     const SegmentHeader& newest = segments.back().header;
-    const bool starts_later = super_.newest && super_.newest->oldest_segment_number != 0 &&
-                              segments.front().number > super_.newest->oldest_segment_number;
+    const bool starts_later =
+        super_.newest && oldest_number_ != 0 && segments.front().number > oldest_number_;
     if (super_.newest && !starts_later) return;
     SuperBlock super{};
     if (super_.newest) super = *super_.newest;

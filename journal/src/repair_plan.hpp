@@ -98,6 +98,7 @@ private:
     RepairWork work_;
     LogPosition position_;
     Sequence promised_ = 0;               // in SUPER
+    std::uint64_t oldest_number_ = 0;     // where the journal began
     std::optional<SegmentHeader> donor_;  // any sound header: what all segments have in common
 };
 

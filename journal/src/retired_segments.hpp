@@ -6,8 +6,8 @@
 // name of its own, which says so, and goes when the last reader has let go. So no deleted file
 // keeps room in secret.
 //
-// Crash story: SUPER disowns a segment, flushed, before it comes here. Whatever is left of it after
-// a crash is found by its number or its name and worked off by the next writer.
+// Crash story: a segment is disowned, flushed, before it comes here (segment_census.hpp). Whatever
+// is left of it after a crash is found by its number or its name and worked off by the next writer.
 // add() and the figures: any thread. The rest: one thread at a time.
 #pragma once
 
@@ -31,7 +31,8 @@ public:
 
     RetiredSegments(FileStore& files, std::string directory, std::uint64_t segment_size_bytes);
 
-    // Requires: SUPER says, durably, that the oldest segment is a later one.
+    // Requires: SUPER, or the header of a segment that it doesn't name, says durably that the
+    // oldest segment is a later one.
     void add(std::uint64_t segment_number) { enqueue(segment_number, false); }
     // One that an earlier writer could not remove because it was held.
     void add_held(std::uint64_t segment_number) { enqueue(segment_number, true); }

@@ -178,11 +178,6 @@ Result<SuperState> read_super(FileStore& files, const std::string& directory, Ac
     return state;
 }
 
-std::uint64_t oldest_in_super(FileStore& files, const std::string& directory) {
-    auto state = read_super(files, directory, Access::reading);
-    return state && state->newest ? state->newest->oldest_segment_number : 0;
-}
-
 Result<void> write_super(FileStore& files, const std::string& directory, SuperBlock super) {
     seal_super(super);
     const std::string path = super_path(directory);

@@ -41,8 +41,8 @@ struct DirectoryListing {
 
 [[nodiscard]] Result<DirectoryListing> list_journal(FileStore& files, const std::string& directory);
 
-// Retention lets SUPER say which segment is the oldest before it takes those below away. Some may
-// still be there, with holes between them: they are no part of the journal any more.
+// Retention says which segment is the oldest before it takes those below away. Some may still be
+// there, with holes between them: they are no part of the journal any more.
 void disown_below(DirectoryListing& listing, std::uint64_t oldest_segment_number);
 
 [[nodiscard]] Result<StoredFile> open_file(FileStore& files,
@@ -69,9 +69,6 @@ struct SuperState {
 [[nodiscard]] Result<SuperState> read_super(FileStore& files,
                                             const std::string& directory,
                                             Access access);
-// Which segment is the oldest, as far as SUPER tells; 0 when it doesn't. Read it after the names:
-// of what is missing among them, it knows.
-[[nodiscard]] std::uint64_t oldest_in_super(FileStore& files, const std::string& directory);
 // Writes the slot of super.generation and flushes. The caller raises the generation.
 [[nodiscard]] Result<void> write_super(FileStore& files,
                                        const std::string& directory,

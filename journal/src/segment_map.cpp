@@ -1,43 +1,24 @@
 #include "segment_map.hpp"
 
 #include "lease.hpp"
+#include "segment_census.hpp"
 
 #include <algorithm>
 
 namespace tailrace::journal {
 
-namespace {
-
-// Each time a hole is seen, retention must have moved on while the names were read, or SUPER have
-// been half written while it was.
-constexpr int kMostLooks = 8;
-
-std::size_t first_hole(const std::vector<std::uint64_t>& numbers) {
-    std::size_t nth = 1;
-    while (nth < numbers.size() && numbers[nth] == numbers[nth - 1] + 1)
-        ++nth;
-    return nth;
-}
-
-}  // namespace
-
 Result<void> SegmentMap::refresh() {
-    std::vector<std::uint64_t> numbers;
-    for (int look = 0; look < kMostLooks; ++look) {
-        auto listing = list_journal(*files_, directory_);
-        if (!listing) return listing.error();
-        disown_below(*listing, oldest_in_super(*files_, directory_));
-        numbers = std::move(listing->segment_numbers);
-        if (first_hole(numbers) >= numbers.size()) break;
-    }
+    auto census = take_census(*files_, directory_);
+    if (!census) return census.error();
+    const auto& numbers = census->listing.segment_numbers;
     if (numbers.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + directory_ + "'",
                           "'tailrace record' makes one");
     }
-    if (const std::size_t hole = first_hole(numbers); hole < numbers.size()) {
+    if (census->missing_number) {
         return make_error(ErrorCode::corrupt,
-                          "segment '" + segment_path(directory_, numbers[hole - 1] + 1) +
+                          "segment '" + segment_path(directory_, *census->missing_number) +
                               "' is missing between others",
                           "'tailrace verify " + directory_ + "' lists all damage");
     }

@@ -1,6 +1,8 @@
 #include "verify_core.hpp"
 
 #include "lease.hpp"
+#include "segment_census.hpp"
+#include "segment_map.hpp"
 
 #include <system_error>
 
@@ -25,32 +27,28 @@ void VerifyCore::add(FindingKind kind,
 }
 
 Result<void> VerifyCore::look_at_names() {
-    auto super = read_super(files_, directory_, Access::reading);
-    if (!super && super.error().code != ErrorCode::incompatible) return super.error();
-    auto listing = list_journal(files_, directory_);
-    if (!listing) return listing.error();
-    disown_below(*listing, oldest_in_super(files_, directory_));
-    if (listing->segment_numbers.empty()) {
+    auto census = take_census(files_, directory_);
+    if (!census) return census.error();
+    const auto& refusal = census->super_refusal;
+    if (refusal && refusal->code != ErrorCode::incompatible) return *refusal;
+    const DirectoryListing& listing = census->listing;
+    if (listing.segment_numbers.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + directory_ + "'",
                           "'tailrace record' makes one");
     }
-    if (super && super->newest) {
-        super_ = super->newest;
-    } else {
-        const Error* const why = !super           ? &super.error()
-                                 : super->refusal ? &*super->refusal
-                                                  : nullptr;
-        report_.findings.push_back({FindingKind::damaged_super,
-                                    0,
-                                    0,
-                                    0,
-                                    0,
-                                    why != nullptr
-                                        ? why->message
-                                        : "'" + super_path(directory_) + "' is missing or blank"});
+    super_ = census->super.newest;
+    if (!super_) {
+        const auto& why = refusal ? refusal : census->super.refusal;
+        report_.findings.push_back(
+            {FindingKind::damaged_super,
+             0,
+             0,
+             0,
+             0,
+             why ? why->message : "'" + super_path(directory_) + "' is missing or blank"});
     }
-    for (const std::string& name : listing->foreign_names) {
+    for (const std::string& name : listing.foreign_names) {
         report_.findings.push_back({FindingKind::foreign_file,
                                     0,
                                     0,
@@ -58,7 +56,7 @@ Result<void> VerifyCore::look_at_names() {
                                     0,
                                     "'" + directory_ + "/" + name + "' is not part of a journal"});
     }
-    for (const std::uint64_t number : listing->segment_numbers) {
+    for (const std::uint64_t number : listing.segment_numbers) {
         SegmentCandidate segment;
         segment.number = number;
         segment.path = segment_path(directory_, number);
@@ -72,6 +70,7 @@ void VerifyCore::check_headers() {
         auto file = open_leased(files_, segment.path);
         if (!file) {
             segment.refusal = file.error();
+            if (file.error().code == ErrorCode::not_found) one_is_gone_ = true;
             continue;
         }
         const IoOutcome size = files_.size_bytes(file->id());
@@ -88,13 +87,18 @@ void VerifyCore::check_headers() {
             segment.header = *header;
         }
     }
-    while (segments_.size() > 1 && segments_.front().refusal && is_given_up(segments_.front()))
-        segments_.erase(segments_.begin());
 }
 
-// Retention went on while we were looking.
-bool VerifyCore::is_given_up(const SegmentCandidate& segment) const {
-    return segment.number < oldest_in_super(files_, directory_);
+// Retention went on while we were looking: what it gave up is no part of the journal any more,
+// whether it was still to be seen or not.
+void VerifyCore::drop_given_up() {
+    const std::uint64_t oldest = oldest_segment_number(files_, directory_);
+    std::size_t count = 0;
+    while (count < segments_.size() && segments_[count].number < oldest)
+        ++count;
+    const auto gone = static_cast<std::ptrdiff_t>(count);
+    segments_.erase(segments_.begin(), segments_.begin() + gone);
+    if (!parts_.empty()) parts_.erase(parts_.begin(), parts_.begin() + gone);
 }
 
 void VerifyCore::check_chain(const SegmentCandidate& before, const SegmentCandidate& segment) {
@@ -138,7 +142,7 @@ void VerifyCore::check_some() {
         const PreviousSegment* const bound =
             successor != nullptr && successor->header ? &successor->header->previous : nullptr;
         parts_[nth] = check.run(segment, bound, index_path(directory_, segment.number));
-        if (check.was_gone() && is_given_up(segment)) parts_[nth].findings.clear();
+        if (check.was_gone()) one_is_gone_ = true;
     }
 }
 
@@ -211,9 +215,26 @@ void VerifyCore::merge(std::size_t nth) {
     std::move(part.findings.begin(), part.findings.end(), std::back_inserter(report_.findings));
 }
 
-Result<VerifyReport> VerifyCore::run() {
+Result<void> VerifyCore::look() {
+    report_ = {};
+    segments_.clear();
+    parts_.clear();
+    total_bytes_ = 0;
+    done_bytes_ = 0;
+    next_segment_ = 0;
+    one_is_gone_ = false;
     if (auto names = look_at_names(); !names) return names.error();
     check_headers();
+    if (one_is_gone_) drop_given_up();
+    one_is_gone_ = false;
+    check_contents();
+    if (one_is_gone_) drop_given_up();
+    if (!segments_.empty()) return {};
+    return make_error(ErrorCode::not_found, "retention was faster than the look at it");
+}
+
+Result<VerifyReport> VerifyCore::run() {
+    if (auto looked = while_segments_go([this] { return look(); }); !looked) return looked.error();
     for (const SegmentCandidate& segment : segments_) {
         if (segment.header) {
             report_.first_sequence = segment.header->first_sequence;
@@ -222,7 +243,6 @@ Result<VerifyReport> VerifyCore::run() {
         }
     }
     report_.segment_count = segments_.size();
-    check_contents();
     for (std::size_t nth = 0; nth < segments_.size(); ++nth)
         merge(nth);
     if (super_ && segments_.back().number < super_->newest_segment_number) {

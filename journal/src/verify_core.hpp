@@ -36,9 +36,10 @@ public:
     [[nodiscard]] Result<VerifyReport> run();
 
 private:
+    [[nodiscard]] Result<void> look();
     [[nodiscard]] Result<void> look_at_names();
     void check_headers();
-    [[nodiscard]] bool is_given_up(const SegmentCandidate& segment) const;
+    void drop_given_up();
     void check_chain(const SegmentCandidate& before, const SegmentCandidate& segment);
     void check_contents();
     void check_some();
@@ -61,6 +62,7 @@ private:
     std::vector<VerifyReport> parts_;  // of each segment, written by the thread that took it
     std::uint64_t total_bytes_ = 0;
 
+    std::atomic<bool> one_is_gone_{false};  // a segment that was listed
     std::atomic<std::size_t> next_segment_{0};
     std::atomic<std::uint64_t> done_bytes_{0};
     std::mutex mutex_;

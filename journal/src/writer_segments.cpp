@@ -226,7 +226,7 @@ SegmentHeader WriterCore::next_header(const SegmentHeader* before, const LogPosi
 // looks at. After the rename, before the directory is flushed: the segment may be there or not;
 // nothing was written to it yet. Before SUPER: SUPER names the predecessor, which is allowed.
 // After: a missing segment is noticed. What retention gives up goes after that: until SUPER is
-// flushed, the old beginning counts and is whole; afterwards nobody asks for it.
+// flushed it is whole, whether the new header counts already or not; afterwards nobody asks for it.
 Result<void> WriterCore::begin_segment(const std::string& from,
                                        const SegmentHeader* before,
                                        const LogPosition& end) {
@@ -333,7 +333,7 @@ void WriterCore::begin_keeping(const Assessment& found) {
         *around_.files, options_.directory, options_.segment_size_bytes);
     for (const std::uint64_t number : found.retired_numbers)
         retired_->add_held(number);
-    // SUPER was flushed before it was read.
+    // SUPER or the newest header say so, and both were flushed before they were read.
     for (const std::uint64_t number : found.disowned_numbers)
         retired_->add(number);
 }

@@ -72,9 +72,9 @@ class Case(unittest.TestCase):
         return subprocess.run([str(word) for word in words], capture_output=True, check=False,
                               timeout=DEADLINE_S)
 
-    def write_sample(self, seed=7, alignment=16):
+    def write_sample(self, seed=7, alignment=16, retain=0):
         """Makes the journal; returns what must be read: ("event", ...), ("gap", ...)."""
-        ran = self.run_any(self.sample, self.journal, seed, alignment)
+        ran = self.run_any(self.sample, self.journal, seed, alignment, retain)
         self.assertEqual(ran.returncode, 0, ran.stderr)
         expected = []
         for line in ran.stdout.decode().splitlines():
@@ -83,7 +83,7 @@ class Case(unittest.TestCase):
         self.assertGreater(len(expected), 1000)
         for kind in ("tombstone", "gap"):
             self.assertTrue(any(one[0] == kind for one in expected), kind)
-        self.assertGreaterEqual(len(self.segments()), 8)
+        self.assertGreaterEqual(len(self.segments()), 3 if retain else 8)
         return expected
 
     def segments(self):
@@ -185,6 +185,20 @@ class Written(Case):
         self.assertEqual(found.newest, journal.segments[-1].number)
         self.assertEqual(found.journal_id, journal.segments[0].journal_id)
         self.assertEqual(found.oldest, 1)
+
+    def test_it_begins_where_the_newest_header_says_when_super_is_lost(self):
+        expected = self.write_sample(13, retain=4 * MIB)
+        whole = self.as_lines(self.read())
+        self.assertEqual(whole, expected[-len(whole):])
+        begin = journal_reader.Super.read(str(self.journal)).oldest
+        self.assertGreater(begin, 3)
+        # Given up, and still there in part.
+        (self.journal / "0000000000000002.seg").write_bytes(b"what retention left")
+        self.assertEqual(self.as_lines(self.read()), whole)
+        os.truncate(self.journal / "SUPER", 0)
+        self.assertEqual(self.as_lines(self.read()), whole)
+        ran = self.run_any(self.tailrace, "verify", self.journal, "--json")
+        self.assertEqual(ran.returncode, 0, ran.stdout)
 
 
 class Damaged(Case):

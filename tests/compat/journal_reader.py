@@ -31,6 +31,8 @@ MAX_BATCH = 1 << 20
 SEAL, MARKER, GAP_BEFORE, CLEAN_CLOSE, MENDED = 1, 2, 4, 8, 16
 KNOWN_FLAGS = SEAL | MARKER | GAP_BEFORE | CLEAN_CLOSE | MENDED
 FEATURE_MENDED, FEATURE_COMPRESSED = 1, 2
+COMPAT_OLDEST = 2
+SUPER_COPY = 2
 FRAME = 1 << 20
 TOMBSTONE, PUBLISH_TIME, EVENT_TIME, PUBLISHER_ID, KEY = 1, 2, 4, 8, 16
 MASK = (1 << 64) - 1
@@ -205,6 +207,9 @@ class Segment:
         self.stream = block[184:184 + min(name_size, 128)].decode()
         self.checksum = word(block, 8)
         self.chain = word(block, 320) if word(block, 24) & FEATURE_MENDED else self.checksum
+        self.oldest = word(block, 312) if word(block, 40) & COMPAT_OLDEST else 0
+        if self.oldest > self.number:
+            raise Refused(f"the header of '{path}' contradicts itself")
         if block_size != BLOCK or self.alignment not in (16, 64) or self.size % BLOCK != 0:
             raise Refused(f"the header of '{path}' contradicts itself")
         self.frames = None
@@ -361,8 +366,8 @@ class Journal:
         names = sorted(name for name in os.listdir(directory)
                        if re.fullmatch(r"[0-9a-f]{16}\.seg", name))
         self.super = Super.read(directory)
-        if self.super:
-            names = [name for name in names if int(name[:16], 16) >= self.super.oldest]
+        oldest = self.oldest_of(directory, names)
+        names = [name for name in names if int(name[:16], 16) >= oldest]
         self.segments = [Segment(os.path.join(directory, name)) for name in names]
         if not self.segments:
             raise Refused(f"there is no journal in '{directory}'")
@@ -376,6 +381,23 @@ class Journal:
             before.end = segment.previous_end_offset
         if self.super and self.super.newest > self.segments[-1].number:
             raise Refused(f"segment {self.super.newest} is missing: SUPER names it as the newest")
+
+    def oldest_of(self, directory, names):
+        """Where the journal begins ("Where a journal begins")."""
+        oldest = self.super.oldest if self.super else 0
+        if self.super and self.super.flags & SUPER_COPY:
+            return oldest
+        for name in reversed(names):
+            if self.super and int(name[:16], 16) <= self.super.newest:
+                break
+            try:
+                newest = Segment(os.path.join(directory, name))
+            except Refused:
+                continue
+            is_ours = not self.super or newest.journal_id == self.super.journal_id
+            if newest.number == int(name[:16], 16) and is_ours:
+                return max(oldest, newest.oldest)
+        return oldest
 
     def batches(self, segment, position=None):
         """The batches of one segment up to its end. Raises Damage."""

@@ -1,7 +1,7 @@
 // Writes a journal through the library's public interface, and prints what must be read back from
 // it: one line per event or gap, in order.
 //
-//     journal_sample DIRECTORY SEED ALIGNMENT
+//     journal_sample DIRECTORY SEED ALIGNMENT [RETAIN_SIZE_BYTES]
 //
 // Events of many sizes with every extension word, tombstones, gaps, lives that end by a close and
 // lives that end as a crash does, several full segments. The same seed makes the same events.
@@ -31,7 +31,10 @@ constexpr int kStepsPerLife = 60;
 
 class Sample {
 public:
-    Sample(std::string directory, std::uint64_t seed, std::uint32_t alignment_bytes)
+    Sample(std::string directory,
+           std::uint64_t seed,
+           std::uint32_t alignment_bytes,
+           std::uint64_t retain_size_bytes)
         : random_(seed),
           alignment_bytes_(alignment_bytes) {
         options_.directory = std::move(directory);
@@ -40,6 +43,7 @@ public:
         options_.event_alignment_bytes = alignment_bytes;
         options_.start_sequence = 1000;
         options_.marker_idle_ns = 0;
+        options_.retain_size_bytes = retain_size_bytes;
     }
 
     bool live(bool closes);
@@ -167,13 +171,14 @@ bool Sample::live(bool closes) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) {
-        std::fprintf(stderr, "journal_sample DIRECTORY SEED ALIGNMENT\n");
+    if (argc != 4 && argc != 5) {
+        std::fprintf(stderr, "journal_sample DIRECTORY SEED ALIGNMENT [RETAIN_SIZE_BYTES]\n");
         return 2;
     }
     Sample sample(argv[1],
                   std::strtoull(argv[2], nullptr, 10),
-                  static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 10)));
+                  static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 10)),
+                  argc == 5 ? std::strtoull(argv[4], nullptr, 10) : 0);
     for (int life = 0; life < kLives; ++life) {
         if (!sample.live(life % 2 == 1)) return 1;
     }

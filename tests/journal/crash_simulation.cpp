@@ -59,8 +59,9 @@ CrashSimulation::CrashSimulation(std::uint64_t seed, DiskCharacter character)
     options_.sync_interval_ns = 500'000;
     options_.segment_fill =
         disk_.random_below(8) == 0 ? SegmentFill::zeroed : SegmentFill::allocated;
-    // In half of the journals on honest disks old segments are given up, and used again.
-    if (disk_.random_below(2) == 0 && character == DiskCharacter::honest) {
+    // In half of the journals old segments are given up, and used again. Not where flushes are only
+    // pretended: what was given up on the strength of one is gone, and nothing is as it should be.
+    if (disk_.random_below(2) == 0 && character != DiskCharacter::lying) {
         options_.retain_size_bytes = (3 + disk_.random_below(3)) * options_.segment_size_bytes;
     }
     disk_.faults.sector_bytes = disk_.random_below(2) == 0 ? 512 : 4096;

@@ -99,6 +99,7 @@ TEST_CASE("crash simulation: what rots below a promise is refused with its exact
     const std::uint64_t crashes = bad_disk_crashes();
     const SimulationCounts counts = simulate(DiskCharacter::rotting, crashes);
     CHECK(counts.refusals > 0);
+    CHECK(counts.recycled > 0);
     require_fired(counts, {Fault::bit_flip, Fault::misdirected_write, Fault::read_error});
 }
 

@@ -76,7 +76,8 @@ std::vector<std::uint64_t> WriteLedger::segment_numbers(const SimulatedDisk& dis
     }
     std::sort(numbers.begin(), numbers.end());
     if (numbers.empty()) return numbers;
-    // What retention gave up may still be there, and is no part of the journal.
+    // What retention gave up may still be there, and is no part of the journal: the rule of
+    // docs/journal_format.md, "Where a journal begins", on its own.
     const SegmentHeader newest = header_of(disk, numbers.back());
     const auto noted = super(disk);
     std::uint64_t oldest = noted ? noted->oldest_segment_number : 0;

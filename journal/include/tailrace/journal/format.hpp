@@ -23,11 +23,11 @@ inline constexpr std::uint16_t kFormatMinor =
 
 // A segment header that was made anew: its first batch chains to mended_checksum.
 inline constexpr std::uint64_t kFeatureMended = 1U << 0;
+// Its content stands in compressed frames; set with kFeatureMended.
+inline constexpr std::uint64_t kFeatureCompressed = 1U << 1;
 
 // A set bit that isn't known here: incompat refuses, ro_compat allows reading only, compat means
 // nothing.
-// Its content stands in compressed frames; set with kFeatureMended.
-inline constexpr std::uint64_t kFeatureCompressed = 1U << 1;
 inline constexpr std::uint64_t kKnownIncompatFeatures = kFeatureMended | kFeatureCompressed;
 inline constexpr std::uint64_t kKnownReadOnlyCompatFeatures = 0;
 
@@ -187,6 +187,8 @@ inline constexpr std::uint64_t kMaxBodySizeBytes = kMaxBatchSizeBytes - sizeof(B
 
 // SuperBlock::flags: nobody wrote since the journal was closed.
 inline constexpr std::uint64_t kSuperCleanClose = 1U << 0;
+// A backup, which may keep more than its source: no header says where it begins.
+inline constexpr std::uint64_t kSuperCopy = 1U << 1;
 
 // One slot of SUPER; the slot is generation mod 2, so a torn write leaves the other one. The newest
 // valid slot counts.

@@ -1,0 +1,40 @@
+// MeddledFiles: the kernel's files, with somebody who acts between the calls, or a kernel that
+// refuses one.
+#pragma once
+
+#include "posix_files.hpp"
+
+#include <functional>
+#include <string>
+
+namespace tailrace::journal {
+
+class MeddledFiles final : public PosixFiles {
+public:
+    std::function<void(const std::string& path)> before_open;
+    std::function<void(std::vector<std::string>& names)> after_list;
+    // An errno refuses; 0 lets it happen.
+    std::function<int(const std::string& from, const std::string& to)> refuse_rename;
+    std::function<int(const std::string& path)> refuse_remove;
+
+    IoOutcome open(const std::string& path, OpenFlags flags) noexcept override {
+        if (before_open) before_open(path);
+        return PosixFiles::open(path, flags);
+    }
+    IoOutcome list(const std::string& directory,
+                   std::vector<std::string>& names) noexcept override {
+        const IoOutcome outcome = PosixFiles::list(directory, names);
+        if (after_list) after_list(names);
+        return outcome;
+    }
+    IoOutcome rename(const std::string& from, const std::string& to) noexcept override {
+        const int refusal = refuse_rename ? refuse_rename(from, to) : 0;
+        return refusal != 0 ? IoOutcome{0, refusal} : PosixFiles::rename(from, to);
+    }
+    IoOutcome remove(const std::string& path) noexcept override {
+        const int refusal = refuse_remove ? refuse_remove(path) : 0;
+        return refusal != 0 ? IoOutcome{0, refusal} : PosixFiles::remove(path);
+    }
+};
+
+}  // namespace tailrace::journal
