@@ -1,6 +1,7 @@
 #include "backup_core.hpp"
 
 #include "aligned_memory.hpp"
+#include "aside_file.hpp"
 #include "lease.hpp"
 #include "segment_census.hpp"
 #include "segment_map.hpp"
@@ -14,8 +15,6 @@ namespace tailrace::journal {
 namespace {
 
 constexpr std::uint64_t kCopyBytes = 1U << 20;
-// Segments that are leased at a time.
-constexpr std::size_t kLeasedAhead = 256;
 // A copy by the kernel in pieces, so that progress is seen.
 constexpr std::uint64_t kKernelCopyBytes = 32U << 20;
 
@@ -94,7 +93,7 @@ Result<void> BackupCore::look_at_source() {
 // Leases this one and some of those behind it, so that retention, which goes the same way, doesn't
 // overtake the copy at once. Not all: there may be more segments than descriptors.
 Result<void> BackupCore::lease_from(std::size_t nth) {
-    const std::size_t end = std::min(parts_.size(), nth + kLeasedAhead);
+    const std::size_t end = std::min(parts_.size(), nth + leased_ahead_);
     for (std::size_t ahead = nth; ahead < end; ++ahead) {
         Part& part = parts_[ahead];
         if (part.file.is_open()) continue;
@@ -110,6 +109,15 @@ Result<void> BackupCore::lease_from(std::size_t nth) {
         break;  // told when it is its turn
     }
     return {};
+}
+
+// No descriptor is left: half as many leases from now on.
+bool BackupCore::give_back_leases(std::size_t nth) {
+    if (leased_ahead_ == 1) return false;
+    leased_ahead_ /= 2;
+    for (std::size_t ahead = nth + leased_ahead_; ahead + 1 < parts_.size(); ++ahead)
+        parts_[ahead].file.reset();
+    return true;
 }
 
 // Retention was faster: what was copied lies before a hole. It is removed again, from the newest
@@ -255,17 +263,15 @@ Result<void> BackupCore::check_join() const {
     return {};
 }
 
-Result<void> BackupCore::copy_range(const Part& part,
-                                    const StoredFile& into,
-                                    std::uint64_t offset) {
+Result<void> BackupCore::copy_range(const Part& part, FileId into, std::uint64_t offset) {
     bool by_kernel = true;
     AlignedMemory memory;
     const std::uint64_t end_offset = part.copy_bytes();
     while (offset < end_offset) {
         const std::uint64_t left = end_offset - offset;
         if (by_kernel) {
-            const IoOutcome outcome = files_.copy_range(
-                part.file.id(), into.id(), offset, std::min(left, kKernelCopyBytes));
+            const IoOutcome outcome =
+                files_.copy_range(part.file.id(), into, offset, std::min(left, kKernelCopyBytes));
             if (outcome.ok() && outcome.value > 0) {
                 offset += outcome.value;
                 show_progress(outcome.value);
@@ -283,7 +289,7 @@ Result<void> BackupCore::copy_range(const Part& part,
         if (outcome.ok() && outcome.value == 0) outcome.os_errno = EIO;
         if (!outcome.ok()) return cannot("read", part.path, outcome.os_errno);
         const auto bytes = std::span<const std::byte>(room).first(outcome.value);
-        const IoOutcome written = files_.write(into.id(), offset, bytes);
+        const IoOutcome written = files_.write(into, offset, bytes);
         if (!written.ok()) return cannot("write the copy of", part.path, written.os_errno);
         offset += bytes.size();
         show_progress(bytes.size());
@@ -293,17 +299,17 @@ Result<void> BackupCore::copy_range(const Part& part,
 
 Result<void> BackupCore::copy_whole(const Part& part) {
     const std::string path = segment_path(destination_, part.number);
-    auto file = open_file(files_, aside(path), {.write = true, .create = true});
-    if (!file) return file.error();
+    AsideFile file(files_, aside(path));
+    IoOutcome outcome = file.create();
     // The last block gives the file its size; what is never written takes no room.
     const std::vector<std::byte> blank(kBlockSizeBytes);
-    IoOutcome outcome =
-        files_.write(file->id(), stored_file_bytes(part.header) - kBlockSizeBytes, blank);
-    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
-    if (auto copied = copy_range(part, *file, 0); !copied) return copied.error();
-    outcome = files_.sync(file->id());
-    if (outcome.ok()) outcome = files_.rename(aside(path), path);
-    if (outcome.ok()) outcome = files_.sync_directory(destination_);
+    if (outcome.ok()) {
+        outcome = files_.write(file.id(), stored_file_bytes(part.header) - kBlockSizeBytes, blank);
+    }
+    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    if (auto copied = copy_range(part, file.id(), 0); !copied) return copied.error();
+    outcome = file.flush();
+    if (outcome.ok()) outcome = file.take_name(path, destination_);
     if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
     ++report_.copied_segments;
     return {};
@@ -319,7 +325,8 @@ Result<void> BackupCore::copy_rest(const Part& part) {
     const std::string path = segment_path(destination_, part.number);
     auto file = open_file(files_, path, {.write = true});
     if (!file) return file.error();
-    if (auto copied = copy_range(part, *file, copied_end_.offset); !copied) return copied.error();
+    if (auto copied = copy_range(part, file->id(), copied_end_.offset); !copied)
+        return copied.error();
     const IoOutcome outcome = files_.sync(file->id());
     if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
     ++report_.copied_segments;
@@ -374,7 +381,10 @@ Result<void> BackupCore::copy(std::size_t nth) {
         return leased.error();
     }
     const bool is_known = copied_newest_ && copied_newest_->segment_number == part.number;
-    if (auto copied = is_known ? copy_rest(part) : copy_whole(part); !copied) return copied;
+    auto copied = is_known ? copy_rest(part) : copy_whole(part);
+    while (!copied && copied.error().os_errno == EMFILE && give_back_leases(nth))
+        copied = is_known ? copy_rest(part) : copy_whole(part);
+    if (!copied) return copied;
     if (nth + 1 == parts_.size()) return {};
     copy_index(part);
     part.file.reset();

@@ -65,13 +65,12 @@ private:
     [[nodiscard]] Result<void> find_end_of_copy();
     [[nodiscard]] Result<void> check_join() const;
     [[nodiscard]] Result<void> lease_from(std::size_t nth);
+    [[nodiscard]] bool give_back_leases(std::size_t nth);
     [[nodiscard]] Result<void> leave_behind(std::size_t nth);
     [[nodiscard]] Result<void> copy(std::size_t nth);
     [[nodiscard]] Result<void> copy_whole(const Part& part);
     [[nodiscard]] Result<void> copy_rest(const Part& part);
-    [[nodiscard]] Result<void> copy_range(const Part& part,
-                                          const StoredFile& into,
-                                          std::uint64_t offset);
+    [[nodiscard]] Result<void> copy_range(const Part& part, FileId into, std::uint64_t offset);
     void copy_index(const Part& part);
     [[nodiscard]] Result<void> write_super_of_copy();
     [[nodiscard]] Error not_a_copy(const std::string& why) const;
@@ -87,6 +86,8 @@ private:
     std::optional<SuperBlock> super_;
     std::vector<Part> parts_;
     std::size_t first_part_ = 0;  // with which the copy begins
+    // Segments that are leased at a time: far below the usual limit of a thousand descriptors.
+    std::size_t leased_ahead_ = 64;
 
     std::vector<std::uint64_t> copied_numbers_;  // segments of the destination, before
     std::optional<SuperBlock> copied_super_;

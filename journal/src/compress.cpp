@@ -1,9 +1,11 @@
+#include "aside_file.hpp"
 #include "batch_scan.hpp"
 #include "compression.hpp"
 #include "lease.hpp"
 #include "lock_file.hpp"
 #include "posix_files.hpp"
 #include "segment_census.hpp"
+#include "segment_map.hpp"
 
 #include <tailrace/base/checksum.hpp>
 #include <tailrace/base/file_lock.hpp>
@@ -40,10 +42,17 @@ private:
     [[nodiscard]] Result<void> compress_segment(const SegmentHeader& header,
                                                 const PreviousSegment& end);
     [[nodiscard]] Result<void> check_content(const std::string& path, const PreviousSegment& end);
-    [[nodiscard]] Result<std::uint64_t> write_frames(const StoredFile& into,
-                                                     const std::string& path,
+    [[nodiscard]] Result<std::uint64_t> write_frames(const AsideFile& into,
                                                      std::vector<FrameEntry>& table,
                                                      std::uint64_t end_offset);
+    [[nodiscard]] Result<void> keep_segment() {
+        ++report_.kept_segments;
+        return {};
+    }
+    [[nodiscard]] bool is_given_up(const SegmentHeader& header) const {
+        return header.segment_number < oldest_segment_number(files_, directory_);
+    }
+    [[nodiscard]] static std::string aside(const std::string& path) { return path + ".copying"; }
 
     FileStore& files_;
     std::string directory_;
@@ -58,11 +67,13 @@ private:
 };
 
 Result<void> Compressor::look() {
+    headers_.clear();
+    total_bytes_ = 0;
     auto census = take_census(files_, directory_);
     if (!census) return census.error();
     for (const std::uint64_t number : census->listing.segment_numbers) {
         const std::string path = segment_path(directory_, number);
-        auto file = open_file(files_, path, {});
+        auto file = open_leased(files_, path);
         if (!file) return file.error();
         auto header = read_segment_header(files_, *file, path, Access::writing);
         if (!header) return header.error();
@@ -90,8 +101,7 @@ Result<void> Compressor::check_content(const std::string& path, const PreviousSe
     return {};
 }
 
-Result<std::uint64_t> Compressor::write_frames(const StoredFile& into,
-                                               const std::string& path,
+Result<std::uint64_t> Compressor::write_frames(const AsideFile& into,
                                                std::vector<FrameEntry>& table,
                                                std::uint64_t end_offset) {
     std::uint64_t at = kBlockSizeBytes;
@@ -99,13 +109,13 @@ Result<std::uint64_t> Compressor::write_frames(const StoredFile& into,
         const auto raw = raw_.bytes().first(std::min(kFrameSizeBytes, end_offset - offset));
         const IoOutcome outcome = scan_.read(offset, raw);
         if (!outcome.ok() || outcome.value != raw.size()) {
-            return cannot("read", path, outcome.ok() ? EIO : outcome.os_errno);
+            return cannot("read for", into.path(), outcome.ok() ? EIO : outcome.os_errno);
         }
         const std::size_t size = compress_frame(raw, stored_.bytes(), options_.level);
-        if (size == 0) return cannot("compress", path, ENOMEM);
+        if (size == 0) return cannot("find memory for", into.path(), ENOMEM);
         const auto stored = std::span<const std::byte>(stored_.bytes()).first(size);
         const IoOutcome written = files_.write(into.id(), at, stored);
-        if (!written.ok()) return cannot("write", path, written.os_errno);
+        if (!written.ok()) return cannot("write", into.path(), written.os_errno);
         table.push_back({at, size, checksum64(stored, scan_.segment().salt ^ offset)});
         at += size;
         copied_so_far_bytes_ += raw.size();
@@ -120,15 +130,16 @@ Result<std::uint64_t> Compressor::write_frames(const StoredFile& into,
 Result<void> Compressor::compress_segment(const SegmentHeader& header, const PreviousSegment& end) {
     const std::string path = segment_path(directory_, header.segment_number);
     auto from = open_leased(files_, path);
-    if (!from) return from.error();
+    if (!from) return is_given_up(header) ? keep_segment() : from.error();
     if (!scan_.attach(std::move(*from), header)) return cannot("find memory for", path, ENOMEM);
     if (auto checked = check_content(path, end); !checked) return checked.error();
 
-    const std::string aside = path + ".copying";
-    auto file = open_file(files_, aside, {.write = true, .create = true});
-    if (!file) return file.error();
+    AsideFile file(files_, aside(path));
+    if (const IoOutcome created = file.create(); !created.ok()) {
+        return cannot("make", file.path(), created.os_errno);
+    }
     std::vector<FrameEntry> table;
-    auto table_at = write_frames(*file, aside, table, end.end_offset);
+    auto table_at = write_frames(file, table, end.end_offset);
     if (!table_at) return table_at.error();
     const auto table_bytes = std::as_bytes(std::span(table));
 
@@ -141,23 +152,21 @@ Result<void> Compressor::compress_segment(const SegmentHeader& header, const Pre
     compressed.frame_table_checksum = checksum64(table_bytes, header.salt);
     compressed.content_end_offset = end.end_offset;
     seal_segment_header(compressed);
-    if (compressed.stored_size_bytes >= end.end_offset) {
-        ++report_.kept_segments;
-        (void)files_.remove(aside);
-        return {};
-    }
-    IoOutcome outcome = files_.write(file->id(), *table_at, table_bytes);
+    if (compressed.stored_size_bytes >= end.end_offset) return keep_segment();
+    IoOutcome outcome = files_.write(file.id(), *table_at, table_bytes);
     // Twice: a header that is lost would cost the whole segment.
     const auto header_bytes = std::as_bytes(std::span(&compressed, 1));
     if (outcome.ok()) {
         outcome =
-            files_.write(file->id(), compressed.stored_size_bytes - kBlockSizeBytes, header_bytes);
+            files_.write(file.id(), compressed.stored_size_bytes - kBlockSizeBytes, header_bytes);
     }
-    if (outcome.ok()) outcome = files_.write(file->id(), 0, header_bytes);
-    if (outcome.ok()) outcome = files_.sync(file->id());
-    if (outcome.ok()) outcome = files_.rename(aside, path);
-    if (outcome.ok()) outcome = files_.sync_directory(directory_);
-    if (!outcome.ok()) return cannot("write", aside, outcome.os_errno);
+    if (outcome.ok()) outcome = files_.write(file.id(), 0, header_bytes);
+    if (outcome.ok()) outcome = file.flush();
+    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    outcome = file.take_name_of(scan_.file(), path, directory_);
+    // Retention was faster: then the name must not come back.
+    if (outcome.os_errno == ENOENT && is_given_up(header)) return keep_segment();
+    if (!outcome.ok()) return cannot("replace", path, outcome.os_errno);
     ++report_.compressed_segments;
     report_.raw_bytes += end.end_offset;
     report_.stored_bytes += compressed.stored_size_bytes;
@@ -168,14 +177,18 @@ Result<CompressReport> Compressor::run() {
     if (raw_.bytes().empty() || stored_.bytes().empty()) {
         return cannot("find memory for", directory_, ENOMEM);
     }
-    if (auto looked = look(); !looked) return looked.error();
+    if (auto looked = while_segments_go([this] { return look(); }); !looked) return looked.error();
     for (std::size_t nth = 0; nth < headers_.size(); ++nth) {
         const bool is_newest = nth + 1 == headers_.size();
         const bool is_done = (headers_[nth].features_incompat & kFeatureCompressed) != 0;
         const bool is_empty =
             !is_newest && headers_[nth + 1].previous.end_offset <= kBlockSizeBytes;
+        // What a compressor left that was killed. Of the newest it may be a backup's, at this
+        // moment.
+        const std::string path = segment_path(directory_, headers_[nth].segment_number);
+        if (!is_newest) (void)files_.remove(aside(path));
         if (is_newest || is_done || is_empty) {
-            ++report_.kept_segments;
+            (void)keep_segment();
             continue;
         }
         auto done = compress_segment(headers_[nth], headers_[nth + 1].previous);

@@ -158,6 +158,13 @@ IoOutcome PosixFiles::rename(const std::string& from, const std::string& to) noe
     return outcome_of(::rename(from.c_str(), to.c_str()));
 }
 
+IoOutcome PosixFiles::exchange(const std::string& one, const std::string& other) noexcept {
+    const int status = ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE);
+    // Refused like this where the file system or the kernel doesn't know it.
+    if (status != 0 && (errno == EINVAL || errno == ENOSYS)) return {0, EOPNOTSUPP};
+    return outcome_of(status);
+}
+
 IoOutcome PosixFiles::remove(const std::string& path) noexcept {
     return outcome_of(::unlink(path.c_str()));
 }

@@ -29,6 +29,8 @@ public:
     void will_read(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept override;
     [[nodiscard]] IoOutcome rename(const std::string& from,
                                    const std::string& to) noexcept override;
+    [[nodiscard]] IoOutcome exchange(const std::string& one,
+                                     const std::string& other) noexcept override;
     [[nodiscard]] IoOutcome remove(const std::string& path) noexcept override;
     [[nodiscard]] IoOutcome link(const std::string& from, const std::string& to) noexcept override;
     [[nodiscard]] IoOutcome make_directory(const std::string& path) noexcept override;

@@ -74,20 +74,16 @@ Result<void> RepairWorker::write_note() {
     }
     text += "\nNobody reads this directory; remove it when it is not needed any more.\n";
     const std::string path = work_.plan.kept_directory + "/NOTE";
-    return write_aside(path, std::as_bytes(std::span(text)));
-}
-
-Result<void> RepairWorker::write_aside(const std::string& path, std::span<const std::byte> bytes) {
     auto file = open_file(files_, path, {.write = true, .create = true});
     if (!file) return file.error();
-    IoOutcome outcome = files_.write(file->id(), 0, bytes);
+    IoOutcome outcome = files_.write(file->id(), 0, std::as_bytes(std::span(text)));
     if (outcome.ok()) outcome = files_.sync(file->id());
     if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
     return {};
 }
 
 Result<void> RepairWorker::copy_range(SegmentContent& from,
-                                      const StoredFile& into,
+                                      FileId into,
                                       const std::string& path,
                                       std::uint64_t offset,
                                       std::uint64_t end_offset) {
@@ -98,7 +94,7 @@ Result<void> RepairWorker::copy_range(SegmentContent& from,
         IoOutcome outcome = from.read(offset, part);
         if (!outcome.ok()) return cannot("read", path, outcome.os_errno);
         const auto bytes = std::span<const std::byte>(part).first(outcome.value);
-        if (!is_zero(bytes)) outcome = files_.write(into.id(), offset, bytes);
+        if (!is_zero(bytes)) outcome = files_.write(into, offset, bytes);
         if (!outcome.ok()) return cannot("write a copy of", path, outcome.os_errno);
         offset += part.size();
     }
@@ -106,7 +102,7 @@ Result<void> RepairWorker::copy_range(SegmentContent& from,
 }
 
 // Only what is sound and part of the log; the mends stand in the places of the rest.
-Result<void> RepairWorker::copy_content(const SegmentRepair& segment, const StoredFile& into) {
+Result<void> RepairWorker::copy_content(const SegmentRepair& segment, FileId into) {
     std::uint64_t offset = kBlockSizeBytes;
     SegmentContent from(files_);
     if (segment.keeps_content) {
@@ -124,7 +120,7 @@ Result<void> RepairWorker::copy_content(const SegmentRepair& segment, const Stor
         if (auto copied = copy_up_to(mend.offset); !copied) return copied.error();
         std::vector<std::byte> block(kBlockSizeBytes);
         std::memcpy(block.data(), &mend.header, sizeof(mend.header));
-        const IoOutcome outcome = files_.write(into.id(), mend.offset, block);
+        const IoOutcome outcome = files_.write(into, mend.offset, block);
         if (!outcome.ok()) return cannot("write a copy of", segment.path, outcome.os_errno);
         offset = mend.offset + mend.covered_bytes;
     }
@@ -132,24 +128,20 @@ Result<void> RepairWorker::copy_content(const SegmentRepair& segment, const Stor
 }
 
 Result<void> RepairWorker::make_segment(const SegmentRepair& segment) {
-    const std::string path = aside(segment.path);
-    auto file = open_file(files_, path, {.write = true, .create = true});
-    if (!file) return file.error();
+    AsideFile file(files_, aside(segment.path));
+    IoOutcome outcome = file.create();
     // The last block gives the file its size; what is never written takes no room.
     const std::vector<std::byte> blank(kBlockSizeBytes);
-    IoOutcome outcome =
-        files_.write(file->id(), segment.header.segment_size_bytes - kBlockSizeBytes, blank);
-    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
-    if (auto copied = copy_content(segment, *file); !copied) return copied.error();
-    const SegmentHeader header = uncompressed(segment.header);
-    outcome = files_.write(file->id(), 0, std::as_bytes(std::span(&header, 1)));
-    if (outcome.ok()) outcome = files_.sync(file->id());
-    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
-    file->reset();
-    if (segment.has_file) {
-        if (auto done = keep(segment.path); !done) return done.error();
+    if (outcome.ok()) {
+        outcome =
+            files_.write(file.id(), segment.header.segment_size_bytes - kBlockSizeBytes, blank);
     }
-    return put_in_place(segment.path);
+    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    if (auto copied = copy_content(segment, file.id()); !copied) return copied.error();
+    const SegmentHeader header = uncompressed(segment.header);
+    outcome = files_.write(file.id(), 0, std::as_bytes(std::span(&header, 1)));
+    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    return put_in_place(file, segment.path, segment.has_file);
 }
 
 // A second name for the file as it is; where there are none, a copy.
@@ -164,7 +156,7 @@ Result<void> RepairWorker::keep(const std::string& path) {
         if (!from.attach(std::move(*file), {})) return cannot("find memory for", path, ENOMEM);
         auto into = open_file(files_, kept(path), {.write = true, .create = true});
         if (!into) return into.error();
-        if (auto copied = copy_range(from, *into, path, 0, size.value); !copied) {
+        if (auto copied = copy_range(from, into->id(), path, 0, size.value); !copied) {
             return copied.error();
         }
         outcome = files_.sync(into->id());
@@ -174,11 +166,25 @@ Result<void> RepairWorker::keep(const std::string& path) {
     return {};
 }
 
-Result<void> RepairWorker::put_in_place(const std::string& path) {
-    IoOutcome outcome = files_.rename(aside(path), path);
-    if (outcome.ok()) outcome = files_.sync_directory(directory_);
+Result<void> RepairWorker::put_in_place(AsideFile& file, const std::string& path, bool has_old) {
+    IoOutcome outcome = file.flush();
+    if (!outcome.ok()) return cannot("flush", file.path(), outcome.os_errno);
+    if (has_old) {
+        if (auto kept = keep(path); !kept) return kept.error();
+    }
+    outcome = file.take_name(path, directory_);
     if (!outcome.ok()) return cannot("replace", path, outcome.os_errno);
     return {};
+}
+
+Result<void> RepairWorker::replace(const std::string& path,
+                                   std::span<const std::byte> bytes,
+                                   bool has_old) {
+    AsideFile file(files_, aside(path));
+    IoOutcome outcome = file.create();
+    if (outcome.ok()) outcome = files_.write(file.id(), 0, bytes);
+    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    return put_in_place(file, path, has_old);
 }
 
 Result<void> RepairWorker::make_index(const SegmentRepair& segment) {
@@ -205,10 +211,7 @@ Result<void> RepairWorker::make_index(const SegmentRepair& segment) {
     header.end_offset = segment.end.offset;
     header.end_sequence = segment.end.sequence;
     header.max_time_ns = segment.end.max_time_ns;
-    if (auto made = write_aside(aside(path), encode_index(header, entries)); !made) {
-        return made.error();
-    }
-    return put_in_place(path);
+    return replace(path, encode_index(header, entries), false);
 }
 
 Result<void> RepairWorker::make_super() {
@@ -217,12 +220,7 @@ Result<void> RepairWorker::make_super() {
     SuperBlock super = *work_.super;
     seal_super(super);
     std::memcpy(slots.data() + super.generation % 2 * kBlockSizeBytes, &super, sizeof(super));
-    if (auto made = write_aside(aside(path), slots); !made) return made.error();
-    const RepairStep& step = work_.plan.steps.back();
-    if (!step.kept_path.empty()) {
-        if (auto done = keep(path); !done) return done.error();
-    }
-    return put_in_place(path);
+    return replace(path, slots, !work_.plan.steps.back().kept_path.empty());
 }
 
 Result<void> RepairWorker::run() {

@@ -5,6 +5,7 @@
 // rename the journal is as it was, after it that file is repaired, and no other file depends on it.
 #pragma once
 
+#include "aside_file.hpp"
 #include "repair_plan.hpp"
 #include "storage.hpp"
 
@@ -27,18 +28,19 @@ private:
     [[nodiscard]] Result<void> make_kept_directory();
     [[nodiscard]] Result<void> write_note();
     [[nodiscard]] Result<void> make_segment(const SegmentRepair& segment);
-    [[nodiscard]] Result<void> copy_content(const SegmentRepair& segment, const StoredFile& into);
+    [[nodiscard]] Result<void> copy_content(const SegmentRepair& segment, FileId into);
     [[nodiscard]] Result<void> copy_range(SegmentContent& from,
-                                          const StoredFile& into,
+                                          FileId into,
                                           const std::string& path,
                                           std::uint64_t offset,
                                           std::uint64_t end_offset);
     [[nodiscard]] Result<void> make_index(const SegmentRepair& segment);
     [[nodiscard]] Result<void> make_super();
-    [[nodiscard]] Result<void> write_aside(const std::string& path,
-                                           std::span<const std::byte> bytes);
     [[nodiscard]] Result<void> keep(const std::string& path);
-    [[nodiscard]] Result<void> put_in_place(const std::string& path);
+    [[nodiscard]] Result<void> put_in_place(AsideFile& file, const std::string& path, bool has_old);
+    [[nodiscard]] Result<void> replace(const std::string& path,
+                                       std::span<const std::byte> bytes,
+                                       bool has_old);
     [[nodiscard]] std::string aside(const std::string& path) const;
     [[nodiscard]] std::string kept(const std::string& path) const;
 

@@ -39,7 +39,7 @@ void RetiredSegments::replace(const Retired& segment, Fate fate) noexcept {
         });
     if (found == segments_.end()) return;
     *found = segment;
-    if (fate != Fate::held) segments_.erase(found);
+    if (fate != Fate::held && fate != Fate::stuck) segments_.erase(found);
     if (fate == Fate::recycled) ++done_.recycled_segments;
     if (fate == Fate::unlinked) ++done_.unlinked_segments;
 }
@@ -58,6 +58,8 @@ RetiredSegments::Fate RetiredSegments::dispose(Retired& segment,
         // not to come here.
         if (files_.hold(file.id(), FileHold::alone).ok()) {
             Fate fate = Fate::held;
+            // Compress and repair put another file in this one's place; then that is the one.
+            if (!files_.is_named(file.id(), path)) return Fate::stuck;
             if (!spare.empty() && recycle(segment, file, spare)) {
                 fate = Fate::recycled;
             } else if (files_.remove(path).ok()) {
@@ -70,7 +72,8 @@ RetiredSegments::Fate RetiredSegments::dispose(Retired& segment,
         }
     }
     const std::string retired = retired_path(directory_, segment.number);
-    if (!segment.held && files_.rename(path, retired).ok()) segment.held = true;
+    if (!segment.held && !files_.rename(path, retired).ok()) return Fate::stuck;
+    segment.held = true;
     return Fate::held;
 }
 
@@ -83,12 +86,14 @@ bool RetiredSegments::recycle(const Retired& segment,
            files_.rename(path_of(segment), spare).ok();
 }
 
-// In order: a reader of one that still has its name may rely on those behind it.
+// In order: a reader of one that still has its name relies on those behind it. So one that can't
+// lose its name keeps all of them, until the next try.
 bool RetiredSegments::work_off(const std::string& spare) noexcept {
     Retired segment;
     for (std::size_t nth = 0; take(nth, segment);) {
         const Fate fate = dispose(segment, spare);
         replace(segment, fate);
+        if (fate == Fate::stuck) return false;
         if (fate == Fate::held) ++nth;
         // Before it is written to: no crash may find the next segment's bytes under the old name.
         if (fate == Fate::recycled) return files_.sync_directory(directory_).ok();

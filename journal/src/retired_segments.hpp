@@ -52,7 +52,8 @@ private:
         std::uint64_t size_bytes = 0;
     };
 
-    enum class Fate : std::uint8_t { recycled, unlinked, gone, held };
+    // Held: somebody holds it, and it has its retired name. Stuck: it still has the segment's.
+    enum class Fate : std::uint8_t { recycled, unlinked, gone, held, stuck };
 
     void enqueue(std::uint64_t segment_number, bool held);
     [[nodiscard]] bool take(std::size_t nth, Retired& taken) const;

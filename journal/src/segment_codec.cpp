@@ -102,7 +102,10 @@ bool is_sane(const SegmentHeader& header) noexcept {
            header.segment_size_bytes % kBlockSizeBytes == 0 &&
            header.stream_name_bytes <= kMaxStreamNameBytes &&
            header.durable_sequence <= header.first_sequence &&
-           header.previous.segment_number == header.segment_number - 1 && has_sane_frames(header);
+           header.previous.segment_number == header.segment_number - 1 &&
+           ((header.features_compat & kSegmentNamesOldest) == 0 ||
+            header.oldest_segment_number <= header.segment_number) &&
+           has_sane_frames(header);
 }
 
 }  // namespace

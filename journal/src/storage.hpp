@@ -96,6 +96,11 @@ public:
     [[nodiscard]] virtual IoOutcome rename(const std::string& from,
                                            const std::string& to) noexcept = 0;
     [[nodiscard]] virtual IoOutcome remove(const std::string& path) noexcept = 0;
+    // Two names change places in one step; both must be there. EOPNOTSUPP: not here.
+    [[nodiscard]] virtual IoOutcome exchange(const std::string& /*one*/,
+                                             const std::string& /*other*/) noexcept {
+        return {0, EOPNOTSUPP};
+    }
     // A second name for the same file. EOPNOTSUPP: not here.
     [[nodiscard]] virtual IoOutcome link(const std::string& /*from*/,
                                          const std::string& /*to*/) noexcept {

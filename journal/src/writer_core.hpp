@@ -120,6 +120,7 @@ private:
     [[nodiscard]] Result<void> note_newest(std::uint64_t flags, std::uint64_t clean_end_offset);
     [[nodiscard]] Result<void> note_oldest();
     void begin_keeping(const Assessment& found);
+    [[nodiscard]] Result<void> give_up_first(const Assessment& found);
     void give_up_oldest();
     void retire_disowned();
     bool retire_by_age_if_idle() noexcept;

@@ -162,6 +162,8 @@ Result<void> WriterCore::start(const Assessment& found) {
     }
     super_.writer_epoch = std::max(super_.writer_epoch, report_.writer_epoch) + 1;
     begin_keeping(found);
+    // First: what is to go may be the room that the next segment needs.
+    if (auto given_up = give_up_first(found); !given_up) return given_up.error();
 
     spare_ =
         std::make_unique<SpareSegment>(*around_.files,
@@ -232,10 +234,7 @@ Result<void> WriterCore::begin_segment(const std::string& from,
                                        const LogPosition& end) {
     FileStore& files = *around_.files;
     ActiveSegment segment;
-    if (before != nullptr) {
-        retention_.add({before->segment_number, end.offset, end.sealed_ns});
-        give_up_oldest();
-    }
+    give_up_oldest();
     segment.header = next_header(before, end);
     segment.next = first_position(segment.header);
     segment.path = segment_path(options_.directory, segment.header.segment_number);
@@ -259,7 +258,11 @@ Result<void> WriterCore::begin_segment(const std::string& from,
                         "look at 'dmesg' for errors of the disk");
     }
     segment.file = std::move(*file);
-    if (auto calibrated = calibrate(segment.file.id()); !calibrated) return calibrated.error();
+    if (auto calibrated = calibrate(segment.file.id()); !calibrated) {
+        // A trial that was not waited for may still land: this file must not become a segment.
+        (void)files.remove(from);
+        return calibrated.error();
+    }
     if (auto named = give_segment_its_name(from, segment); !named) return named.error();
 
     segment_ = std::move(segment);
@@ -338,6 +341,24 @@ void WriterCore::begin_keeping(const Assessment& found) {
         retired_->add(number);
 }
 
+// Before the first segment begins there is no header to say it: SUPER does, in both slots. The
+// newest segment stays, so the journal is whole at each step.
+Result<void> WriterCore::give_up_first(const Assessment& found) {
+    if (found.segments.empty()) return {};
+    const std::uint64_t newest = found.newest().segment_number;
+    retention_.add({newest, found.end.offset, found.end.sealed_ns});
+    give_up_oldest();
+    if (disowned_.empty()) return {};
+    if (super_.newest_segment_number != newest) {
+        super_.newest_segment_number = newest;
+        super_.flags &= ~kSuperCleanClose;
+        super_.clean_end_offset = 0;
+    }
+    if (auto noted = note_oldest(); !noted) return noted;
+    retire_disowned();
+    return {};
+}
+
 // Decides; SUPER has to say it before anything goes.
 void WriterCore::give_up_oldest() {
     sealed_ns_ = std::max(sealed_ns_, around_.time->wall_ns());
@@ -401,6 +422,7 @@ void WriterCore::roll() noexcept {
     write_segment_index();
     const SegmentHeader before = segment_.header;
     const LogPosition end = segment_.next;
+    retention_.add({before.segment_number, end.offset, end.sealed_ns});
     if (auto begun = begin_segment(from, &before, end); !begun) {
         fail_with(begun.error());
         return;

@@ -14,7 +14,11 @@
 
 #include <catch2/catch.hpp>
 
+#include <sys/resource.h>
+
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 namespace tailrace::journal {
@@ -227,6 +231,72 @@ TEST_CASE("compress: a backup takes compressed segments as they are", "[journal]
         REQUIRE(backup(temp.journal(), copy));
     }
     check_whole(copy);
+}
+
+TEST_CASE("compress: a name that retention has taken away meanwhile doesn't come back",
+          "[journal][compress][retention]") {
+    if (skip_without_zstd()) return;
+    const TempDirectory temp;
+    write_segments(temp.journal());
+    const std::string first = segment_named(temp.journal(), 1);
+    // The compressor leases it, so retention takes its name alone.
+    bool has_acted = false;
+    CompressOptions options;
+    options.progress = [&](std::uint64_t, std::uint64_t) {
+        if (std::exchange(has_acted, true)) return;
+        auto super = read_super(posix_files(), temp.journal(), Access::writing);
+        TAILRACE_CHECK(super.has_value());
+        super->newest->oldest_segment_number = 2;
+        ++super->newest->generation;
+        TAILRACE_CHECK(write_super(posix_files(), temp.journal(), *super->newest).has_value());
+        std::filesystem::rename(first, retired_path(temp.journal(), 1));
+    };
+    const auto report = compress(temp.journal(), options);
+    INFO((report ? "" : report.error().message));
+    REQUIRE(report);
+    REQUIRE(has_acted);
+    CHECK(report->compressed_segments == 2);
+    CHECK_FALSE(std::filesystem::exists(first));
+    CHECK_FALSE(std::filesystem::exists(first + ".copying"));
+    const auto verified = verify(temp.journal());
+    REQUIRE(verified);
+    CHECK(verified->findings.empty());
+    CHECK(verified->first_sequence == 210);
+}
+
+TEST_CASE(
+    "compress: leaves nothing behind when it fails, and removes what one left that was killed",
+    "[journal][compress]") {
+    if (skip_without_zstd()) return;
+    const TempDirectory temp;
+    write_segments(temp.journal());
+    const std::string left = segment_named(temp.journal(), 2) + ".copying";
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    {
+        // Files may not grow any more: what is written next fails with EFBIG.
+        const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
+        CompressOptions options;
+        options.progress = [&before](std::uint64_t, std::uint64_t) {
+            rlimit now = before;
+            now.rlim_cur = 2 * kBlockSizeBytes;
+            TAILRACE_CHECK(::setrlimit(RLIMIT_FSIZE, &now) == 0);
+        };
+        const auto report = compress(temp.journal(), options);
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+        (void)::signal(SIGXFSZ, old_handler);
+        REQUIRE_FALSE(report);
+        CHECK(report.error().os_errno == EFBIG);
+    }
+    check_whole(temp.journal());
+    CHECK(verify(temp.journal())->findings.empty());
+
+    REQUIRE(compress(temp.journal()));
+    std::ofstream(left) << "half";
+    CHECK(verify(temp.journal())->findings.size() == 1);
+    REQUIRE(compress(temp.journal()));
+    CHECK(verify(temp.journal())->findings.empty());
+    check_whole(temp.journal());
 }
 
 }  // namespace tailrace::journal

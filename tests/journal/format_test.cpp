@@ -59,6 +59,13 @@ TEST_CASE("segment header: each fault has its own error", "[journal][format]") {
     };
     const std::vector<Fault> faults = {
         {"foreign magic", ErrorCode::not_tailrace, [](auto& h) { h.magic ^= 1; }, false},
+        {"oldest behind itself",
+         ErrorCode::corrupt,
+         [](auto& h) {
+             h.features_compat |= kSegmentNamesOldest;
+             h.oldest_segment_number = h.segment_number + 1;
+         },
+         true},
         {"all zero", ErrorCode::not_tailrace, [](auto& h) { h = SegmentHeader{}; }, false},
         {"newer major version",
          ErrorCode::incompatible,

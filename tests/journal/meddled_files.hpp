@@ -12,6 +12,7 @@ namespace tailrace::journal {
 class MeddledFiles final : public PosixFiles {
 public:
     std::function<void(const std::string& path)> before_open;
+    std::function<void()> before_hold;
     std::function<void(std::vector<std::string>& names)> after_list;
     // An errno refuses; 0 lets it happen.
     std::function<int(const std::string& from, const std::string& to)> refuse_rename;
@@ -20,6 +21,10 @@ public:
     IoOutcome open(const std::string& path, OpenFlags flags) noexcept override {
         if (before_open) before_open(path);
         return PosixFiles::open(path, flags);
+    }
+    IoOutcome hold(FileId file, FileHold hold) noexcept override {
+        if (before_hold) before_hold();
+        return PosixFiles::hold(file, hold);
     }
     IoOutcome list(const std::string& directory,
                    std::vector<std::string>& names) noexcept override {

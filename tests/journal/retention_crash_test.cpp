@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 namespace tailrace::journal {
 
@@ -209,6 +210,89 @@ TEST_CASE("retention: whatever is torn over an old segment, nothing of the old o
         }
     }
     CHECK(states == 1024);
+}
+
+namespace {
+
+// Eight segments and no room for another one; retention is to keep three from now on.
+void fill_disk(SimulatedLab& lab) {
+    lab.open();
+    lab.fill_segments(8);
+    lab.disk.cut();
+    lab.writer.reset();
+    lab.disk.power_on(Survival::everything);
+    for (const std::string name : {"/sim/spare", "/sim/spare.partial"}) {
+        if (lab.disk.exists(name)) (void)lab.disk.remove(name);
+    }
+    lab.disk.settle();
+    lab.disk.faults.capacity_bytes = lab.segment_count() * kMiB;
+}
+
+}  // namespace
+
+TEST_CASE("retention: a full disk is opened by whoever keeps less", "[journal][retention][space]") {
+    SimulatedLab lab(41);
+    fill_disk(lab);
+    const auto refused = WriterCore::open(lab.options, lab.around);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().os_errno == ENOSPC);
+
+    lab.options.retain_size_bytes = 3 * kMiB;
+    const auto before = assess(lab.disk, "/sim", AssessMode::looking);
+    REQUIRE(before);
+    auto opened = WriterCore::open(lab.options, lab.around);
+    INFO((opened ? "" : opened.error().message));
+    REQUIRE(opened);
+    CHECK((*opened)->next_sequence() == before->end.sequence);
+    CHECK(lab.segment_count() == 3);
+    CHECK(verified(lab.disk) == "");
+}
+
+TEST_CASE("retention: stopped at every step of opening a full disk, the journal is whole",
+          "[journal][retention][space][crash]") {
+    SimulatedLab lab(43);
+    fill_disk(lab);
+    // With SUPER, with its last slot lost, and without.
+    const int lost_slots = GENERATE(0, 1, 2);
+    auto super = read_super(lab.disk, "/sim", Access::reading);
+    REQUIRE(super);
+    const std::vector<std::byte> zeroes(kBlockSizeBytes);
+    for (int slot = 0; slot < lost_slots; ++slot) {
+        lab.disk.overwrite(
+            "/sim/SUPER",
+            (super->newest->generation - static_cast<unsigned>(slot)) % 2 * kBlockSizeBytes,
+            zeroes);
+    }
+    const auto before = assess(lab.disk, "/sim", AssessMode::looking);
+    REQUIRE(before);
+    const std::vector<std::uint64_t> tags(before->end.sequence);
+    bool is_done = false;
+    std::uint64_t stop = 0;
+    while (!is_done) {  // ends: each round may go one step further
+        ++stop;
+        INFO("stop after " << stop);
+        SimulatedDisk disk(lab.disk);
+        disk.reseed(stop);
+        disk.stop_after(stop);
+        JournalOptions options = lab.options;
+        options.retain_size_bytes = 3 * kMiB;
+        {
+            auto opened = WriterCore::open(options, simulated_environment(disk));
+            is_done = !disk.is_stopped();
+            REQUIRE((opened || !is_done));
+            disk.cut();
+        }
+        disk.power_on(stop % 3 == 0   ? Survival::nothing
+                      : stop % 3 == 1 ? Survival::everything
+                                      : Survival::some);
+        const auto found = assess(disk, "/sim", AssessMode::deciding);
+        INFO((found ? "" : found.error().message));
+        REQUIRE(found);
+        REQUIRE(found->end.sequence == before->end.sequence);
+        REQUIRE(read_through(disk, tags, found->end.sequence) == "");
+        REQUIRE(verified(disk) == "");
+    }
+    CHECK(stop > 30);
 }
 
 }  // namespace tailrace::journal

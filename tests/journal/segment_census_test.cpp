@@ -2,6 +2,7 @@
 
 #include "assessment.hpp"
 #include "journal_fixture.hpp"
+#include "many_segments.hpp"
 #include "meddled_files.hpp"
 #include "reader_core.hpp"
 #include "verify_core.hpp"
@@ -20,26 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Appends until so many segments were begun, and leaves the journal as a kill does.
-void write_segments(const JournalOptions& options, std::uint64_t count) {
-    EventShape shape;
-    shape.payload_bytes = 60'000;
-    auto writer = Writer::open(options);
-    REQUIRE(writer);
-    const Sequence end = writer->next_sequence() + count * 16;
-    while (writer->next_sequence() < end) {
-        REQUIRE(append_all(*writer, make_events(writer->next_sequence(), 4, shape)));
-        REQUIRE(writer->sync(30 * kSecondNs));
-    }
-}
-
-SuperBlock super_of(const std::string& directory) {
-    auto state = read_super(posix_files(), directory, Access::reading);
-    REQUIRE(state);
-    REQUIRE(state->newest);
-    return *state->newest;
-}
-
 SegmentHeader header_of(const std::string& directory, std::uint64_t number) {
     const std::string path = segment_path(directory, number);
     auto file = open_file(posix_files(), path, {});
@@ -47,18 +28,6 @@ SegmentHeader header_of(const std::string& directory, std::uint64_t number) {
     auto header = read_segment_header(posix_files(), *file, path, Access::reading);
     REQUIRE(header);
     return *header;
-}
-
-// As retention does it: first SUPER, flushed, then the files.
-void give_up_below(const std::string& directory, std::uint64_t oldest) {
-    SuperBlock super = super_of(directory);
-    super.oldest_segment_number = oldest;
-    for (int slot = 0; slot < 2; ++slot) {
-        ++super.generation;
-        TAILRACE_CHECK(write_super(posix_files(), directory, super).has_value());
-    }
-    for (std::uint64_t number = 1; number < oldest; ++number)
-        fs::remove(segment_path(directory, number));
 }
 
 void check_begin(const std::string& directory, Sequence first) {

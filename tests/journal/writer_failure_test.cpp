@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <cerrno>
 
 namespace tailrace::journal {
@@ -140,6 +141,54 @@ TEST_CASE("writer: a failure while the segment rolls is final, and the next writ
     }
     CHECK(rolled > 0);
     CHECK(rolled < 39);
+}
+
+namespace {
+
+// Takes what is submitted and never says what became of it.
+class SilentQueue final : public WriteQueue {
+public:
+    bool submit_write(FileId,
+                      std::uint64_t,
+                      std::span<const std::byte>,
+                      std::uint64_t) noexcept override {
+        return true;
+    }
+    bool submit_flush(FileId, std::uint64_t) noexcept override { return true; }
+    bool submit_durable_write(DurableWrite,
+                              FileId,
+                              std::uint64_t,
+                              std::span<const std::byte>,
+                              std::uint64_t) noexcept override {
+        return true;
+    }
+    [[nodiscard]] std::span<const DurableWrite> durable_writes() const noexcept override {
+        static constexpr std::array kKinds = {DurableWrite::dsync, DurableWrite::linked_flush};
+        return kKinds;
+    }
+    int kick() noexcept override { return 0; }
+    IoOutcome reap(std::span<Completion>, std::uint64_t) noexcept override { return {}; }
+    [[nodiscard]] std::string_view name() const noexcept override { return "silent"; }
+};
+
+}  // namespace
+
+TEST_CASE("writer: a file in which a trial write is still under way becomes no segment",
+          "[journal][failure]") {
+    SimulatedDisk disk(5);
+    WriterEnvironment around = simulated_environment(disk);
+    const auto sound = around.make_queue;
+    around.make_queue = [&sound](std::size_t depth,
+                                 std::span<const std::byte> memory,
+                                 std::string& reason) -> Result<std::unique_ptr<WriteQueue>> {
+        if (!memory.empty()) return sound(depth, memory, reason);
+        return std::unique_ptr<WriteQueue>(std::make_unique<SilentQueue>());
+    };
+    const auto opened = WriterCore::open(small_options("/sim"), around);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().os_errno == ETIMEDOUT);
+    for (const std::string& path : disk.paths())
+        CHECK(path == "/sim/SUPER");
 }
 
 }  // namespace tailrace::journal
