@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "journal_flags.hpp"
 #include "journal_place.hpp"
+#include "priority_option.hpp"
 #include "record_all.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
@@ -29,6 +30,7 @@ struct RecordFlags {
     std::string backend = "auto";
     bool buffered = false;
     std::string journal_lag = "gate";
+    bridge::Priority priority;
     bool all = false;
 };
 
@@ -48,6 +50,9 @@ void print_start(const RecordFlags& flags,
         document["sync"] = sync;
         document["durable_write"] = journal::durable_write_name(writer.durable_write());
         document["durable_write_reason"] = writer.durable_write_reason();
+        document["priority"] = bridge::priority_in_use();
+        document["priority_refusal"] =
+            recorder.priority_refusal() ? Json(recorder.priority_refusal()->message) : Json();
         out().write_json(document);
         out().flush();
         return;
@@ -59,6 +64,14 @@ void print_start(const RecordFlags& flags,
     say(fmt::format("backend {}: {}", writer.io_backend_name(), writer.io_backend_reason()));
     if (!writer.durable_write_reason().empty())
         say(fmt::format("durable writes: {}", writer.durable_write_reason()));
+    say(fmt::format("priority {}", bridge::priority_in_use()));
+}
+
+// It goes on without, so this is no error.
+void tell_refusal(const bridge::Recorder& recorder) {
+    if (!recorder.priority_refusal()) return;
+    warn(recorder.priority_refusal()->message + "; it goes on without");
+    warn("  try: " + recorder.priority_refusal()->hint);
 }
 
 // Of what is written, how much is events: the rest is headers and padding.
@@ -167,6 +180,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
     options.journal.io_backend = flags.backend == "uring"    ? journal::IoBackend::uring
                                  : flags.backend == "pwrite" ? journal::IoBackend::pwrite
                                                              : journal::IoBackend::automatic;
+    options.priority = flags.priority;
     if (flags.buffered) options.journal.direct_io = journal::DirectIo::off;
     auto said = flags.writing.settings();
     if (!said) return said.error();
@@ -192,6 +206,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
     if (!recorder) return recorder.error();
     print_start(
         flags, *recorder, sync_text(options.journal.sync_policy, options.journal.sync_interval_ns));
+    tell_refusal(*recorder);
     StatusReport report(flags);
     constexpr std::uint64_t kStepNs = 50 * kNsPerMs;
     while (!stop_requested() && !recorder->stream_was_removed()) {
@@ -239,6 +254,7 @@ void register_record(CLI::App& app) {
                      "When the disk is slow: gate (publishers wait) or drop (a reported gap)")
         ->check(CLI::IsMember({"gate", "drop"}))
         ->capture_default_str();
+    add_priority_option(*command, flags->priority);
 }
 
 }  // namespace tailrace::tool

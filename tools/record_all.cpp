@@ -38,6 +38,8 @@ struct WriterNews {
     std::optional<Error> failure;
     bridge::RecorderStatus status;
     std::string backend;
+    std::string priority;                   // in use
+    std::optional<Error> priority_refusal;  // why it isn't the one that was wanted
 };
 
 // The journal writer of one stream, on a thread of its own.
@@ -84,6 +86,8 @@ private:
             news.started = true;
             news.status = recorder->status();
             news.backend = recorder->writer().io_backend_name();
+            news.priority = bridge::priority_in_use();
+            news.priority_refusal = recorder->priority_refusal();
         });
         std::uint64_t last_told_ns = monotonic_ns();
         while (!stop_requested() && !recorder->stream_was_removed()) {
@@ -119,6 +123,7 @@ struct StreamEntry {
     std::string last_failure;          // told once
     std::optional<ErrorCode> failure;  // the stream is not recorded because of it
     bridge::RecorderStatus status;
+    std::string priority;
     std::uint64_t shown_events = 0;
     std::uint64_t shown_bytes = 0;
 };
@@ -135,6 +140,7 @@ private:
     void look_for_streams();
     void start(const std::string& stream, const std::string& directory, StreamEntry& entry);
     void listen();
+    void tell_refusal(const WriterNews& news);
     void note_end(const std::string& stream, StreamEntry& entry, const WriterNews& news);
     void show_status();
     void print(const char* event, const std::string& stream, const StreamEntry& entry);
@@ -145,7 +151,16 @@ private:
     std::map<std::string, StreamEntry> streams_;
     std::uint64_t last_shown_ns_ = monotonic_ns();
     std::uint64_t lost_events_ = 0;
+    bool refusal_told_ = false;
 };
+
+// The same for all streams, so once.
+void RecordAll::tell_refusal(const WriterNews& news) {
+    if (!news.priority_refusal || refusal_told_) return;
+    refusal_told_ = true;
+    warn(news.priority_refusal->message + "; journals are written without");
+    warn("  try: " + news.priority_refusal->hint);
+}
 
 void RecordAll::print(const char* event, const std::string& stream, const StreamEntry& entry) {
     Json document;
@@ -156,6 +171,7 @@ void RecordAll::print(const char* event, const std::string& stream, const Stream
     document["unflushed_events"] = entry.status.next_sequence - entry.status.durable_sequence;
     document["lost_events"] = entry.status.lost_events;
     document["events"] = entry.status.writer.events;
+    document["priority"] = entry.priority;
     out().write_json(document);
     out().flush();
 }
@@ -220,12 +236,15 @@ void RecordAll::listen() {
             entry.last_failure.clear();
             entry.retry_ns = kFirstRetryNs;
             entry.shown_events = entry.shown_bytes = 0;
+            entry.priority = news.priority;
             if (settings().json()) print("started", stream, entry);
-            say(fmt::format("recording '{}' to {} from sequence {} ({})",
+            say(fmt::format("recording '{}' to {} from sequence {} ({}, priority {})",
                             stream,
                             entry.status.journal_directory,
                             entry.status.first_sequence,
-                            news.backend));
+                            news.backend,
+                            news.priority));
+            tell_refusal(news);
         }
         if (news.ended) note_end(stream, entry, news);
     }

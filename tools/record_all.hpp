@@ -1,7 +1,7 @@
 // RecordAll: the journal writers of all streams of this machine that have a journal, in one
 // process.
 //
-// One thread and one io_uring for each stream (docs/decisions/0019). Streams that are created
+// One thread and one io_uring for each stream (docs/decisions/0021). Streams that are created
 // later are picked up within a second; one that fails is told once and tried again, ever more
 // seldom, while the others go on. Runs until a stop signal; then every journal is closed.
 #pragma once

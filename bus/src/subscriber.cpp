@@ -274,7 +274,7 @@ Error Subscriber::sequence_gone(Sequence sequence) const {
 
 Result<void> Subscriber::walk_to(Sequence sequence) {
     const Deadline deadline = Deadline::in_ns(kWalkTimeoutNs);
-    Waiter waiter(WaitStrategy::yield);
+    Waiter waiter(WaitStrategy::futex);
     while (next_.sequence < sequence) {
         const std::byte* const record = events_ + (next_.position & offset_mask_);
         if (load_stamp(record) == stamp_of(next_.sequence, salt_)) {
@@ -298,7 +298,11 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
                     "' is claimed and has not been committed for 10 s",
                 "tailrace inspect " + region_->name() + " shows which publisher is in a claim");
         }
-        static_cast<void>(waiter.step());
+        if (!waiter.step()) continue;
+        // Not by yielding: to a thread in real time that gives nobody a turn, and the claimant may
+        // be the one that wants this core.
+        const timespec nap{0, kObserverNapNs};
+        ::nanosleep(&nap, nullptr);
     }
     move_cursor(next_);
     if (slot_ != nullptr) {
@@ -394,6 +398,11 @@ std::uint64_t Subscriber::longest_sleep_ns() const noexcept {
 void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
     if (!waiter.step()) return;
     waiter.begin_sleep();
+    sleep_for_event(deadline);
+    waiter.end_sleep();
+}
+
+void Subscriber::sleep_for_event(Deadline deadline) noexcept {
     if (slot_ == nullptr) {
         const timespec nap{0, kObserverNapNs};
         ::nanosleep(&nap, nullptr);
@@ -406,7 +415,6 @@ void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
         count(&SubscriberStatistics::sleeps);
         count(&SubscriberStatistics::sleep_ns, monotonic_ns() - before_ns);
     }
-    waiter.end_sleep();
     empty_polls_ =
         kEmptyPollsPerLook;  // the next empty poll looks for holes and for the stream's end
 }

@@ -1,6 +1,7 @@
 #include "spare_segment.hpp"
 
 #include "aligned_memory.hpp"
+#include "background_thread.hpp"
 #include "batch_codec.hpp"
 #include "segment_directory.hpp"
 
@@ -82,6 +83,7 @@ void SpareSegment::remove_retired() noexcept {
 }
 
 void SpareSegment::run_thread() noexcept {
+    leave_real_time();
     while (true) {
         bool is_asked_for = false;
         {

@@ -202,6 +202,15 @@ bool WritePipeline::should_flush() noexcept {
     return time_.elapsed_ns() - last_flush_ns_ >= kMaxFlushDelayNs;
 }
 
+std::uint64_t WritePipeline::idle_ns() const noexcept {
+    if (operations_in_flight_ > 0) return 0;
+    if (unflushed_bytes_ == 0 || failure_ != PipelineFailure::none) return UINT64_MAX;
+    if (flush_requested_ || policy_.sync_policy == SyncPolicy::group) return 0;
+    if (policy_.sync_policy == SyncPolicy::none) return UINT64_MAX;
+    const std::uint64_t since_ns = time_.elapsed_ns() - last_flush_ns_;
+    return since_ns >= policy_.sync_interval_ns ? 0 : policy_.sync_interval_ns - since_ns;
+}
+
 void WritePipeline::start_flush() noexcept {
     // What is covered is decided here and now: I2.
     flush_sequence_ = written_;

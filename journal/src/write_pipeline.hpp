@@ -94,6 +94,10 @@ public:
         return failure_ == PipelineFailure::none && !is_busy() && unflushed_bytes_ == 0;
     }
 
+    // When pump() has something to do again: 0 while something is in flight, so that waiting is its
+    // affair; else how long until the policy lets a flush begin, UINT64_MAX for never.
+    [[nodiscard]] std::uint64_t idle_ns() const noexcept;
+
     [[nodiscard]] Sequence written() const noexcept { return written_; }
     [[nodiscard]] Sequence durable() const noexcept { return durable_; }
 

@@ -103,6 +103,9 @@ Sequence Writer::written_sequence() const noexcept {
 Sequence Writer::durable_sequence() const noexcept {
     return core_->durable_sequence();
 }
+std::uint64_t Writer::idle_ns() const noexcept {
+    return core_->idle_ns();
+}
 WriterState Writer::state() const noexcept {
     return core_->state();
 }

@@ -130,6 +130,11 @@ bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
     return false;
 }
 
+std::uint64_t WriterCore::idle_ns() const noexcept {
+    if (phase_ != Phase::writing || filler_.has_events()) return 0;
+    return pipeline_->idle_ns();
+}
+
 Error WriterCore::no_room() const {
     const std::uint64_t left = segment_.header.segment_size_bytes - segment_.next.offset;
     return os_error(failure_errno(),

@@ -76,6 +76,7 @@ public:
     [[nodiscard]] Sequence next_sequence() const noexcept { return filler_.next_sequence(); }
     [[nodiscard]] Sequence written_sequence() const noexcept { return pipeline_->written(); }
     [[nodiscard]] Sequence durable_sequence() const noexcept { return pipeline_->durable(); }
+    [[nodiscard]] std::uint64_t idle_ns() const noexcept;
     [[nodiscard]] WriterState state() const noexcept;
     [[nodiscard]] int failure_errno() const noexcept;
     [[nodiscard]] Error failure() const;

@@ -14,6 +14,7 @@ import bad_input_cases
 import figure_cases
 import journal_cases
 import keeping_cases
+import priority_cases
 import reader_cases
 import sandbox
 import service_cases
@@ -26,6 +27,7 @@ MODULES = (
     journal_cases,
     keeping_cases,
     service_cases,
+    priority_cases,
     bad_input_cases,
 )
 WATCHDOG_S = 110

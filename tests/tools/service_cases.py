@@ -173,6 +173,8 @@ class Unit(Case):
                         if re.match(r"[A-Za-z]+=", line))
         self.assertRegex(settings["ExecStart"], r"^/\S+/tailrace record --all$")
         self.assertEqual(settings["LimitMEMLOCK"], "infinity")
+        self.assertEqual(settings["LimitRTPRIO"], "10")  # what --priority fifo asks for
+        self.assertNotIn("RestrictRealtime", settings)
         for call in ("io_uring_setup", "io_uring_enter", "io_uring_register", "membarrier"):
             self.assertRegex(text, rf"(?m)^SystemCallFilter=.*\b{call}\b")
         for forbidden in ("ProtectProc", "PrivateUsers", "PrivateIPC", "ProcSubset"):

@@ -106,6 +106,7 @@ Recorder::Recorder(bus::Subscriber subscriber,
       writer_(std::move(writer)),
       board_(std::move(board)),
       waiter_(options.wait),
+      parks_(is_real_time()),
       lag_(options.lag),
       journal_directory_(std::move(journal_directory)),
       first_sequence_(writer_.next_sequence()),
@@ -116,6 +117,9 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     if (!opened) return opened.error();
     const std::shared_ptr<bus::Region> region = std::move(*opened);
     const std::string directory = choose_directory(*region, options);
+    // First of all: what is started and measured from here on should have it.
+    const Result<void> raised = take_priority(options.priority);
+    if (!raised && raised.error().code != ErrorCode::no_permission) return raised.error();
     // The role is taken first: two recorders must not even look at the journal together.
     auto board = bus::JournalBoardWriter::take(region, bus::durable_sequence(*region));
     if (!board) return board.error();
@@ -153,6 +157,7 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
 
     Recorder recorder(
         std::move(*subscriber), std::move(*writer), std::move(*board), options, directory);
+    if (!raised) recorder.priority_refusal_ = raised.error();
     if (auto noted = recorder.note_missed(); !noted) return noted.error();
     recorder.report_progress();
     return recorder;
@@ -266,6 +271,14 @@ void Recorder::report_progress() {
         writer_.durable_sequence(), written, statistics.written_bytes, statistics.flushes);
 }
 
+void Recorder::wait_for_events(std::uint64_t timeout_ns) noexcept {
+    if (parks_) {
+        subscriber_.park(bus::Deadline::in_ns(timeout_ns));
+    } else {
+        subscriber_.wait(waiter_, bus::Deadline::in_ns(timeout_ns));
+    }
+}
+
 Result<void> Recorder::step(std::uint64_t timeout_ns) {
     auto took = take_events();
     if (!took) {
@@ -273,11 +286,14 @@ Result<void> Recorder::step(std::uint64_t timeout_ns) {
         return took.error();
     }
     bool moved = writer_.drive(0) || *took;
-    const bool disk_is_busy = writer_.durable_sequence() != writer_.next_sequence();
-    if (!moved && disk_is_busy) {
+    // What waits for the disk parks in drive(). What the policy leaves unflushed waits for nothing
+    // there, so then it is the ring that is waited for, until the flush is due.
+    const bool is_settled = writer_.durable_sequence() == writer_.next_sequence();
+    const std::uint64_t idle_ns = moved || is_settled ? kIdleTurnNs : writer_.idle_ns();
+    if (!moved && idle_ns == 0) {
         moved = writer_.drive(std::min(timeout_ns, kDiskTurnNs));
     } else if (!moved) {
-        subscriber_.wait(waiter_, bus::Deadline::in_ns(std::min(timeout_ns, kIdleTurnNs)));
+        wait_for_events(std::min({timeout_ns, idle_ns, kIdleTurnNs}));
     }
     if (moved) waiter_.reset();
     report_progress();

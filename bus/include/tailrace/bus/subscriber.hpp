@@ -153,6 +153,9 @@ public:
     void release(Place mark) noexcept { move_cursor(mark); }
     // Waits until next_run has something to give, or the deadline. May return early.
     void wait(Waiter& waiter, Deadline deadline) noexcept { wait_for_event(waiter, deadline); }
+    // The same without a single spin, for threads whose spinning would keep everybody else from the
+    // core.
+    void park(Deadline deadline) noexcept { sleep_for_event(deadline); }
 
     // For event loops: a descriptor to wait on with epoll, poll, io_uring or whatever waits, beside
     // others. It belongs to this subscriber. Errors: no descriptors left, no write permission for
@@ -371,6 +374,7 @@ private:
         return false;
     }
     void wait_for_event(Waiter& waiter, Deadline deadline) noexcept;
+    void sleep_for_event(Deadline deadline) noexcept;
     // How long it may wait for a wake-up: a publisher that dies gives none.
     [[nodiscard]] std::uint64_t longest_sleep_ns() const noexcept;
     [[nodiscard]] std::uint32_t slot_index() const noexcept;

@@ -185,6 +185,12 @@ public:
         const noexcept;  // all below: given to the kernel, survives kill -9
     [[nodiscard]] Sequence durable_sequence() const noexcept;  // all below: survives power loss
 
+    // How long drive() has nothing to do when it has just moved nothing and nothing is appended: 0
+    // when there is something under way for which drive() itself waits; UINT64_MAX until then.
+    // What is unflushed by the policy's leave is not under way: whoever waited for that by driving
+    // would spin.
+    [[nodiscard]] std::uint64_t idle_ns() const noexcept;
+
     [[nodiscard]] WriterState state() const noexcept;
     [[nodiscard]] int failure_errno() const noexcept;  // 0 while running
     // With text, for low_space and no_space too; meaningless while running.

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <tailrace/base/result.hpp>
+#include <tailrace/bridge/priority.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/subscriber.hpp>
@@ -20,6 +21,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace tailrace::bridge {
@@ -39,7 +41,13 @@ struct RecorderOptions {
     // Alignment, stream name and start sequence are filled in from the stream.
     journal::JournalOptions journal = {};
     JournalLag lag = JournalLag::gate;
-    bus::WaitStrategy wait = bus::WaitStrategy::futex;
+    // How it waits for events. A thread that is scheduled in real time, by `priority` or otherwise,
+    // parks at once, whatever is said here: what it spins away nobody else can have.
+    bus::WaitStrategy wait = bus::WaitStrategy::adaptive;
+    // Taken by the thread that calls attach(), so that threads of io_uring begin with it; that
+    // thread should make the other calls too. When it isn't permitted the recorder goes on without;
+    // priority_refusal() says why.
+    Priority priority = {};
     std::string bus_directory = {};  // empty: the default
 };
 
@@ -80,6 +88,10 @@ public:
 
     [[nodiscard]] RecorderStatus status() const;
     [[nodiscard]] const journal::Writer& writer() const noexcept { return writer_; }
+    // Why RecorderOptions::priority isn't in use, when it isn't.
+    [[nodiscard]] const std::optional<Error>& priority_refusal() const noexcept {
+        return priority_refusal_;
+    }
     [[nodiscard]] bool stream_was_removed() const noexcept;
 
 private:
@@ -96,6 +108,7 @@ private:
     [[nodiscard]] Result<bool> append_pending();
     [[nodiscard]] Result<void> note_missed();
     [[nodiscard]] Result<void> drop_forward();
+    void wait_for_events(std::uint64_t timeout_ns) noexcept;
     void report_progress();
     [[nodiscard]] Error journal_error() const;
 
@@ -103,6 +116,8 @@ private:
     journal::Writer writer_;
     bus::JournalBoardWriter board_;
     bus::Waiter waiter_;
+    bool parks_;  // in real time: waits without spinning first
+    std::optional<Error> priority_refusal_;
     JournalLag lag_;
     std::string journal_directory_;
     Sequence first_sequence_ = 0;

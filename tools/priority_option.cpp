@@ -1,0 +1,53 @@
+#include "priority_option.hpp"
+
+#include "command.hpp"
+
+#include <charconv>
+#include <fmt/format.h>
+#include <optional>
+
+namespace tailrace::tool {
+
+namespace {
+
+std::optional<int> whole_number(std::string_view text) {
+    int value = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (status != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+}  // namespace
+
+Result<bridge::Priority> parse_priority(std::string_view text) {
+    constexpr std::string_view kNice = "nice=";
+    constexpr std::string_view kFifo = "fifo=";
+    using bridge::PriorityKind;
+    if (text == "normal") return bridge::Priority{};
+    if (text == "fifo") return bridge::Priority{PriorityKind::fifo, bridge::kDefaultFifoLevel};
+    if (text.starts_with(kNice)) {
+        const auto level = whole_number(text.substr(kNice.size()));
+        if (level && *level >= -20 && *level <= 19)
+            return bridge::Priority{PriorityKind::nice, *level};
+    } else if (text.starts_with(kFifo)) {
+        const auto level = whole_number(text.substr(kFifo.size()));
+        if (level && *level >= 1 && *level <= 99)
+            return bridge::Priority{PriorityKind::fifo, *level};
+    }
+    return make_error(ErrorCode::invalid_argument,
+                      fmt::format("'{}' is not a priority", text),
+                      "normal, nice=-20 to nice=19, fifo=1 to fifo=99 (fifo: 10)");
+}
+
+CLI::Option* add_priority_option(CLI::App& command, bridge::Priority& priority) {
+    return add_parsed(
+               command,
+               "--priority",
+               priority,
+               parse_priority,
+               "How the writer is scheduled: normal (as it was started), nice=N, or fifo[=P] "
+               "(in real time: it never waits for a core behind busy programs)")
+        ->default_str("normal");
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,17 @@
+// The option --priority: how the kernel schedules the thread that writes a journal.
+#pragma once
+
+#include <tailrace/base/result.hpp>
+#include <tailrace/bridge/priority.hpp>
+
+#include <CLI/CLI.hpp>
+#include <string_view>
+
+namespace tailrace::tool {
+
+// "normal", "nice=-10", "fifo", "fifo=10"
+[[nodiscard]] Result<bridge::Priority> parse_priority(std::string_view text);
+
+CLI::Option* add_priority_option(CLI::App& command, bridge::Priority& priority);
+
+}  // namespace tailrace::tool
