@@ -186,6 +186,7 @@ void Assessor::walk(BatchScan& scan, FoundBatch& stopped_by) {
         }
         found_.report.promised_sequence =
             std::max(found_.report.promised_sequence, batch.header.durable_sequence);
+        found_.index.note(end, batch.header);
         advance(end, batch.header);
     }
     stopped_by = {};
@@ -255,6 +256,7 @@ Result<void> Assessor::find_end() {
     RecoveryReport& report = found_.report;
     const SegmentHeader& newest = found_.newest();
     found_.end = first_position(newest);
+    found_.index.begin(newest.segment_size_bytes);
     report.promised_sequence =
         std::max(newest.durable_sequence, found_.super ? found_.super->durable_sequence : 0);
     BatchScan scan(files_);

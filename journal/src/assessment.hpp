@@ -6,6 +6,7 @@
 #pragma once
 
 #include "batch_codec.hpp"
+#include "index_builder.hpp"
 #include "segment_directory.hpp"
 #include "storage.hpp"
 
@@ -33,6 +34,7 @@ struct Assessment {
     std::vector<std::uint64_t> retired_numbers;   // files of before, which were held by readers
     std::uint64_t oldest_segment_number = 0;      // where the journal begins (segment_census.hpp)
     LogPosition end;                              // in the newest segment
+    IndexBuilder index;                           // of the newest segment, when it was walked
     std::uint64_t data_end_offset = 0;            // behind the last block there that isn't zero
 
     [[nodiscard]] const SegmentHeader& newest() const noexcept { return segments.back(); }

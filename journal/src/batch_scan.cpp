@@ -55,6 +55,12 @@ std::span<const std::byte> BatchScan::window_at(std::uint64_t offset,
                                    window_size_bytes_ - (offset - window_offset_));
 }
 
+void BatchScan::fetch(std::uint64_t offset, std::uint64_t size_bytes) noexcept {
+    int ignored = 0;  // what isn't there is read again, and then told
+    const std::uint64_t most = std::min(size_bytes, kWindowBytes);
+    (void)window_at(offset, most, most, ignored);
+}
+
 FoundBatch BatchScan::header_at(std::uint64_t offset) noexcept {
     FoundBatch found;
     const auto block = window_at(offset, kBlockSizeBytes, kHeaderLookBytes, found.os_errno);

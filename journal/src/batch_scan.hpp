@@ -35,11 +35,16 @@ public:
     [[nodiscard]] bool is_attached() const noexcept { return content_.is_attached(); }
     [[nodiscard]] const SegmentHeader& segment() const noexcept { return segment_; }
     [[nodiscard]] FileId file() const noexcept { return content_.file(); }
+    [[nodiscard]] const StoredFile& stored_file() const noexcept { return content_.stored_file(); }
 
     // The batch that begins at `offset`, wholly checked.
     [[nodiscard]] FoundBatch batch_at(std::uint64_t offset) noexcept;
     // Its header alone.
     [[nodiscard]] FoundBatch header_at(std::uint64_t offset) noexcept;
+
+    // Brings that range, up to 1 MiB of it, into the window by one read: what lies in it then costs
+    // none.
+    void fetch(std::uint64_t offset, std::uint64_t size_bytes) noexcept;
 
     // The bytes of the segment, as they stand in it.
     [[nodiscard]] IoOutcome read(std::uint64_t offset, std::span<std::byte> into) noexcept {
@@ -48,6 +53,11 @@ public:
 
     // The file may have changed: forgets what was read.
     void refresh() noexcept;
+    // Lets go of the file.
+    void release() noexcept { content_.release(); }
+    // Attached with a header that was assumed, and this is the real one: of the same place and
+    // salt, not compressed.
+    void adopt(const SegmentHeader& header) noexcept { segment_ = header; }
 
     [[nodiscard]] std::uint64_t read_bytes() const noexcept { return read_bytes_; }
 

@@ -17,6 +17,7 @@ constexpr std::uint64_t kPromiseReachBytes = 64U << 20;
 ReaderCore::ReaderCore(FileStore& files, const std::string& directory)
     : files_(files),
       segments_(files, directory),
+      lookup_(files, directory),
       reading_(files) {}
 
 Result<std::unique_ptr<ReaderCore>> ReaderCore::open(FileStore& files,
@@ -25,6 +26,8 @@ Result<std::unique_ptr<ReaderCore>> ReaderCore::open(FileStore& files,
     auto entered = while_segments_go([&core] { return core->enter_oldest(); });
     if (!entered) return entered.error();
     const SegmentHeader& header = core->reading_.scan.segment();
+    core->common_ = header;
+    core->lookup_.look_at(header.journal_id, core->segments_.number(0));
     core->stream_name_ = stream_name_of(header);
     core->alignment_bytes_ = header.event_alignment_bytes;
     core->first_sequence_ = header.first_sequence;
@@ -35,6 +38,12 @@ Result<std::unique_ptr<ReaderCore>> ReaderCore::open(FileStore& files,
 Result<void> ReaderCore::enter_oldest() {
     if (auto listed = segments_.refresh(); !listed) return listed.error();
     return enter(reading_, segments_.number(0));
+}
+
+Result<void> ReaderCore::refresh_segments() {
+    if (auto listed = segments_.refresh(); !listed) return listed.error();
+    lookup_.look_at(common_.journal_id, segments_.number(0));
+    return {};
 }
 
 Error ReaderCore::read_error(int os_errno) const {
@@ -69,7 +78,9 @@ Result<void> ReaderCore::enter(Track& track, std::uint64_t segment_number) {
     }
     track.path = std::move(segment->path);
     track.position = first_position(segment->header);
+    if (&track == end_.get()) walked_.begin(segment->header.segment_size_bytes);
     if (&track == &reading_) {
+        is_hinted_ = false;
         bound_.reset();
         auto successor = segments_.successor(segment->header);
         if (!successor) return successor.error();
@@ -82,11 +93,13 @@ Result<void> ReaderCore::enter(Track& track, std::uint64_t segment_number) {
 void ReaderCore::forget_batch() noexcept {
     batch_ = {};
     looked_behind_ = false;
+    has_taken_ = false;
 }
 
 // A batch that is valid here. Nothing to hand out for a marker or seal that states no gap.
 std::optional<ReadKind> ReaderCore::take(const FoundBatch& batch) {
     const BatchHeader& header = batch.header;
+    has_taken_ = true;
     advance(reading_.position, header);
     batch_.first_sequence = header.first_sequence;
     batch_.event_count = header.event_count;
@@ -208,7 +221,11 @@ Result<ReadKind> ReaderCore::judge_newest(const FoundBatch& stopped_by, bool& tr
 
 Result<ReadKind> ReaderCore::load() {
     bool is_second_look = false;
-    while (true) {  // ends: each round reads on, enters a later segment, or looks a second time
+    // Ends: each round reads on, confirms once, enters a later segment, or looks a second time.
+    while (true) {
+        if (is_hinted_ && has_taken_) {
+            if (auto confirmed = confirm_hints(); !confirmed) return confirmed.error();
+        }
         const bool at_bound = bound_ && reading_.position.offset >= bound_->end_offset;
         FoundBatch found;
         if (!at_bound && !reading_.position.sealed) {
@@ -218,6 +235,10 @@ Result<ReadKind> ReaderCore::load() {
                 continues(reading_.position, found.header)) {
                 is_second_look = false;
                 if (const auto kind = take(found)) return *kind;
+                continue;
+            }
+            if (is_hinted_) {
+                if (auto confirmed = confirm_hints(); !confirmed) return confirmed.error();
                 continue;
             }
             if (!is_second_look) {

@@ -8,6 +8,8 @@
 #pragma once
 
 #include "batch_scan.hpp"
+#include "catalogue_lookup.hpp"
+#include "index_builder.hpp"
 #include "segment_map.hpp"
 #include "storage.hpp"
 
@@ -63,6 +65,7 @@ private:
     void trim_front(Sequence sequence);
 
     [[nodiscard]] Result<void> enter_oldest();
+    [[nodiscard]] Result<void> refresh_segments();
     [[nodiscard]] Result<void> go_to_sequence(Sequence sequence);
     [[nodiscard]] Result<void> go_to_time(std::uint64_t time_ns);
     [[nodiscard]] Result<void> go_to_end();
@@ -77,9 +80,23 @@ private:
     // batch by batch while they do.
     [[nodiscard]] Result<void> approach(const EntryPredicate& entry_lies_before,
                                         const HeaderPredicate& batch_lies_before);
-    void place_at_entry(const IndexEntry& entry);
+    // The index of reading_'s segment, or what was walked of the newest.
+    [[nodiscard]] std::vector<IndexEntry> entries_at_hand();
+    [[nodiscard]] static bool place_at_entry(Track& track, const IndexEntry& entry);
     [[nodiscard]] Result<void> settle_on_time(std::uint64_t time_ns);
     void forget_batch() noexcept;
+
+    // By catalogue and index (reader_lookup.cpp). False: not found that way; nothing has changed.
+    [[nodiscard]] bool look_up_sequence(Sequence sequence);
+    [[nodiscard]] bool look_up_time(std::uint64_t time_ns);
+    [[nodiscard]] bool enter_catalogued(Track& track, const CataloguedSegment& segment);
+    [[nodiscard]] bool approach_catalogued(Track& track,
+                                           const CataloguedSegment& segment,
+                                           const EntryPredicate& entry_lies_before,
+                                           const HeaderPredicate& batch_lies_before);
+    void settle_on_catalogued(const CataloguedSegment& segment);
+    [[nodiscard]] bool give_up_lookup();
+    [[nodiscard]] Result<void> confirm_hints();
 
     [[nodiscard]] Error corrupt_range(Sequence end, std::string_view why) const;
     [[nodiscard]] Error read_error(int os_errno) const;
@@ -87,6 +104,9 @@ private:
 
     FileStore& files_;
     SegmentMap segments_;
+    CatalogueLookup lookup_;
+    std::optional<std::uint64_t> guessed_number_;  // of the segment that is sought
+    SegmentHeader common_{};  // what all segments have in common, in the header of one of them
     std::string stream_name_;
     std::uint32_t alignment_bytes_ = 16;
     Sequence first_sequence_ = 0;
@@ -99,7 +119,14 @@ private:
     bool looked_behind_ =
         false;  // the promise behind this end has been looked for since the last seek
 
+    // reading_ was found by catalogue and index: what they say of its segment, bound_ too, is to be
+    // confirmed before more than the one batch is read from it.
+    bool is_hinted_ = false;
+    bool has_taken_ = false;            // a batch, since the last seek
+    std::unique_ptr<Track> looked_up_;  // where the next lookup is made
+
     std::unique_ptr<Track> end_;  // the end of the newest segment, as last seen
+    IndexBuilder walked_;         // of end_'s segment, as far as it was walked
 };
 
 }  // namespace tailrace::journal

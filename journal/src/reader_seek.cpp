@@ -8,10 +8,14 @@
 namespace tailrace::journal {
 
 Result<void> ReaderCore::seek_sequence(Sequence sequence) {
+    guessed_number_.reset();
+    if (look_up_sequence(sequence)) return {};
     return while_segments_go([this, sequence] { return go_to_sequence(sequence); });
 }
 
 Result<void> ReaderCore::seek_time(std::uint64_t time_ns) {
+    guessed_number_.reset();
+    if (look_up_time(time_ns)) return {};
     return while_segments_go([this, time_ns] { return go_to_time(time_ns); });
 }
 
@@ -20,7 +24,7 @@ Result<void> ReaderCore::seek_end() {
 }
 
 Result<void> ReaderCore::find_end() {
-    if (auto listed = segments_.refresh(); !listed) return listed.error();
+    if (auto listed = refresh_segments(); !listed) return listed.error();
     first_sequence_ = 0;
     if (auto oldest = segments_.header(0); oldest) {
         first_sequence_ = oldest->first_sequence;
@@ -51,6 +55,7 @@ void ReaderCore::walk_to_end(Track& track) {
             break;
         }
         promised = std::max(promised, found.header.durable_sequence);
+        if (&track == end_.get()) walked_.note(ahead, found.header);
         advance(ahead, found.header);
         // A checkpoint whenever the promises have caught up with where an earlier one stood.
         if (track.position.sequence <= promised) {
@@ -88,28 +93,44 @@ Result<void> ReaderCore::go_to_end() {
 }
 
 // An entry is a hint: it counts when a sound header of that sequence stands there.
-void ReaderCore::place_at_entry(const IndexEntry& entry) {
-    const FoundBatch found = reading_.scan.header_at(entry.offset);
-    if (found.os_errno != 0 || found.verdict != BatchVerdict::valid) return;
-    if (found.header.first_sequence != entry.first_sequence) return;
+bool ReaderCore::place_at_entry(Track& track, const IndexEntry& entry) {
+    const FoundBatch found = track.scan.header_at(entry.offset);
+    if (found.os_errno != 0 || found.verdict != BatchVerdict::valid) return false;
+    if (found.header.first_sequence != entry.first_sequence) return false;
     const bool states_gap = (found.header.flags & kBatchGapBefore) != 0;
     LogPosition position;
     position.offset = entry.offset;
     position.sequence = entry.first_sequence - (states_gap ? 1U : 0U);
     position.last_checksum = found.header.previous_checksum;
     position.max_time_ns = std::min(entry.floor_time_ns, found.header.first_time_ns);
-    reading_.position = position;
+    track.position = position;
+    return true;
+}
+
+std::vector<IndexEntry> ReaderCore::entries_at_hand() {
+    const SegmentHeader& segment = reading_.scan.segment();
+    if (bound_) {
+        auto index = segments_.index(segment);
+        if (!index) return {};
+        // What lies behind the end that the successor states is no part of the log.
+        std::erase_if(index->entries, [this](const IndexEntry& entry) {
+            return entry.offset >= bound_->end_offset;
+        });
+        return std::move(index->entries);
+    }
+    if (!end_ || !end_->scan.is_attached() || end_->scan.segment().salt != segment.salt) return {};
+    const auto walked = walked_.entries();
+    return {walked.begin(), walked.end()};
 }
 
 Result<void> ReaderCore::approach(const EntryPredicate& entry_lies_before,
                                   const HeaderPredicate& batch_lies_before) {
-    if (bound_) {
-        if (const auto index = segments_.index(reading_.scan.segment())) {
-            const auto& entries = index->entries;
-            const auto after =
-                std::partition_point(entries.begin(), entries.end(), entry_lies_before);
-            if (after != entries.begin()) place_at_entry(*(after - 1));
-        }
+    const auto entries = entries_at_hand();
+    const auto after = std::partition_point(entries.begin(), entries.end(), entry_lies_before);
+    if (after != entries.begin()) {
+        const IndexEntry& entry = *(after - 1);
+        if (after != entries.end()) reading_.scan.fetch(entry.offset, after->offset - entry.offset);
+        (void)place_at_entry(reading_, entry);
     }
     while (!reading_.position.sealed) {
         if (bound_ && reading_.position.offset >= bound_->end_offset) break;
@@ -125,7 +146,7 @@ Result<void> ReaderCore::approach(const EntryPredicate& entry_lies_before,
 }
 
 Result<void> ReaderCore::go_to_sequence(Sequence sequence) {
-    if (auto listed = segments_.refresh(); !listed) return listed.error();
+    if (auto listed = refresh_segments(); !listed) return listed.error();
     auto oldest = segments_.header(0);
     if (!oldest) return oldest.error();
     first_sequence_ = oldest->first_sequence;
@@ -136,7 +157,8 @@ Result<void> ReaderCore::go_to_sequence(Sequence sequence) {
                           "the first that is there is " + std::to_string(first_sequence_));
     }
     auto nth = segments_.last_where(
-        [sequence](const SegmentHeader& header) { return header.first_sequence <= sequence; });
+        [sequence](const SegmentHeader& header) { return header.first_sequence <= sequence; },
+        guessed_number_);
     if (!nth) return nth.error();
     if (*nth + 1 == segments_.count()) {
         if (auto found = find_end(); !found) return found.error();
@@ -162,7 +184,8 @@ Result<void> ReaderCore::go_to_sequence(Sequence sequence) {
 Result<void> ReaderCore::go_to_time(std::uint64_t time_ns) {
     if (auto found = find_end(); !found) return found.error();
     auto nth = segments_.last_where(
-        [time_ns](const SegmentHeader& header) { return header.floor_time_ns < time_ns; });
+        [time_ns](const SegmentHeader& header) { return header.floor_time_ns < time_ns; },
+        guessed_number_);
     if (!nth) return nth.error();
     if (auto entered = enter(reading_, segments_.number(*nth)); !entered) return entered.error();
     auto near =

@@ -1,6 +1,7 @@
 #include "repair_apply.hpp"
 
 #include "aligned_memory.hpp"
+#include "index_builder.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -193,25 +194,17 @@ Result<void> RepairWorker::make_index(const SegmentRepair& segment) {
     if (!file) return file.error();
     BatchScan scan(files_);
     if (!scan.attach(std::move(*file), segment.header)) return cannot("index", path, ENOMEM);
-    std::vector<IndexEntry> entries;
+    IndexBuilder entries;
+    entries.begin(segment.header.segment_size_bytes);
     LogPosition position = first_position(segment.header);
     while (position.offset < segment.end.offset) {
         const FoundBatch found = scan.header_at(position.offset);
         if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) break;
-        const bool is_due =
-            entries.empty() || position.offset - entries.back().offset >= kIndexSpacingBytes;
-        if (is_due && found.header.event_count > 0) {
-            entries.push_back({found.header.first_sequence, position.max_time_ns, position.offset});
-        }
+        entries.note(position, found.header);
         advance(position, found.header);
     }
-    IndexHeader header{};
-    header.segment_number = segment.number;
-    header.salt = segment.header.salt;
-    header.end_offset = segment.end.offset;
-    header.end_sequence = segment.end.sequence;
-    header.max_time_ns = segment.end.max_time_ns;
-    return replace(path, encode_index(header, entries), false);
+    const auto bytes = encode_index(index_header(segment.header, segment.end), entries.entries());
+    return replace(path, bytes, false);
 }
 
 Result<void> RepairWorker::make_super() {

@@ -162,6 +162,16 @@ void set_stream_name(SegmentHeader& header, const std::string& name) noexcept {
     header.stream_name_bytes = static_cast<std::uint32_t>(name.size());
 }
 
+IndexHeader index_header(const SegmentHeader& segment, const LogPosition& end) noexcept {
+    IndexHeader header{};
+    header.segment_number = segment.segment_number;
+    header.salt = segment.salt;
+    header.end_offset = end.offset;
+    header.end_sequence = end.sequence;
+    header.max_time_ns = end.max_time_ns;
+    return header;
+}
+
 std::vector<std::byte> encode_index(IndexHeader header, std::span<const IndexEntry> entries) {
     header.magic = kIndexMagic;
     header.entry_count = entries.size();

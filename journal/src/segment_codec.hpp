@@ -2,6 +2,8 @@
 // Law: docs/journal_format.md. Errors name the file that the bytes came from.
 #pragma once
 
+#include "batch_codec.hpp"
+
 #include <tailrace/base/result.hpp>
 #include <tailrace/journal/format.hpp>
 
@@ -45,6 +47,9 @@ struct SegmentIndex {
     std::vector<IndexEntry> entries;
 };
 
+// Of an index of that segment, which ends there.
+[[nodiscard]] IndexHeader index_header(const SegmentHeader& segment,
+                                       const LogPosition& end) noexcept;
 [[nodiscard]] std::vector<std::byte> encode_index(IndexHeader header,
                                                   std::span<const IndexEntry> entries);
 // Error `corrupt` whenever it isn't exactly the index of that segment; the caller rebuilds it.

@@ -21,6 +21,8 @@ public:
     [[nodiscard]] bool attach(StoredFile file, const SegmentHeader& header) noexcept;
     [[nodiscard]] bool is_attached() const noexcept { return file_.is_open(); }
     [[nodiscard]] FileId file() const noexcept { return file_.id(); }
+    [[nodiscard]] const StoredFile& stored_file() const noexcept { return file_; }
+    void release() noexcept { file_.reset(); }
 
     // As FileStore::read, with its errno. A frame that was read and can't be decompressed reads as
     // zeroes, in which no batch stands.

@@ -89,7 +89,8 @@ Result<DirectoryListing> list_journal(FileStore& files, const std::string& direc
         } else if (name == "LOCK") {
             listing.has_lock = true;
         } else if (!number_in(name, kIndexSuffix) && name != "repaired" && name != "spare" &&
-                   name != "spare.partial" && name != "SETTINGS") {
+                   name != "spare.partial" && name != "SETTINGS" && name != "CATALOGUE" &&
+                   name != "CATALOGUE.new") {
             listing.foreign_names.push_back(std::move(name));
         }
     }
@@ -207,8 +208,7 @@ Result<SegmentIndex> read_index(FileStore& files,
     const IoOutcome size = files.size_bytes(file->id());
     if (!size.ok()) return os_error(size.os_errno, "cannot look at '" + path + "'");
     const std::uint64_t most =
-        sizeof(IndexHeader) +
-        sizeof(IndexEntry) * (segment.segment_size_bytes / kIndexSpacingBytes + 2);
+        sizeof(IndexHeader) + sizeof(IndexEntry) * max_index_entries(segment.segment_size_bytes);
     if (size.value > most) {
         return make_error(ErrorCode::corrupt, "the index '" + path + "' is larger than any can be");
     }

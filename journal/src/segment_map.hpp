@@ -44,16 +44,24 @@ public:
     [[nodiscard]] std::optional<SegmentIndex> index(const SegmentHeader& segment);
 
     // The last segment for which `lies_before(header)` holds, which must hold for a front part of
-    // them; the first if for none.
+    // them; the first if for none. It reads two headers when the number that was guessed is right,
+    // one when it is the newest, else O(log n).
     template <typename Predicate>
-    [[nodiscard]] Result<std::size_t> last_where(const Predicate& lies_before) {
+    [[nodiscard]] Result<std::size_t> last_where(const Predicate& lies_before,
+                                                 std::optional<std::uint64_t> guessed_number) {
         std::size_t low = 0;
         std::size_t high = entries_.size();
+        std::size_t middle = high - 1;  // the newest is asked for most
+        if (guessed_number && *guessed_number >= number(0) && *guessed_number < number(middle)) {
+            middle = static_cast<std::size_t>(*guessed_number - number(0));
+        }
+        bool was_guess = middle + 1 < high;
         while (high - low > 1) {
-            const std::size_t middle = low + (high - low) / 2;
             auto candidate = header(middle);
             if (!candidate) return candidate.error();
             (lies_before(*candidate) ? low : high) = middle;
+            middle = was_guess && low + 1 < high ? low + 1 : low + (high - low) / 2;
+            was_guess = false;
         }
         return low;
     }

@@ -250,7 +250,7 @@ void WriterCore::submit(std::span<std::byte> block,
     BatchHeader sealed = header;
     sealed.header_checksum = seal_batch(block, header, place);
     const std::uint64_t offset = next.offset;
-    note_index_entry(header.first_sequence);
+    segment_.index.note(next, header.first_sequence, block.size());
     advance(next, sealed);
     marked_sequence_ = header.durable_sequence;
     ++batch_count_;
@@ -259,13 +259,6 @@ void WriterCore::submit(std::span<std::byte> block,
     } else {
         pipeline_->submit(block, offset, next.sequence, buffer);
     }
-}
-
-void WriterCore::note_index_entry(Sequence first_sequence) noexcept {
-    auto& index = segment_.index;
-    if (!index.empty() && segment_.next.offset - index.back().offset < kIndexSpacingBytes) return;
-    if (index.size() == index.capacity()) return;
-    index.push_back({first_sequence, segment_.next.max_time_ns, segment_.next.offset});
 }
 
 bool WriterCore::advance_roll() noexcept {
@@ -364,6 +357,8 @@ Result<void> WriterCore::finish_close() noexcept {
         fail_with(noted.error());
         return noted.error();
     }
+    catalogue_.add(catalogued(segment_.header, segment_.next));
+    catalogue_.write(super_.journal_id, super_.oldest_segment_number);
     phase_ = Phase::closed;
     segment_.file.reset();
     lock_.unlock();

@@ -19,7 +19,9 @@
 #include "assessment.hpp"
 #include "batch_filler.hpp"
 #include "block_pool.hpp"
+#include "catalogue_file.hpp"
 #include "durable_choice.hpp"
+#include "index_builder.hpp"
 #include "retention.hpp"
 #include "retired_segments.hpp"
 #include "segment_directory.hpp"
@@ -103,8 +105,8 @@ private:
         SegmentHeader header{};
         StoredFile file;
         std::string path;
-        LogPosition next;               // where the next batch will be placed
-        std::vector<IndexEntry> index;  // room for all entries is reserved when the segment begins
+        LogPosition next;  // where the next batch will be placed
+        IndexBuilder index;
     };
 
     WriterCore(JournalOptions options, WriterEnvironment around, const Assessment& found);
@@ -139,10 +141,10 @@ private:
                 const BatchHeader& header,
                 std::optional<BufferIndex> buffer,
                 Placing placing = Placing::plain) noexcept;
-    void note_index_entry(Sequence first_sequence) noexcept;
     bool advance_roll() noexcept;
     void roll() noexcept;
     void write_segment_index() noexcept;
+    void index_recovered(const Assessment& found) noexcept;
     bool mark_if_idle() noexcept;
     void pace_spare() noexcept;
     void fail_with(Error error) noexcept;
@@ -169,6 +171,7 @@ private:
     Retention retention_;
     std::vector<std::uint64_t> disowned_;  // segments that go as soon as SUPER says so
     std::unique_ptr<RetiredSegments> retired_;
+    CatalogueFile catalogue_;
     std::unique_ptr<SpareSegment> spare_;
 
     Phase phase_ = Phase::writing;

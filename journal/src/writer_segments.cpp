@@ -121,6 +121,7 @@ WriterCore::WriterCore(JournalOptions options, WriterEnvironment around, const A
           found.end.sequence,
           found.end.max_time_ns),
       retention_({options_.retain_size_bytes, options_.retain_age_ns}),
+      catalogue_(*around_.files, options_.directory),
       sealed_ns_(found.end.sealed_ns) {}
 
 Result<void> WriterCore::start(const Assessment& found) {
@@ -177,6 +178,7 @@ Result<void> WriterCore::start(const Assessment& found) {
     if (!from) return from.error();
     const SegmentHeader* const before = found.segments.empty() ? nullptr : &found.newest();
     if (auto begun = begin_segment(*from, before, found.end); !begun) return begun.error();
+    index_recovered(found);
 
     if (before != nullptr && !report_.clean_close &&
         (before->features_incompat & kFeatureCompressed) == 0 &&
@@ -238,7 +240,7 @@ Result<void> WriterCore::begin_segment(const std::string& from,
     segment.header = next_header(before, end);
     segment.next = first_position(segment.header);
     segment.path = segment_path(options_.directory, segment.header.segment_number);
-    segment.index.reserve(options_.segment_size_bytes / kIndexSpacingBytes + 1);
+    segment.index.begin(options_.segment_size_bytes);
     auto file = open_unbuffered(files, from, {.write = true}, unbuffered_);
     if (!file) return file.error();
     const auto block = pool_.header_block();
@@ -270,6 +272,10 @@ Result<void> WriterCore::begin_segment(const std::string& from,
     pipeline_->begin_segment(segment_.file.id(), end.sequence);
     marked_sequence_ = end.sequence;
     ++segment_count_;
+    if (before != nullptr) {
+        catalogue_.add(catalogued(*before, end));
+        catalogue_.write(super_.journal_id, super_.oldest_segment_number);
+    }
     retire_disowned();
     spare_limit_bytes_ = 0;
     spare_->prepare(spare_limit_bytes_);
@@ -331,6 +337,7 @@ void WriterCore::begin_keeping(const Assessment& found) {
         retention_.add({found.segments[nth].segment_number,
                         successor.previous.end_offset,
                         successor.created_ns});
+        catalogue_.add(catalogued(found.segments[nth], successor));
     }
     retired_ = std::make_unique<RetiredSegments>(
         *around_.files, options_.directory, options_.segment_size_bytes);
@@ -453,15 +460,18 @@ void WriterCore::watch_spare() noexcept {
 }
 
 void WriterCore::write_segment_index() noexcept {
-    IndexHeader header{};
-    header.segment_number = segment_.header.segment_number;
-    header.salt = segment_.header.salt;
-    header.end_offset = segment_.next.offset;
-    header.end_sequence = segment_.next.sequence;
-    header.max_time_ns = segment_.next.max_time_ns;
+    write_index(
+        *around_.files,
+        index_path(options_.directory, segment_.header.segment_number),
+        encode_index(index_header(segment_.header, segment_.next), segment_.index.entries()));
+}
+
+// Of a segment that was cut off by a crash, and walked by recovery.
+void WriterCore::index_recovered(const Assessment& found) noexcept {
+    if (found.segments.empty() || report_.clean_close) return;
     write_index(*around_.files,
-                index_path(options_.directory, header.segment_number),
-                encode_index(header, segment_.index));
+                index_path(options_.directory, found.newest().segment_number),
+                encode_index(index_header(found.newest(), found.end), found.index.entries()));
 }
 
 }  // namespace tailrace::journal

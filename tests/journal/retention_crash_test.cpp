@@ -60,6 +60,10 @@ struct Lives {
         auto opened = WriterCore::open(lab.options, lab.around);
         if (opened) {
             lab.writer = std::move(*opened);
+            // What a killed writer had on its way may have landed since it was looked at.
+            if (killed_tag != 0 && lab.writer->next_sequence() > tags.size()) {
+                tags.resize(lab.writer->next_sequence(), killed_tag);
+            }
             if (lab.writer->next_sequence() != tags.size()) return "opened at another end";
             lab.fill_segments(3);
             tags.resize(std::max<Sequence>(tags.size(), lab.writer->next_sequence()), lab.tag);
@@ -75,6 +79,7 @@ struct Lives {
             auto end = assess(lab.disk, "/sim", AssessMode::looking);
             if (!end) return "recovery refused: " + end.error().message;
             tags.resize(end->end.sequence);
+            killed_tag = lab.tag;
             return {};
         }
         lab.disk.power_on(survival);
@@ -88,7 +93,8 @@ struct Lives {
         if (found->report.first_sequence + 15 > end && found->report.first_sequence != 0) {
             return "gave up too much";
         }
-        tags.resize(end);
+        tags.resize(end, killed_tag);
+        killed_tag = 0;
         acknowledged = end;
         disowned += found->disowned_numbers.size();
         if (std::string wrong = read_through(lab.disk, tags, end); !wrong.empty()) return wrong;
@@ -97,6 +103,7 @@ struct Lives {
 
     SimulatedLab lab;
     std::vector<std::uint64_t> tags;  // by sequence
+    std::uint64_t killed_tag = 0;     // of the life that was killed last, until a cut
     Sequence acknowledged = 0;
     std::uint64_t recycled = 0;
     std::uint64_t disowned = 0;

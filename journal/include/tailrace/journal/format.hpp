@@ -1,11 +1,12 @@
 // The bytes of a journal on disk: structs, magics and limits, without behaviour.
 //
 // Law: docs/journal_format.md. A journal is a directory: SUPER (two slots), LOCK, segments named by
-// their number, an index beside every sealed segment, and one spare. A segment is a 4 KiB header
-// and then batches, each starting on a 4 KiB block and padded with zeroes. A block that holds
-// acknowledged events is never written again. The body of a batch is events exactly as they stood
-// in the ring (base/event_header.hpp). Everything is little endian. Foreign bytes: a reader copies
-// a struct out and checks it (src/batch_codec, src/segment_codec) before it uses a field.
+// their number, an index beside every sealed segment, a catalogue of them all, and one spare. A
+// segment is a 4 KiB header and then batches, each starting on a 4 KiB block and padded with
+// zeroes. A block that holds acknowledged events is never written again. The body of a batch is
+// events exactly as they stood in the ring (base/event_header.hpp). Everything is little endian.
+// Foreign bytes: a reader copies a struct out and checks it (src/batch_codec, src/segment_codec)
+// before it uses a field.
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
@@ -43,7 +44,8 @@ inline constexpr std::uint64_t kMinSegmentSizeBytes = 64U << 10;
 inline constexpr std::uint64_t kMaxSegmentSizeBytes = std::uint64_t{1} << 36;
 inline constexpr std::uint64_t kDefaultSegmentSizeBytes = 256U << 20;
 inline constexpr std::size_t kMaxStreamNameBytes = 128;
-inline constexpr std::uint64_t kIndexSpacingBytes = 1U << 20;
+inline constexpr std::uint64_t kMinIndexSpacingBytes = 64U << 10;
+inline constexpr std::uint64_t kMaxIndexSpacingBytes = kMaxBatchSizeBytes;
 
 // The first eight bytes of each kind of block, as a little-endian word.
 inline constexpr std::uint64_t kSegmentMagic = 0x0100004745535254;  // "TRSEG\0\0\1"
@@ -245,6 +247,53 @@ struct IndexEntry {
     std::uint64_t offset;
 };
 static_assert(sizeof(IndexEntry) == 24 && std::is_trivially_copyable_v<IndexEntry>);
+
+// What lies from one entry to the next, or to the end: one batch, or several of together no more
+// than this. So one read of at most kMaxBatchSizeBytes at an entry brings the batch that is looked
+// for, and the index of a segment of up to 4 GiB takes less than 200 KiB.
+[[nodiscard]] constexpr std::uint64_t index_spacing_bytes(
+    std::uint64_t segment_size_bytes) noexcept {
+    constexpr std::uint64_t kSpacingsPerSegment = 4096;
+    const std::uint64_t share = segment_size_bytes / kSpacingsPerSegment;
+    return share < kMinIndexSpacingBytes   ? kMinIndexSpacingBytes
+           : share > kMaxIndexSpacingBytes ? kMaxIndexSpacingBytes
+                                           : share;
+}
+// Two neighbours are together longer than the spacing, or they would be one.
+[[nodiscard]] constexpr std::uint64_t max_index_entries(std::uint64_t segment_size_bytes) noexcept {
+    return 2 * (segment_size_bytes / index_spacing_bytes(segment_size_bytes)) + 2;
+}
+
+// The catalogue: where every sealed segment begins and ends, so that a seek needs no header of
+// theirs. Derived like an index. Entry n is that of segment first_number + n, and counts only
+// there.
+inline constexpr std::uint64_t kCatalogueMagic = 0x0100005441435254;  // "TRCAT\0\0\1"
+struct CatalogueHeader {
+    std::uint64_t magic;
+    std::uint64_t checksum;  // XXH3-64 of bytes [16, 64), seed kCatalogueMagic
+    JournalId journal_id;
+    std::uint64_t first_number;  // of the segment that the first entry is for
+    std::array<std::uint64_t, 3> reserved;
+};
+static_assert(sizeof(CatalogueHeader) == 64 && std::is_trivially_copyable_v<CatalogueHeader>);
+static_assert(offsetof(CatalogueHeader, journal_id) == 16);
+static_assert(offsetof(CatalogueHeader, first_number) == 32);
+
+struct CatalogueEntry {
+    std::uint64_t checksum;  // XXH3-64 of bytes [8, 64), seed: the id's first word xor the number
+    std::uint64_t salt;
+    Sequence first_sequence;
+    Sequence end_sequence;
+    std::uint64_t floor_time_ns;
+    std::uint64_t max_time_ns;
+    std::uint64_t end_offset;
+    std::uint64_t segment_size_bytes;
+};
+static_assert(sizeof(CatalogueEntry) == 64 && std::is_trivially_copyable_v<CatalogueEntry>);
+static_assert(offsetof(CatalogueEntry, salt) == 8);
+static_assert(offsetof(CatalogueEntry, end_offset) == 48);
+// One read brings all of it. A journal of more segments has the newest of them catalogued.
+inline constexpr std::uint64_t kMaxCatalogueEntries = 1U << 17;
 
 // One frame of a compressed segment: the content of kFrameSizeBytes from 4096 + nth * that on.
 inline constexpr std::uint64_t kFrameSizeBytes = 1U << 20;

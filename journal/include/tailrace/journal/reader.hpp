@@ -130,8 +130,8 @@ public:
     ~Reader();
 
     // The next thing read begins at `sequence`. Errors: `sequence_gone` (names the first that is
-    // there), `sequence_ahead` (beyond end_sequence(); the end itself is fine). O(log n) over
-    // sealed segments.
+    // there), `sequence_ahead` (beyond end_sequence(); the end itself is fine). In sealed segments
+    // at most three reads, the batch included; docs/journal_format.md, "What a seek reads".
     [[nodiscard]] Result<void> seek_sequence(Sequence sequence) noexcept;
     // The first event whose publish time, or that of an event before it, is at least `time_ns`; the
     // end if there is none. Clocks that were set back don't confuse it: it goes by the running

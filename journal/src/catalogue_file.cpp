@@ -1,0 +1,123 @@
+#include "catalogue_file.hpp"
+
+#include "segment_directory.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+namespace tailrace::journal {
+
+namespace {
+
+constexpr std::uint64_t kFewEntries = 1024;
+
+std::string aside(const std::string& path) {
+    return path + ".new";
+}
+
+}  // namespace
+
+std::string catalogue_path(const std::string& directory) {
+    return directory + "/CATALOGUE";
+}
+
+void CatalogueFile::add(const CataloguedSegment& segment) {
+    if (!segments_.empty() && segment.number != segments_.back().number + 1) {
+        segments_.clear();
+        written_ = 0;
+    }
+    segments_.push_back(segment);
+}
+
+void CatalogueFile::write(const JournalId& journal_id, std::uint64_t oldest_number) noexcept {
+    if (segments_.empty()) return;
+    const std::uint64_t first = segments_.front().number;
+    const std::uint64_t gone = oldest_number > first ? oldest_number - first : 0;
+    const bool is_mostly_gone =
+        gone >= kFewEntries && gone >= segments_.size() - std::min(segments_.size(), gone);
+    const bool is_full = segments_.size() > kMaxCatalogueEntries;
+    if (written_ > 0 && !is_mostly_gone && !is_full && append(journal_id)) return;
+    written_ = 0;
+    if (rewrite(journal_id, oldest_number)) return;
+    // What can't be kept up to date had better not be there.
+    (void)files_->remove(catalogue_path(directory_));
+}
+
+bool CatalogueFile::append(const JournalId& journal_id) noexcept {
+    const IoOutcome opened = files_->open(catalogue_path(directory_), {.write = true});
+    if (!opened.ok()) return false;
+    const StoredFile file(*files_, static_cast<FileId>(opened.value));
+    for (; written_ < segments_.size(); ++written_) {
+        const CatalogueEntry entry = sealed_entry(journal_id, segments_[written_]);
+        const IoOutcome outcome = files_->write(
+            file.id(), catalogue_entry_offset(written_), std::as_bytes(std::span(&entry, 1)));
+        if (!outcome.ok()) return false;
+    }
+    return true;
+}
+
+bool CatalogueFile::rewrite(const JournalId& journal_id, std::uint64_t oldest_number) {
+    // Room for as many again before the next time.
+    const std::uint64_t newest = segments_.back().number;
+    const std::uint64_t first =
+        std::max(oldest_number, newest - std::min(newest, kMaxCatalogueEntries / 2));
+    std::erase_if(segments_,
+                  [first](const CataloguedSegment& segment) { return segment.number < first; });
+    if (segments_.empty()) return false;
+    const CatalogueHeader header = make_catalogue_header(journal_id, segments_.front().number);
+    std::vector<std::byte> bytes(catalogue_entry_offset(segments_.size()));
+    std::memcpy(bytes.data(), &header, sizeof(header));
+    for (std::size_t slot = 0; slot < segments_.size(); ++slot) {
+        const CatalogueEntry entry = sealed_entry(journal_id, segments_[slot]);
+        std::memcpy(bytes.data() + catalogue_entry_offset(slot), &entry, sizeof(entry));
+    }
+    const std::string path = catalogue_path(directory_);
+    const IoOutcome opened = files_->open(aside(path), {.write = true, .create = true});
+    if (!opened.ok()) return false;
+    StoredFile file(*files_, static_cast<FileId>(opened.value));
+    IoOutcome outcome = files_->write(file.id(), 0, bytes);
+    file.reset();
+    if (outcome.ok()) outcome = files_->rename(aside(path), path);
+    if (!outcome.ok()) (void)files_->remove(aside(path));
+    if (outcome.ok()) written_ = segments_.size();
+    return outcome.ok();
+}
+
+Result<Catalogue> read_catalogue(FileStore& files, const std::string& directory) {
+    const std::string path = catalogue_path(directory);
+    auto file = open_file(files, path, {});
+    if (!file) return file.error();
+    const IoOutcome size = files.size_bytes(file->id());
+    if (!size.ok()) return os_error(size.os_errno, "cannot look at '" + path + "'");
+    std::vector<std::byte> bytes(std::min(size.value, kMaxCatalogueBytes));
+    const IoOutcome outcome = files.read(file->id(), 0, bytes);
+    if (!outcome.ok()) return os_error(outcome.os_errno, "cannot read '" + path + "'");
+    bytes.resize(outcome.value);
+    // A power cut may leave the name of one that was never written.
+    if (is_zero(bytes)) return os_error(ENOENT, "'" + path + "' is blank");
+    return decode_catalogue(bytes, path);
+}
+
+void rebuild_catalogue(FileStore& files, const std::string& directory) {
+    auto listing = list_journal(files, directory);
+    if (!listing) return;
+    disown_below(*listing, oldest_in_super(files, directory));
+    CatalogueFile catalogue(files, directory);
+    std::optional<SegmentHeader> before;
+    for (const std::uint64_t number : listing->segment_numbers) {
+        const std::string path = segment_path(directory, number);
+        auto file = open_file(files, path, {});
+        if (!file) return;
+        auto header = read_segment_header(files, *file, path, Access::reading);
+        if (!header) return;
+        if (before && before->segment_number + 1 == number) {
+            catalogue.add(catalogued(*before, *header));
+        }
+        before = *header;
+    }
+    if (before) catalogue.write(before->journal_id, listing->segment_numbers.front());
+}
+
+}  // namespace tailrace::journal
