@@ -164,6 +164,20 @@ class Written(Case):
             behind = [one for one in whole if int(one[1]) >= start]
             self.assertEqual(self.as_lines(self.read(start)), behind, start)
 
+    def test_the_catalogue_says_what_the_headers_say(self):
+        self.write_sample(6)
+        segments = journal_reader.Journal(str(self.journal)).segments
+        entries = journal_reader.catalogue(str(self.journal))
+        self.assertEqual(set(entries) | {segments[-1].number},
+                         {segment.number for segment in segments})
+        for segment, follower in zip(segments, segments[1:]):
+            entry = entries[segment.number]
+            self.assertEqual((entry.salt, entry.first_sequence, entry.floor_time_ns, entry.size),
+                             (segment.salt, segment.first_sequence, segment.floor_time_ns,
+                              segment.size))
+            self.assertEqual((entry.end_sequence, entry.max_time_ns, entry.end_offset),
+                             (follower.first_sequence, follower.floor_time_ns, segment.end))
+
     def test_compressed_segments_are_read_as_before(self):
         expected = self.write_sample(12)
         ran = self.run_any(self.tailrace, "compress", self.journal, "--json")
@@ -285,7 +299,10 @@ class Document(Case):
         self.text = DOCUMENT.read_text()
         self.journal.mkdir()
         self.segment = self.journal / "0000000000000001.seg"
-        self.segment.write_bytes(hex_dump_of(self.text))
+        segment_dump, catalogue_dump = self.text.split("Its `CATALOGUE`")
+        self.segment.write_bytes(hex_dump_of(segment_dump))
+        self.catalogue = self.journal / "CATALOGUE"
+        self.catalogue.write_bytes(hex_dump_of(catalogue_dump))
 
     def test_its_hex_dump_is_a_journal(self):
         self.assertEqual(self.segment.stat().st_size, MIB)
@@ -294,9 +311,21 @@ class Document(Case):
         report = self.verify()
         self.assertEqual((report["events"], report["batches"], report["end_seq"]), (2, 3, 2))
         self.assertTrue(report["sound"])
+        self.assertNotIn("catalogue", json.dumps(report))
         ran = self.run_any(self.tailrace, "replay", self.journal, "--speed", "max",
                            "--format", "raw")
         self.assertEqual(ran.stdout, b"hello, log\nbye\n", ran.stderr)
+
+    def test_its_catalogue_is_that_of_its_segment(self):
+        self.assertEqual(self.catalogue.stat().st_size, 128)
+        (entry,) = journal_reader.catalogue(str(self.journal)).values()
+        journal = journal_reader.Journal(str(self.journal))
+        (segment,) = journal.segments
+        events = [one for batch in journal.batches(segment) for one in batch.events]
+        self.assertEqual(entry.salt, segment.salt)
+        self.assertEqual((entry.first_sequence, entry.end_sequence), (0, len(events)))
+        self.assertEqual((entry.floor_time_ns, entry.max_time_ns), (0, events[-1].time_ns))
+        self.assertEqual((entry.end_offset, entry.size), (16384, MIB))
 
     def test_its_program_checks_the_dump(self):
         program = re.search(r"```python\n(.*?)```", self.text, re.DOTALL).group(1)
@@ -310,7 +339,8 @@ class Document(Case):
     def test_its_tables_leave_no_hole(self):
         """Each field begins where the one before it ends."""
         for heading, size in (("### Segment header", 4096), ("### The batch", 128),
-                              ("## SUPER", 4096)):
+                              ("## SUPER", 4096), ("## The catalogue", 64),
+                              ("### An entry of the catalogue", 64)):
             part = self.text.split(heading, 1)[1].split("\n#", 1)[0]
             end = 0
             for offset, length in re.findall(r"(?m)^\| (\d+) \| (\d+) \|", part):

@@ -27,6 +27,7 @@ SEGMENT_MAGIC = b"TRSEG\0\0\1"
 BATCH_MAGIC = b"TRBCH\0\0\1"
 SUPER_MAGIC = b"TRSUP\0\0\1"
 INDEX_MAGIC = b"TRIDX\0\0\1"
+CATALOGUE_MAGIC = b"TRCAT\0\0\1"
 MAX_BATCH = 1 << 20
 SEAL, MARKER, GAP_BEFORE, CLEAN_CLOSE, MENDED = 1, 2, 4, 8, 16
 KNOWN_FLAGS = SEAL | MARKER | GAP_BEFORE | CLEAN_CLOSE | MENDED
@@ -332,6 +333,33 @@ class Segment:
         if checksum(data[16:], self.salt) != word(data, 8):
             return None
         return [words(data, 64 + 24 * nth, 3) for nth in range(count)]
+
+
+class CatalogueEntry:
+    """What the catalogue says of one segment."""
+
+    def __init__(self, data):
+        (self.salt, self.first_sequence, self.end_sequence, self.floor_time_ns, self.max_time_ns,
+         self.end_offset, self.size) = words(data, 8, 7)
+
+
+def catalogue(directory):
+    """Segment number -> CatalogueEntry, of those that count. Not needed to read a journal."""
+    try:
+        with open(os.path.join(directory, "CATALOGUE"), "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return {}
+    if len(data) < 64 or data[:8] != CATALOGUE_MAGIC:
+        return {}
+    if checksum(data[16:64], word(data, 0)) != word(data, 8):
+        return {}
+    first_number = word(data, 32)
+    entries = {}
+    for number, at in enumerate(range(64, len(data) - 63, 64), first_number):
+        if checksum(data[at + 8:at + 64], word(data, 16) ^ number) == word(data, at):
+            entries[number] = CatalogueEntry(data[at:at + 64])
+    return entries
 
 
 class Position:

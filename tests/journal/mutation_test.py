@@ -80,7 +80,7 @@ MUTATIONS = {
          "        segment_.header = *before;\n"
          "        segment_.next = found.end;\n"
          "        segment_.path = segment_path(options_.directory, before->segment_number);\n"
-         "        segment_.index.reserve(64);\n"
+         "        segment_.index.begin(before->segment_size_bytes);\n"
          "        auto old = open_file(*around_.files, segment_.path, {.write = true});\n"
          "        if (!old) return old.error();\n"
          "        segment_.file = std::move(*old);\n"
