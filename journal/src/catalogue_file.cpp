@@ -1,5 +1,6 @@
 #include "catalogue_file.hpp"
 
+#include "segment_census.hpp"
 #include "segment_directory.hpp"
 
 #include <algorithm>
@@ -101,12 +102,12 @@ Result<Catalogue> read_catalogue(FileStore& files, const std::string& directory)
 }
 
 void rebuild_catalogue(FileStore& files, const std::string& directory) {
-    auto listing = list_journal(files, directory);
-    if (!listing) return;
-    disown_below(*listing, oldest_in_super(files, directory));
+    auto census = take_census(files, directory);
+    if (!census) return;
+    const auto& numbers = census->listing.segment_numbers;
     CatalogueFile catalogue(files, directory);
     std::optional<SegmentHeader> before;
-    for (const std::uint64_t number : listing->segment_numbers) {
+    for (const std::uint64_t number : numbers) {
         const std::string path = segment_path(directory, number);
         auto file = open_file(files, path, {});
         if (!file) return;
@@ -117,7 +118,7 @@ void rebuild_catalogue(FileStore& files, const std::string& directory) {
         }
         before = *header;
     }
-    if (before) catalogue.write(before->journal_id, listing->segment_numbers.front());
+    if (before) catalogue.write(before->journal_id, numbers.front());
 }
 
 }  // namespace tailrace::journal
