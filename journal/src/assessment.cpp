@@ -39,6 +39,7 @@ private:
         return make_error(ErrorCode::corrupt, std::move(message), verify_hint());
     }
 
+    Result<void> await_last_write(const std::string& path);
     Result<void> make_durable(const std::string& path);
     Result<void> flush_before_reading();
     Result<void> read_super_and_names();
@@ -57,6 +58,20 @@ private:
     SegmentCensus census_;
     Assessment found_;
 };
+
+// A write that the last writer had handed to the kernel may land after that writer's death, and
+// after its lock is free. It ends before anything is read: what is found then is all there will be.
+Result<void> Assessor::await_last_write(const std::string& path) {
+    auto file = open_file(files_, path, {.write = true});
+    if (!file) return file.error();
+    // Refused for another reason: this file system has no locks.
+    if (files_.await_writing(file->id()).os_errno != ETIMEDOUT) return {};
+    return os_error(ETIMEDOUT,
+                    "a write of the last writer to '" + path + "' is still under way",
+                    "does the disk answer ('dmesg')? or is a child of that writer left, with its "
+                    "files open ('fuser " +
+                        path + "')?");
+}
 
 // What only a cache holds must not be taken for durable: a crash of the machine during recovery
 // could still lose it.
@@ -287,6 +302,10 @@ Result<void> Assessor::find_end() {
 Result<void> Assessor::flush_before_reading() {
     auto listing = list_journal(files_, directory_);
     if (!listing) return listing.error();
+    if (!listing->segment_numbers.empty()) {
+        auto ended = await_last_write(segment_path(directory_, listing->segment_numbers.back()));
+        if (!ended) return ended.error();
+    }
     if (listing->has_super) {
         auto durable = make_durable(super_path(directory_));
         if (!durable) return durable.error();
@@ -310,8 +329,8 @@ Result<Assessment> Assessor::run() {
     if (auto headers = read_headers(); !headers) return headers.error();
     if (auto end = find_end(); !end) return end.error();
     if (mode_ == AssessMode::deciding && !found_.report.clean_close) {
-        // A write that a killed writer had on its way may have landed since that flush, and been
-        // seen: what is concluded from it must last.
+        // Where there are no locks, a write that a killed writer had on its way may have landed
+        // since that flush, and been seen: what is concluded from it must last.
         auto durable = make_durable(segment_path(directory_, found_.newest().segment_number));
         if (!durable) return durable.error();
     }

@@ -1,5 +1,7 @@
 #include "posix_files.hpp"
 
+#include "fork_guard.hpp"
+
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/unique_fd.hpp>
@@ -11,6 +13,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 #include <dirent.h>
 #include <string_view>
 
@@ -46,6 +49,7 @@ IoOutcome PosixFiles::open(const std::string& path, OpenFlags flags) noexcept {
 }
 
 void PosixFiles::close(FileId file) noexcept {
+    release_guard(file);
     ::close(file);
 }
 
@@ -56,18 +60,35 @@ IoOutcome PosixFiles::size_bytes(FileId file) noexcept {
     return {static_cast<std::uint64_t>(status.st_size), 0};
 }
 
-// An open file description lock on the first byte: the kernel drops it with the description.
+// Open file description locks: the kernel drops them with the description. Each request of io_uring
+// has a reference to that, and ends after the process that made it (docs/durability.md).
 IoOutcome PosixFiles::hold(FileId file, FileHold hold) noexcept {
+    const bool is_writing = hold == FileHold::writing;
     struct flock range {};
-    range.l_type = hold == FileHold::alone ? F_WRLCK : hold == FileHold::shared ? F_RDLCK : F_UNLCK;
+    range.l_type = hold == FileHold::none ? F_UNLCK : hold == FileHold::shared ? F_RDLCK : F_WRLCK;
     range.l_whence = SEEK_SET;
-    range.l_len = 1;
+    range.l_start = is_writing ? 1 : 0;
+    range.l_len = hold == FileHold::none ? 2 : 1;
+    // Before it is locked: a child forked in between would keep the lock.
+    if (is_writing) guard_from_children(file);
     int status = 0;
     do {
         status = ::fcntl(file, F_OFD_SETLK, &range);
     } while (status != 0 && errno == EINTR);
-    if (status != 0 && errno == EACCES) return {0, EAGAIN};  // POSIX allows either
-    return outcome_of(status);
+    const int os_errno = status == 0 ? 0 : errno;
+    if (hold == FileHold::none || (is_writing && status != 0)) release_guard(file);
+    return {0, os_errno == EACCES ? EAGAIN : os_errno};  // POSIX allows either
+}
+
+IoOutcome PosixFiles::await_writing(FileId file) noexcept {
+    constexpr int kMostTries = 60'000;
+    const timespec pause{0, 1'000'000};
+    for (int tries = 0; tries < kMostTries; ++tries) {
+        const IoOutcome outcome = hold(file, FileHold::writing);
+        if (outcome.os_errno != EAGAIN) return outcome;
+        (void)::nanosleep(&pause, nullptr);
+    }
+    return {0, ETIMEDOUT};
 }
 
 bool PosixFiles::is_named(FileId file, const std::string& path) noexcept {

@@ -11,6 +11,7 @@ public:
     void close(FileId file) noexcept override;
     [[nodiscard]] IoOutcome size_bytes(FileId file) noexcept override;
     [[nodiscard]] IoOutcome hold(FileId file, FileHold hold) noexcept override;
+    [[nodiscard]] IoOutcome await_writing(FileId file) noexcept override;
     [[nodiscard]] bool is_named(FileId file, const std::string& path) noexcept override;
     [[nodiscard]] IoOutcome read(FileId file,
                                  std::uint64_t offset,

@@ -37,8 +37,10 @@ struct OpenFlags {
     bool unbuffered = false;  // O_DIRECT: offsets, sizes and memory are multiples of 4096
 };
 
-// How a file is held. Shared: others may share it, nobody may hold it alone.
-enum class FileHold : std::uint8_t { none, shared, alone };
+// How a file is held. Shared: others may share it, nobody may hold it alone. Writing: beside both,
+// nobody else may hold it so; lasts until the last write through the open file has ended, whatever
+// becomes of its process.
+enum class FileHold : std::uint8_t { none, shared, alone, writing };
 
 class FileStore {
 public:
@@ -53,8 +55,13 @@ public:
     [[nodiscard]] virtual IoOutcome size_bytes(FileId file) noexcept = 0;
 
     // Holds the file until it is closed, at the latest by the holder's death. EAGAIN when somebody
-    // else's hold is in the way. `alone` takes a file that is open for writing.
+    // else's hold is in the way. `alone` and `writing` take a file that is open for writing.
     [[nodiscard]] virtual IoOutcome hold(FileId file, FileHold hold) noexcept = 0;
+    // Holds it for writing as soon as nobody else does: waits for a dead writer's last write. A
+    // minute is longer than any device takes; then ETIMEDOUT.
+    [[nodiscard]] virtual IoOutcome await_writing(FileId file) noexcept {
+        return hold(file, FileHold::writing);
+    }
     // Whether the name leads to this very file.
     [[nodiscard]] virtual bool is_named(FileId file, const std::string& path) noexcept = 0;
 

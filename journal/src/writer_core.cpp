@@ -23,7 +23,9 @@ constexpr std::uint64_t kSpareIdleNs = 5'000'000;
 
 }  // namespace
 
-WriterCore::~WriterCore() = default;
+WriterCore::~WriterCore() {
+    end_writing();
+}
 
 bool WriterCore::is_running() const noexcept {
     return phase_ != Phase::closed && !refusal_ && pipeline_->failure() == PipelineFailure::none;

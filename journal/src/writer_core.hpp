@@ -116,6 +116,8 @@ private:
     [[nodiscard]] Result<void> begin_segment(const std::string& from,
                                              const SegmentHeader* before,
                                              const LogPosition& end);
+    [[nodiscard]] Result<StoredFile> open_for_writing(const std::string& path);
+    void end_writing() noexcept;
     [[nodiscard]] SegmentHeader next_header(const SegmentHeader* before, const LogPosition& end);
     [[nodiscard]] Result<void> calibrate(FileId file);
     [[nodiscard]] Result<void> give_segment_its_name(const std::string& from,

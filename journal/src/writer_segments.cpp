@@ -241,7 +241,7 @@ Result<void> WriterCore::begin_segment(const std::string& from,
     segment.next = first_position(segment.header);
     segment.path = segment_path(options_.directory, segment.header.segment_number);
     segment.index.begin(options_.segment_size_bytes);
-    auto file = open_unbuffered(files, from, {.write = true}, unbuffered_);
+    auto file = open_for_writing(from);
     if (!file) return file.error();
     const auto block = pool_.header_block();
     std::memcpy(block.data(), &segment.header, sizeof(segment.header));
@@ -249,7 +249,8 @@ Result<void> WriterCore::begin_segment(const std::string& from,
     if (outcome.os_errno == EINVAL && unbuffered_) {
         // Opened, but not usable: a device with larger blocks than ours.
         unbuffered_ = false;
-        file = open_file(files, from, {.write = true});
+        file->reset();
+        file = open_for_writing(from);
         if (!file) return file.error();
         outcome = files.write(file->id(), 0, block);
     }
@@ -267,6 +268,7 @@ Result<void> WriterCore::begin_segment(const std::string& from,
     }
     if (auto named = give_segment_its_name(from, segment); !named) return named.error();
 
+    end_writing();
     segment_ = std::move(segment);
     if (auto noted = note_newest(0, 0); !noted) return noted.error();
     pipeline_->begin_segment(segment_.file.id(), end.sequence);
@@ -280,6 +282,26 @@ Result<void> WriterCore::begin_segment(const std::string& from,
     spare_limit_bytes_ = 0;
     spare_->prepare(spare_limit_bytes_);
     return {};
+}
+
+// Held from before the first write: whoever opens the journal after this process was killed waits
+// for the last one. Of an earlier process's trials in a spare, this one waits for the last.
+Result<StoredFile> WriterCore::open_for_writing(const std::string& path) {
+    auto file = open_unbuffered(*around_.files, path, {.write = true}, unbuffered_);
+    if (file && around_.files->await_writing(file->id()).os_errno == ETIMEDOUT) {
+        return os_error(ETIMEDOUT,
+                        "a write of an earlier process to '" + path + "' is still under way",
+                        "does the disk answer? look at 'dmesg'");
+    }
+    return file;
+}
+
+// All of it is durable; a child that was forked by other means than fork() may keep the file open.
+void WriterCore::end_writing() noexcept {
+    const bool is_quiet = pipeline_ && !pipeline_->is_busy();
+    if (segment_.file.is_open() && is_quiet) {
+        (void)around_.files->hold(segment_.file.id(), FileHold::none);
+    }
 }
 
 // Before the file has its name, so that nobody can meet what is tried in it. Zeroes stay zeroes; in

@@ -361,11 +361,14 @@ std::string stale_spare(CrashSearchCounts& counts) {
 // A killed writer's batches arrive while its successor recovers: after each number of its
 // operations.
 std::string late_writes(CrashSearchCounts& counts) {
-    for (std::uint64_t arrival = 1; arrival < 60; ++arrival) {
+    // On a file system without locks, where nothing can be waited for, and on one with locks.
+    for (std::uint64_t round = 2; round < 120; ++round) {
+        const std::uint64_t arrival = round / 2;
         std::string wrong = search_here(
             kBlockSizeBytes,
             open_with_two_events,
-            [arrival](CrashStage& stage) {
+            [arrival, round](CrashStage& stage) {
+                stage.disk.faults.refuse_holds = round % 2 == 0;
                 stage.hold();
                 stage.append_blocks(2);
                 stage.append_blocks(1);

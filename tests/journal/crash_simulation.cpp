@@ -65,6 +65,7 @@ CrashSimulation::CrashSimulation(std::uint64_t seed, DiskCharacter character)
         options_.retain_size_bytes = (3 + disk_.random_below(3)) * options_.segment_size_bytes;
     }
     disk_.faults.sector_bytes = disk_.random_below(2) == 0 ? 512 : 4096;
+    disk_.faults.refuse_holds = disk_.random_below(4) == 0;
 }
 
 void CrashSimulation::set_faults() {
@@ -183,9 +184,11 @@ std::string CrashSimulation::live() {
 
 // The power goes off, unless the process alone was killed.
 std::string CrashSimulation::crash() {
-    disk_.faults = DiskFaults{.sector_bytes = disk_.faults.sector_bytes};
+    disk_.faults = DiskFaults{.sector_bytes = disk_.faults.sector_bytes,
+                              .refuse_holds = disk_.faults.refuse_holds};
     CrashedJournal journal{kDirectory, &appended_, acknowledged_};
     if (!disk_.is_stopped()) {
+        disk_.stop_after(0);  // of a writer that could not begin
         // Killed: what is in the cache is seen, what is still on its way may yet arrive.
         if (character_ == DiskCharacter::honest && disk_.random_below(2) == 0) {
             SimulatedDisk other(disk_);

@@ -6,6 +6,8 @@
 
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace tailrace::journal {
 
@@ -13,6 +15,7 @@ class MeddledFiles final : public PosixFiles {
 public:
     std::function<void(const std::string& path)> before_open;
     std::function<void()> before_hold;
+    std::function<void()> before_await;
     std::function<void(std::vector<std::string>& names)> after_list;
     // An errno refuses; 0 lets it happen.
     std::function<int(const std::string& from, const std::string& to)> refuse_rename;
@@ -25,6 +28,10 @@ public:
     IoOutcome hold(FileId file, FileHold hold) noexcept override {
         if (before_hold) before_hold();
         return PosixFiles::hold(file, hold);
+    }
+    IoOutcome await_writing(FileId file) noexcept override {
+        if (before_await) std::exchange(before_await, nullptr)();
+        return PosixFiles::await_writing(file);
     }
     IoOutcome list(const std::string& directory,
                    std::vector<std::string>& names) noexcept override {

@@ -53,18 +53,20 @@ struct Lives {
     explicit Lives(std::uint64_t seed) : lab(seed) { lab.options.retain_size_bytes = 3 * kMiB; }
 
     // One life of a writer that ends in a cut after `stop` operations; 0: in one at its end. With
-    // `is_killed` the process alone ends there, and nothing is looked at. What is wrong afterwards.
+    // `is_killed` the process alone ends there, and nothing is looked at: what it had on its way
+    // may land until the next writer has waited for it. What is wrong afterwards.
     std::string live(std::uint64_t stop, Survival survival, bool is_killed = false) {
         ++lab.tag;
         if (stop != 0) lab.disk.stop_after(stop);
         auto opened = WriterCore::open(lab.options, lab.around);
         if (opened) {
             lab.writer = std::move(*opened);
-            // What a killed writer had on its way may have landed since it was looked at.
-            if (killed_tag != 0 && lab.writer->next_sequence() > tags.size()) {
-                tags.resize(lab.writer->next_sequence(), killed_tag);
+            const Sequence begin = lab.writer->next_sequence();
+            if (was_killed ? begin > tags.size() || begin < acknowledged : begin != tags.size()) {
+                return "opened at another end";
             }
-            if (lab.writer->next_sequence() != tags.size()) return "opened at another end";
+            tags.resize(begin);
+            was_killed = false;
             lab.fill_segments(3);
             tags.resize(std::max<Sequence>(tags.size(), lab.writer->next_sequence()), lab.tag);
             acknowledged = std::max(acknowledged, lab.writer->durable_sequence());
@@ -76,12 +78,10 @@ struct Lives {
         lab.writer.reset();
         if (is_killed) {
             lab.disk.kill_process();
-            auto end = assess(lab.disk, "/sim", AssessMode::looking);
-            if (!end) return "recovery refused: " + end.error().message;
-            tags.resize(end->end.sequence);
-            killed_tag = lab.tag;
+            was_killed = true;
             return {};
         }
+        was_killed = false;
         lab.disk.power_on(survival);
         auto found = assess(lab.disk, "/sim", AssessMode::deciding);
         if (!found) return "recovery refused: " + found.error().message;
@@ -93,8 +93,6 @@ struct Lives {
         if (found->report.first_sequence + 15 > end && found->report.first_sequence != 0) {
             return "gave up too much";
         }
-        tags.resize(end, killed_tag);
-        killed_tag = 0;
         acknowledged = end;
         disowned += found->disowned_numbers.size();
         if (std::string wrong = read_through(lab.disk, tags, end); !wrong.empty()) return wrong;
@@ -103,8 +101,8 @@ struct Lives {
 
     SimulatedLab lab;
     std::vector<std::uint64_t> tags;  // by sequence
-    std::uint64_t killed_tag = 0;     // of the life that was killed last, until a cut
     Sequence acknowledged = 0;
+    bool was_killed = false;  // and nobody has opened the journal since
     std::uint64_t recycled = 0;
     std::uint64_t disowned = 0;
 };

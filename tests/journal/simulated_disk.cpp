@@ -315,12 +315,15 @@ void SimulatedDisk::land_late_writes(std::uint64_t one_in) {
     while (!late_.empty()) {
         const bool lands = late_at_ != 0 ? operation_count_ >= late_at_ : random_below(one_in) == 0;
         if (!lands) return;
-        Operation& operation = late_.front();
-        ++count_of(Fault::late_write);
-        apply(operation.inode->visible, operation.write);
-        operation.inode->unflushed.push_back(std::move(operation.write));
+        land(late_.front());
         late_.pop_front();
     }
+}
+
+void SimulatedDisk::land(const Operation& operation) {
+    ++count_of(Fault::late_write);
+    apply(operation.inode->visible, operation.write);
+    operation.inode->unflushed.push_back(operation.write);
 }
 
 void SimulatedDisk::settle() {
@@ -413,17 +416,35 @@ IoOutcome SimulatedDisk::size_bytes(FileId file) noexcept {
 
 IoOutcome SimulatedDisk::hold(FileId file, FileHold hold) noexcept {
     if (is_dead(path_of(file))) return {0, EIO};
+    if (faults.refuse_holds) return {0, EOPNOTSUPP};
     if (hold == FileHold::none) {
         holds_.erase(file);
         return {0, 0};
     }
+    const bool is_writing = hold == FileHold::writing;
     for (const auto& [other, theirs] : holds_) {
         const bool same =
             other != file && open_.contains(other) && open_[other].inode == open_[file].inode;
-        if (same && (hold == FileHold::alone || theirs == FileHold::alone)) return {0, EAGAIN};
+        if (!same || (theirs == FileHold::writing) != is_writing) continue;
+        if (hold != FileHold::shared || theirs != FileHold::shared) return {0, EAGAIN};
     }
     holds_[file] = hold;
     return {0, 0};
+}
+
+// What a dead process had on its way through a file that it held lands before it is waited for.
+IoOutcome SimulatedDisk::await_writing(FileId file) noexcept {
+    const IoOutcome outcome = hold(file, FileHold::writing);
+    if (!outcome.ok()) return outcome;
+    const Inode* const inode = inode_of(file);
+    const auto is_awaited = [inode](const Operation& operation) {
+        return operation.is_held && operation.inode.get() == inode;
+    };
+    for (const Operation& operation : late_) {
+        if (is_awaited(operation)) land(operation);
+    }
+    std::erase_if(late_, is_awaited);
+    return outcome;
 }
 
 bool SimulatedDisk::is_named(FileId file, const std::string& path) noexcept {
@@ -545,7 +566,9 @@ bool SimulatedDisk::submit_write(FileId file,
     const OpenFile& target = open_.at(file);
     if (stopped_) return true;  // reaping tells
     if (observer) observer(target.path, offset, bytes);
-    in_flight_.push_back({false, false, target.inode, make_write(offset, bytes), tag, 0});
+    const auto held = holds_.find(file);
+    const bool is_held = held != holds_.end() && held->second == FileHold::writing;
+    in_flight_.push_back({false, false, is_held, target.inode, make_write(offset, bytes), tag, 0});
     return true;
 }
 
@@ -570,7 +593,7 @@ bool SimulatedDisk::submit_flush(FileId file, std::uint64_t tag) noexcept {
     const auto& inode = open_.at(file).inode;
     if (stopped_) return true;
     if (inode->flush_failed) ++flushes_after_failed_flush_;
-    in_flight_.push_back({true, false, inode, {}, tag, inode->unflushed.size()});
+    in_flight_.push_back({true, false, false, inode, {}, tag, inode->unflushed.size()});
     return true;
 }
 

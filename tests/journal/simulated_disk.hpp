@@ -55,6 +55,7 @@ struct DiskFaults {
     int error = 5;                                     // EIO
     std::uint64_t capacity_bytes = ~std::uint64_t{0};  // of all allocated files: ENOSPC beyond
     std::uint64_t sector_bytes = 512;                  // what is written whole or not at all
+    bool refuse_holds = false;                         // a file system without locks
     bool hold_completions = false;  // what is submitted stays in flight; waiting gives up
 };
 
@@ -131,6 +132,7 @@ public:
     void close(FileId file) noexcept override;
     IoOutcome size_bytes(FileId file) noexcept override;
     IoOutcome hold(FileId file, FileHold hold) noexcept override;
+    IoOutcome await_writing(FileId file) noexcept override;
     bool is_named(FileId file, const std::string& path) noexcept override;
     IoOutcome read(FileId file, std::uint64_t offset, std::span<std::byte> into) noexcept override;
     IoOutcome write(FileId file,
@@ -189,6 +191,7 @@ private:
     struct Operation {
         bool is_flush = false;
         bool is_durable_write = false;
+        bool is_held = false;  // through a file that is held for writing
         std::shared_ptr<Inode> inode;
         Write write;
         std::uint64_t tag = 0;
@@ -226,6 +229,7 @@ private:
     [[nodiscard]] int finish_durable_write(Inode& inode, bool is_whole);
     void lose_flight();
     void land_late_writes(std::uint64_t one_in);
+    void land(const Operation& operation);
     void restart(std::size_t kept_names);
     void change_name(const NameChange& change);
 

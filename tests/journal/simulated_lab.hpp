@@ -15,8 +15,6 @@ struct SimulatedLab {
           around(simulated_environment(disk)),
           options(small_options("/sim")) {
         options.segment_fill = SegmentFill::allocated;
-        // Each step on its own: a write, then its flush.
-        options.durable_write = DurableWrite::separate;
     }
 
     void open() {
@@ -27,11 +25,13 @@ struct SimulatedLab {
     }
 
     // Events of 60,000 bytes, 16 to a segment of 1 MiB; stops early when the machine does.
-    Sequence fill_segments(std::uint64_t segments) {
+    Sequence fill_segments(std::uint64_t segments) { return fill(segments * 16); }
+    Sequence fill_half_segment() { return fill(8); }
+    Sequence fill(std::uint64_t event_count) {
         EventShape shape;
         shape.payload_bytes = 60'000;
         shape.tag = tag;
-        const Sequence end = writer->next_sequence() + segments * 16;
+        const Sequence end = writer->next_sequence() + event_count;
         while (writer->next_sequence() < end && !disk.is_stopped()) {
             (void)writer->append(make_events(writer->next_sequence(), 1, shape).run());
             if (!writer->sync(kSecondNs)) break;

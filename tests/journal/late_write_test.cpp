@@ -1,0 +1,83 @@
+// The last write of a killed writer, which may reach the disk long after its lock is free.
+
+#include "assessment.hpp"
+#include "reader_core.hpp"
+#include "simulated_lab.hpp"
+#include "verify_core.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace tailrace::journal {
+
+namespace {
+
+// Three events are durable, two more are on their way when the writer is killed; they arrive after
+// so many operations.
+void kill_with_writes_in_flight(SimulatedLab& lab, std::uint64_t arrival) {
+    lab.open();
+    EventShape shape;
+    shape.payload_bytes = 60'000;
+    for (Sequence sequence = 0; sequence < 5; ++sequence) {
+        lab.disk.faults.hold_completions = sequence >= 3;
+        shape.record_salt = kTestSalt + sequence;  // a batch of its own
+        TAILRACE_CHECK(lab.writer->append(make_events(sequence, 1, shape).run()).event_count == 1);
+        if (sequence < 3) TAILRACE_CHECK(lab.writer->sync(kSecondNs).has_value());
+    }
+    (void)lab.writer->drive(0);
+    lab.disk.faults.hold_completions = false;
+    lab.disk.kill_process_with_late_writes(arrival);
+    lab.disk.cut();  // while the object goes away, which a killed process would not have done
+    lab.writer.reset();
+    lab.disk.kill_process();
+}
+
+}  // namespace
+
+TEST_CASE("late write: recovery waits for it, and what it finds is final", "[journal][recovery]") {
+    SimulatedLab lab(61);
+    kill_with_writes_in_flight(lab, 1'000'000);
+    const auto fired = [&lab] {
+        return lab.disk.fired()[static_cast<std::size_t>(Fault::late_write)];
+    };
+    // Whoever only looks, waits for nobody.
+    const auto looked = assess(lab.disk, "/sim", AssessMode::looking);
+    REQUIRE(looked);
+    CHECK(looked->end.sequence == 3);
+    CHECK(fired() == 0);
+    const auto found = assess(lab.disk, "/sim", AssessMode::deciding);
+    REQUIRE(found);
+    CHECK(fired() > 0);
+    CHECK(found->end.sequence > 3);
+    lab.disk.settle();  // nothing else lands
+    const auto again = assess(lab.disk, "/sim", AssessMode::deciding);
+    REQUIRE(again);
+    CHECK(again->end.sequence == found->end.sequence);
+    CHECK(again->end.offset == found->end.offset);
+}
+
+TEST_CASE("late write: never lands in a file that has become another segment",
+          "[journal][recovery][retention]") {
+    // Whenever it arrives: in recovery, or when its segment has been given up and used again.
+    for (std::uint64_t arrival = 1; arrival < 400; arrival += 5) {
+        INFO("arrives after " << arrival);
+        SimulatedLab lab(67);
+        lab.options.retain_size_bytes = 2 * kMiB;
+        kill_with_writes_in_flight(lab, arrival);
+        lab.open();
+        const Sequence begin = lab.writer->next_sequence();
+        REQUIRE(begin >= 3);
+        for (int round = 0; round < 16; ++round) {
+            lab.fill_half_segment();
+            REQUIRE(lab.writer->state() == WriterState::running);
+            const auto report = VerifyCore(lab.disk, "/sim", {}, 1).run();
+            REQUIRE(report);
+            for (const Finding& finding : report->findings)
+                REQUIRE(finding.text == "");
+            REQUIRE(report->end_sequence == lab.writer->next_sequence());
+        }
+        REQUIRE(lab.writer->statistics().recycled_segments > 1);
+        REQUIRE(lab.disk.fired()[static_cast<std::size_t>(Fault::late_write)] > 0);
+    }
+}
+
+}  // namespace tailrace::journal
