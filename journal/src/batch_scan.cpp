@@ -45,11 +45,16 @@ std::span<const std::byte> BatchScan::window_at(std::uint64_t offset,
         std::uint64_t want = std::clamp(ahead_bytes, size_bytes, kWindowBytes);
         if (offset >= segment_.segment_size_bytes) return {};
         want = std::min(want, segment_.segment_size_bytes - offset);
-        const IoOutcome outcome = content_.read(offset, memory_.bytes().first(want));
+        IoOutcome outcome = content_.read(offset, memory_.bytes().first(want));
+        if (!outcome.ok() && outcome.value < size_bytes) {
+            // What can't be read may lie behind what was asked for.
+            want = std::min(want, size_bytes);
+            outcome = content_.read(offset, memory_.bytes().first(want));
+        }
         window_offset_ = offset;
-        window_size_bytes_ = outcome.ok() ? outcome.value : 0;
+        window_size_bytes_ = outcome.value;
         read_bytes_ += window_size_bytes_;
-        os_errno = outcome.os_errno;
+        if (outcome.value < size_bytes) os_errno = outcome.os_errno;
     }
     return memory_.bytes().subspan(offset - window_offset_,
                                    window_size_bytes_ - (offset - window_offset_));
@@ -100,6 +105,23 @@ FoundBatch BatchScan::batch_at(std::uint64_t offset) noexcept {
     return found;
 }
 
+namespace {
+
+// What can't be read stays zero, and `os_errno` says so. value: up to the end of the file.
+IoOutcome read_what_can_be(BatchScan& scan, std::uint64_t offset, std::span<std::byte> into) {
+    IoOutcome whole = scan.read(offset, into);
+    if (whole.ok()) return whole;
+    whole.value = into.size();
+    for (std::uint64_t at = 0; at < into.size(); at += kBlockSizeBytes) {
+        const auto block = into.subspan(at, std::min(kBlockSizeBytes, into.size() - at));
+        if (!scan.read(offset + at, block).ok())
+            std::fill(block.begin(), block.end(), std::byte{0});
+    }
+    return whole;
+}
+
+}  // namespace
+
 BeyondEnd scan_beyond(BatchScan& scan, std::uint64_t from, std::uint64_t at_most_bytes) noexcept {
     BeyondEnd beyond;
     beyond.data_end_offset = from;
@@ -114,11 +136,8 @@ BeyondEnd scan_beyond(BatchScan& scan, std::uint64_t from, std::uint64_t at_most
     std::uint64_t skip_to = from;  // inside a valid batch no other one begins
     for (std::uint64_t at = from; at < end; at += kWindowBytes) {
         const auto want = std::min(kWindowBytes, end - at);
-        const IoOutcome outcome = scan.read(at, memory.bytes().first(want));
-        if (!outcome.ok()) {
-            beyond.os_errno = outcome.os_errno;
-            return beyond;
-        }
+        const IoOutcome outcome = read_what_can_be(scan, at, memory.bytes().first(want));
+        if (!outcome.ok()) beyond.os_errno = outcome.os_errno;
         beyond.scanned_bytes += outcome.value;
         const auto bytes = std::span<const std::byte>(memory.bytes()).first(outcome.value);
         if (is_zero(bytes)) {

@@ -88,7 +88,7 @@ struct BeyondEnd {
     // a recycled segment, that belongs to a batch of this incarnation.
     std::uint64_t data_end_offset = 0;
     std::uint64_t scanned_bytes = 0;
-    int os_errno = 0;
+    int os_errno = 0;  // a part can't be read; the rest was looked at
 };
 
 // Looks at every block of [from, from + at_most_bytes) of the segment.

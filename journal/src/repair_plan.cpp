@@ -355,6 +355,21 @@ void RepairPlanner::add_mend(SegmentRepair& segment, const Mend& mend, const std
     advance(position_, sealed.header);
 }
 
+void RepairPlanner::drop_tail(SegmentRepair& segment, int os_errno) {
+    segment.has_bad_tail = true;
+    add_step(RepairKind::mend_batches,
+             segment,
+             os_error(os_errno,
+                      "'" + segment.path +
+                          "' can't be read behind its end, where nothing stands "
+                          "that was promised: it is made anew up to there")
+                 .message);
+    RepairStep& step = work_.plan.steps.back();
+    step.offset = position_.offset;
+    step.end_offset = segment.header.segment_size_bytes;
+    step.first_sequence = step.end_sequence = position_.sequence;
+}
+
 // False when nothing of the log stands behind.
 Result<bool> RepairPlanner::mend_here(SegmentRepair& segment,
                                       const PreviousSegment* bound,
@@ -426,7 +441,11 @@ Result<void> RepairPlanner::walk(SegmentRepair& segment,
             const BeyondEnd beyond =
                 scan_beyond(scan_, position_.offset, segment.header.segment_size_bytes);
             known_end = std::max(known_end, beyond.promised_sequence);
-            if (known_end <= position_.sequence) break;
+            if (known_end <= position_.sequence) {
+                // Recovery reads all of it, and refuses what it can't read.
+                if (beyond.os_errno != 0) drop_tail(segment, beyond.os_errno);
+                break;
+            }
         }
         const std::string why = batch.os_errno != 0
                                     ? os_error(batch.os_errno, "it can't be read").message

@@ -40,9 +40,10 @@ struct SegmentRepair {
     LogPosition end;  // behind its last batch
     bool needs_index = false;
     bool header_from_copy = false;  // of a compressed segment, whose own header is damaged
+    bool has_bad_tail = false;      // blocks behind its end can't be read
 
     [[nodiscard]] bool needs_file() const noexcept {
-        return !found || !keeps_content || !mends.empty() || header_from_copy ||
+        return !found || !keeps_content || !mends.empty() || header_from_copy || has_bad_tail ||
                file_size_bytes < stored_file_bytes(header);
     }
 };
@@ -81,6 +82,7 @@ private:
                                          const std::string& why);
     [[nodiscard]] std::optional<FoundBatch> next_sound(std::uint64_t end_offset,
                                                        std::uint64_t& offset);
+    void drop_tail(SegmentRepair& segment, int os_errno);
     void add_mend(SegmentRepair& segment, const Mend& mend, const std::string& why);
     [[nodiscard]] Sequence promise_behind(const SegmentRepair& segment);
     [[nodiscard]] std::optional<BatchHeader> first_batch_of(const SegmentRepair& segment,

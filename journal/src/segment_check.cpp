@@ -101,6 +101,16 @@ void SegmentCheck::check_newest_end(const FoundBatch& stopped_by) {
                 std::string(batch_verdict_text(stopped_by.verdict)));
         return;
     }
+    if (beyond.os_errno != 0) {
+        add(FindingKind::damaged_batch,
+            position_.sequence,
+            position_.sequence,
+            os_error(beyond.os_errno,
+                     "'" + segment_->path + "' can't be read behind its end, at " +
+                         std::to_string(position_.offset))
+                .message);
+        return;
+    }
     if (beyond.data_end_offset > position_.offset) {
         add(FindingKind::torn_tail,
             position_.sequence,

@@ -4,7 +4,11 @@
 
 #include "posix_files.hpp"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +33,25 @@ public:
         if (before_hold) before_hold();
         return PosixFiles::hold(file, hold);
     }
+    // Blocks of 4 KiB that can't be read, of the file that has the name now.
+    void lose_block(const std::string& path, std::uint64_t offset) {
+        struct stat status {};
+        if (::stat(path.c_str(), &status) == 0) bad_blocks_.insert({status.st_ino, offset / 4096});
+    }
+    IoOutcome read(FileId file, std::uint64_t offset, std::span<std::byte> into) noexcept override {
+        struct stat status {};
+        (void)::fstat(file, &status);
+        for (std::uint64_t at = offset / 4096; at * 4096 < offset + into.size(); ++at) {
+            if (!bad_blocks_.contains({status.st_ino, at})) continue;
+            const std::uint64_t before = at * 4096 > offset ? at * 4096 - offset : 0;
+            IoOutcome outcome = PosixFiles::read(file, offset, into.first(before));
+            if (outcome.value == before) outcome.os_errno = EIO;
+            if (reads_all_or_nothing) outcome.value = 0;
+            return outcome;
+        }
+        return PosixFiles::read(file, offset, into);
+    }
+    bool reads_all_or_nothing = false;  // as unbuffered reads do
     IoOutcome await_writing(FileId file) noexcept override {
         if (before_await) std::exchange(before_await, nullptr)();
         return PosixFiles::await_writing(file);
@@ -47,6 +70,9 @@ public:
         const int refusal = refuse_remove ? refuse_remove(path) : 0;
         return refusal != 0 ? IoOutcome{0, refusal} : PosixFiles::remove(path);
     }
+
+private:
+    std::set<std::pair<ino_t, std::uint64_t>> bad_blocks_;
 };
 
 }  // namespace tailrace::journal
