@@ -362,6 +362,7 @@ Result<void> WriterCore::finish_close() noexcept {
     catalogue_.add(catalogued(segment_.header, segment_.next));
     catalogue_.write(super_.journal_id, super_.oldest_segment_number);
     phase_ = Phase::closed;
+    end_writing();
     segment_.file.reset();
     lock_.unlock();
     return {};

@@ -296,7 +296,8 @@ Result<StoredFile> WriterCore::open_for_writing(const std::string& path) {
     return file;
 }
 
-// All of it is durable; a child that was forked by other means than fork() may keep the file open.
+// All of it is durable. Closing the file is not enough: a child that was made by other means than
+// fork() may have it open, and an idle ring may be slow to give back a reference.
 void WriterCore::end_writing() noexcept {
     const bool is_quiet = pipeline_ && !pipeline_->is_busy();
     if (segment_.file.is_open() && is_quiet) {

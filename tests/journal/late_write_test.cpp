@@ -5,7 +5,15 @@
 #include "simulated_lab.hpp"
 #include "verify_core.hpp"
 
+#include <tailrace/base/file_lock.hpp>
+#include <tailrace/base/unique_fd.hpp>
+
 #include <catch2/catch.hpp>
+
+#include <fcntl.h>
+
+#include <filesystem>
+#include <vector>
 
 namespace tailrace::journal {
 
@@ -78,6 +86,41 @@ TEST_CASE("late write: never lands in a file that has become another segment",
         REQUIRE(lab.writer->statistics().recycled_segments > 1);
         REQUIRE(lab.disk.fired()[static_cast<std::size_t>(Fault::late_write)] > 0);
     }
+}
+
+TEST_CASE("late write: a writer lets go of its file though others have a reference to it",
+          "[journal][lock]") {
+    const TempDirectory temp;
+    auto writer = Writer::open(small_options(temp.journal()));
+    REQUIRE(writer);
+    REQUIRE(append_all(*writer, make_events(0, 3)));
+    REQUIRE(writer->sync(30 * kSecondNs));
+    const std::string path = newest_segment(temp.journal());
+    const UniqueFd look(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(is_locked(look.get(), 1));
+    // The writer's own descriptions of that file, for longer than it has them.
+    std::vector<UniqueFd> references;
+    std::vector<int> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code gone;
+        const int fd = std::stoi(entry.path().filename());
+        if (std::filesystem::read_symlink(entry.path(), gone) == path && fd != look.get())
+            found.push_back(fd);
+    }
+    for (const int fd : found)
+        references.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    REQUIRE(!references.empty());
+    const auto end = GENERATE(0, 1, 2);
+    if (end == 0) REQUIRE(writer->close());
+    if (end == 1) writer = make_error(ErrorCode::closed, "destroyed");
+    if (end == 2) {  // it goes on to the next segment
+        EventShape shape;
+        shape.payload_bytes = 60'000;
+        REQUIRE(append_all(*writer, make_events(3, 20, shape)));
+        REQUIRE(writer->sync(30 * kSecondNs));
+        REQUIRE(newest_segment(temp.journal()) != path);
+    }
+    CHECK_FALSE(is_locked(look.get(), 1));
 }
 
 }  // namespace tailrace::journal
