@@ -7,6 +7,7 @@
 
 import base64
 import contextlib
+import ctypes.util
 import faulthandler
 import io
 import json
@@ -31,6 +32,7 @@ except ImportError as problem:
 
 HERE = pathlib.Path(__file__).resolve().parent
 DOCUMENT = HERE.parent.parent / "docs" / "journal_format.md"
+GOLDEN = HERE.parent / "journal" / "golden"
 DEADLINE_S = 100
 MIB = 1 << 20
 
@@ -213,6 +215,48 @@ class Written(Case):
         self.assertEqual(self.as_lines(self.read()), whole)
         ran = self.run_any(self.tailrace, "verify", self.journal, "--json")
         self.assertEqual(ran.returncode, 0, ran.stdout)
+
+
+class Golden(Case):
+    """The journals of earlier versions in tests/journal/golden, by their manifests."""
+
+    def unpack(self, source):
+        self.journal.mkdir()
+        manifest = []
+        path = None
+        for line in source.read_text().splitlines():
+            kind, *fields = line.split()
+            if kind == "file":
+                path = self.journal / fields[0]
+                with open(path, "wb") as file:
+                    file.truncate(int(fields[1]))
+            elif kind in ("event", "gap"):
+                manifest.append(line)
+            else:
+                self.patch(path, int(kind), bytes.fromhex(fields[0]))
+        return manifest
+
+    def manifest_of(self, items):
+        lines = []
+        for item in items:
+            if isinstance(item, tuple):
+                lines.append(f"gap {item[0]} {item[1]}")
+            else:
+                lines.append(f"event {item.sequence} {item.type} {item.flags} {len(item.payload)} "
+                             f"{xxhash.xxh3_64_intdigest(item.record):x}")
+        return lines
+
+    def test_every_golden_file_gives_what_its_manifest_says(self):
+        sources = sorted(GOLDEN.glob("*.txt"))
+        self.assertGreaterEqual(len(sources), 4)
+        for source in sources:
+            with self.subTest(source.name):
+                if "compressed" in source.name and not ctypes.util.find_library("zstd"):
+                    self.skipTest("libzstd is not installed")
+                manifest = self.unpack(source)
+                self.assertGreater(len(manifest), 20)
+                self.assertEqual(self.manifest_of(self.read()), manifest)
+            shutil.rmtree(self.journal, ignore_errors=True)
 
 
 class Damaged(Case):

@@ -158,8 +158,9 @@ class Batch:
 class Event:
     """One event of a body: its header's fields, extension words by name, payload."""
 
-    def __init__(self, sequence, header, extension, payload):
+    def __init__(self, sequence, header, extension, record, payload):
         self.sequence = sequence
+        self.record = record  # all of its bytes but the padding
         _, _, self.type, self.flags, _ = header
         self.payload = payload
         self.tombstone = bool(self.flags & TOMBSTONE)
@@ -303,6 +304,7 @@ class Segment:
             if stamp != sequence ^ batch.record_salt or end > len(batch.body):
                 raise ValueError(f"event {sequence} has a wrong stamp or size")
             yield Event(sequence, header, words(batch.body, at + 16, extension_words),
+                        batch.body[at:payload_at + payload_size],
                         batch.body[payload_at:payload_at + payload_size])
             at = end
         if at != len(batch.body):

@@ -10,7 +10,9 @@
 #include "journal_fixture.hpp"
 
 #include <tailrace/base/checksum.hpp>
+#include <tailrace/journal/compress.hpp>
 #include <tailrace/journal/recovery.hpp>
+#include <tailrace/journal/repair.hpp>
 #include <tailrace/journal/verify.hpp>
 
 #include <catch2/catch.hpp>
@@ -76,8 +78,9 @@ std::vector<std::string> manifest_of(const std::string& directory) {
 void pack(const std::string& directory, const std::string& target) {
     std::ofstream out(target);
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(directory))
-        names.push_back(entry.path().filename());
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+        if (entry.is_regular_file()) names.push_back(entry.path().filename());
+    }
     std::sort(names.begin(), names.end());
     for (const std::string& name : names) {
         if (name == "LOCK" || name.starts_with("spare")) continue;
@@ -177,16 +180,64 @@ void make_golden(const std::string& directory, std::uint32_t alignment_bytes) {
     flip_bit(newest, batch_offsets(newest).back() + 130);
 }
 
+// What repair leaves: a header made anew, a batch and a whole segment in whose place a mended one
+// stands.
+void mend_golden(const std::string& directory) {
+    const std::string first = segment_named(directory, 1);
+    flip_bit(first, batch_offsets(first)[1] + 130);
+    flip_bit(segment_named(directory, 2), 100);
+    REQUIRE(std::filesystem::remove(segment_named(directory, 3)));
+    const auto done = repair(directory);
+    REQUIRE(done);
+    REQUIRE(done->lost_events > 0);
+}
+
+SegmentHeader header_of(const std::string& path) {
+    SegmentHeader header{};
+    const auto bytes = bytes_of(path, 0, sizeof(header));
+    std::memcpy(&header, bytes.data(), sizeof(header));
+    return header;
+}
+
+// Which features the segments of a journal have, and whether a mended batch is among theirs.
+struct Features {
+    std::uint64_t incompat = 0;
+    bool has_mended_batch = false;
+};
+Features features_of(const std::string& directory) {
+    Features features;
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+        if (entry.path().extension() != ".seg") continue;
+        const std::uint64_t incompat = header_of(entry.path()).features_incompat;
+        features.incompat |= incompat;
+        if ((incompat & kFeatureCompressed) != 0) continue;
+        for (const std::uint64_t offset : batch_offsets(entry.path())) {
+            const BatchHeader batch = batch_header_at(entry.path(), offset);
+            if ((batch.flags & kBatchMended) != 0) features.has_mended_batch = true;
+        }
+    }
+    return features;
+}
+
 }  // namespace
 
 TEST_CASE("golden: a journal of an earlier version is read, verified, recovered and gone on with",
           "[journal][golden]") {
-    const std::string name = GENERATE("1.0-lives.txt", "1.0-aligned.txt");
+    const std::string name =
+        GENERATE("1.0-lives.txt", "1.0-aligned.txt", "1.0-mended.txt", "1.0-compressed.txt");
     const TempDirectory temp;
     INFO(name);
+    if (name == "1.0-compressed.txt" && !can_compress()) {
+        WARN("SKIPPED: built without zstd");
+        return;
+    }
     const auto manifest =
         unpack(std::string(TAILRACE_GOLDEN_DIRECTORY) + "/" + name, temp.journal());
     REQUIRE(manifest.size() > 20);
+    const Features features = features_of(temp.journal());
+    CHECK(((features.incompat & kFeatureCompressed) != 0) == (name == "1.0-compressed.txt"));
+    CHECK(features.has_mended_batch == (name == "1.0-mended.txt"));
+    if (name == "1.0-mended.txt") CHECK((features.incompat & kFeatureMended) != 0);
 
     CHECK(manifest_of(temp.journal()) == manifest);
     const auto report = verify(temp.journal());
@@ -199,7 +250,7 @@ TEST_CASE("golden: a journal of an earlier version is read, verified, recovered 
 
     JournalOptions options = small_options(temp.journal());
     options.stream_name = "golden";
-    options.event_alignment_bytes = name == "1.0-lives.txt" ? 16 : 64;
+    options.event_alignment_bytes = name == "1.0-aligned.txt" ? 64 : 16;
     {
         auto writer = Writer::open(options);
         REQUIRE(writer);
@@ -220,7 +271,14 @@ TEST_CASE("golden: make one", "[.golden]") {
     const char* const target = std::getenv("TAILRACE_GOLDEN");  // NOLINT(concurrency-mt-unsafe)
     REQUIRE(target != nullptr);
     const TempDirectory temp;
-    make_golden(temp.journal(), std::string(target).find("aligned") == std::string::npos ? 16 : 64);
+    const std::string name = target;
+    make_golden(temp.journal(), name.ends_with("aligned.txt") ? 64 : 16);
+    if (name.ends_with("mended.txt")) mend_golden(temp.journal());
+    if (name.ends_with("compressed.txt")) {
+        const auto done = compress(temp.journal());
+        REQUIRE(done);
+        REQUIRE(done->compressed_segments > 0);
+    }
     pack(temp.journal(), target);
 }
 
