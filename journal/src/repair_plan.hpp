@@ -82,6 +82,11 @@ private:
                                          const std::string& why);
     [[nodiscard]] std::optional<FoundBatch> next_sound(std::uint64_t end_offset,
                                                        std::uint64_t& offset);
+    // The header of a batch that covers so much and is followed by what chains to `chain`.
+    [[nodiscard]] BatchHeader mend_header(Sequence first_sequence,
+                                          std::uint64_t covered_bytes,
+                                          std::uint64_t chain) const;
+    [[nodiscard]] static Error beyond_repair(std::string message, std::string hint);
     void drop_tail(SegmentRepair& segment, int os_errno);
     void add_mend(SegmentRepair& segment, const Mend& mend, const std::string& why);
     [[nodiscard]] Sequence promise_behind(const SegmentRepair& segment);
