@@ -120,6 +120,17 @@ IoOutcome read_what_can_be(BatchScan& scan, std::uint64_t offset, std::span<std:
     return whole;
 }
 
+// Where ends what a block that isn't zero says; 0: nothing of this incarnation.
+std::uint64_t data_end(const SegmentHeader& segment,
+                       const BatchHeader& header,
+                       std::uint64_t offset,
+                       std::uint64_t block_bytes) {
+    if ((segment.features_compat & kSegmentRecycled) == 0) return offset + block_bytes;
+    if (header.magic != kBatchMagic || header.salt != segment.salt) return 0;
+    const std::uint64_t body = std::min<std::uint64_t>(header.body_size_bytes, kMaxBodySizeBytes);
+    return std::min(offset + batch_slot_bytes(body), segment.segment_size_bytes);
+}
+
 }  // namespace
 
 BeyondEnd scan_beyond(BatchScan& scan, std::uint64_t from, std::uint64_t at_most_bytes) noexcept {
@@ -131,7 +142,6 @@ BeyondEnd scan_beyond(BatchScan& scan, std::uint64_t from, std::uint64_t at_most
         return beyond;
     }
     const SegmentHeader& segment = scan.segment();
-    const bool is_recycled = (segment.features_compat & kSegmentRecycled) != 0;
     const std::uint64_t end = from + std::min(at_most_bytes, segment.segment_size_bytes - from);
     std::uint64_t skip_to = from;  // inside a valid batch no other one begins
     for (std::uint64_t at = from; at < end; at += kWindowBytes) {
@@ -156,15 +166,8 @@ BeyondEnd scan_beyond(BatchScan& scan, std::uint64_t from, std::uint64_t at_most
                                    segment.segment_size_bytes,
                                    segment.event_alignment_bytes};
             const BatchVerdict verdict = check_batch_header(block, place, header);
-            if (!is_recycled) {
-                beyond.data_end_offset = offset + block.size();
-            } else if (header.magic == kBatchMagic && header.salt == segment.salt) {
-                const std::uint64_t body =
-                    std::min<std::uint64_t>(header.body_size_bytes, kMaxBodySizeBytes);
-                beyond.data_end_offset =
-                    std::min(std::max(beyond.data_end_offset, offset + batch_slot_bytes(body)),
-                             segment.segment_size_bytes);
-            }
+            beyond.data_end_offset =
+                std::max(beyond.data_end_offset, data_end(segment, header, offset, block.size()));
             if (verdict != BatchVerdict::valid) continue;
             beyond.promised_sequence = std::max(beyond.promised_sequence, header.durable_sequence);
             if (offset < skip_to) continue;

@@ -18,7 +18,7 @@ struct Guarded {
     int null_fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
 };
 
-Guarded& guarded() noexcept {
+Guarded& guarded() {
     static auto* all = new Guarded;  // never destroyed: files may outlive static destruction
     return *all;
 }

@@ -65,7 +65,9 @@ IoOutcome PosixFiles::size_bytes(FileId file) noexcept {
 IoOutcome PosixFiles::hold(FileId file, FileHold hold) noexcept {
     const bool is_writing = hold == FileHold::writing;
     struct flock range {};
-    range.l_type = hold == FileHold::none ? F_UNLCK : hold == FileHold::shared ? F_RDLCK : F_WRLCK;
+    range.l_type = F_WRLCK;
+    if (hold == FileHold::none) range.l_type = F_UNLCK;
+    if (hold == FileHold::shared) range.l_type = F_RDLCK;
     range.l_whence = SEEK_SET;
     range.l_start = is_writing ? 1 : 0;
     range.l_len = hold == FileHold::none ? 2 : 1;
@@ -136,7 +138,7 @@ IoOutcome PosixFiles::copy_range(FileId from,
                                  FileId into,
                                  std::uint64_t offset,
                                  std::uint64_t size_bytes) noexcept {
-    off64_t from_offset = static_cast<off64_t>(offset);
+    auto from_offset = static_cast<off64_t>(offset);
     off64_t into_offset = from_offset;
     ssize_t count = 0;
     do {

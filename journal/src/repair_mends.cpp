@@ -15,6 +15,12 @@ std::string range_text(Sequence first, Sequence end) {
     return "[" + std::to_string(first) + ", " + std::to_string(end) + ")";
 }
 
+std::string why_not(const FoundBatch& batch) {
+    if (batch.os_errno != 0) return os_error(batch.os_errno, "it can't be read").message;
+    if (batch.verdict == BatchVerdict::valid) return "it doesn't continue the batch before it";
+    return std::string(batch_verdict_text(batch.verdict));
+}
+
 }  // namespace
 
 BatchHeader RepairPlanner::mend_header(Sequence first_sequence,
@@ -130,6 +136,19 @@ Result<bool> RepairPlanner::mend_here(SegmentRepair& segment,
     return false;
 }
 
+// What is promised behind the place where the walk over the newest segment has stopped. What nobody
+// promised is no loss: the log ends here.
+Sequence RepairPlanner::end_of_newest(SegmentRepair& segment, Sequence known_end) {
+    const BeyondEnd beyond =
+        scan_beyond(scan_, position_.offset, segment.header.segment_size_bytes);
+    known_end = std::max(known_end, beyond.promised_sequence);
+    // Recovery reads all of it, and refuses what it can't read.
+    if (known_end <= position_.sequence && beyond.os_errno != 0) {
+        drop_tail(segment, beyond.os_errno);
+    }
+    return known_end;
+}
+
 Result<void> RepairPlanner::walk(SegmentRepair& segment,
                                  const PreviousSegment* bound,
                                  Sequence known_end) {
@@ -156,21 +175,10 @@ Result<void> RepairPlanner::walk(SegmentRepair& segment,
                 "use the Tailrace that wrote it; 'tailrace --version' shows this one");
         }
         if (bound == nullptr) {
-            // In the newest segment what nobody promised is no loss: the log ends here.
-            const BeyondEnd beyond =
-                scan_beyond(scan_, position_.offset, segment.header.segment_size_bytes);
-            known_end = std::max(known_end, beyond.promised_sequence);
-            if (known_end <= position_.sequence) {
-                // Recovery reads all of it, and refuses what it can't read.
-                if (beyond.os_errno != 0) drop_tail(segment, beyond.os_errno);
-                break;
-            }
+            known_end = end_of_newest(segment, known_end);
+            if (known_end <= position_.sequence) break;
         }
-        const std::string why = batch.os_errno != 0
-                                    ? os_error(batch.os_errno, "it can't be read").message
-                                : is_valid ? "it doesn't continue the batch before it"
-                                           : std::string(batch_verdict_text(batch.verdict));
-        auto mended = mend_here(segment, bound, known_end, why);
+        auto mended = mend_here(segment, bound, known_end, why_not(batch));
         if (!mended) return mended.error();
         goes_on = *mended;
     }

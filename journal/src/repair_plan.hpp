@@ -87,9 +87,9 @@ private:
                                           std::uint64_t covered_bytes,
                                           std::uint64_t chain) const;
     [[nodiscard]] static Error beyond_repair(std::string message, std::string hint);
+    [[nodiscard]] Sequence end_of_newest(SegmentRepair& segment, Sequence known_end);
     void drop_tail(SegmentRepair& segment, int os_errno);
     void add_mend(SegmentRepair& segment, const Mend& mend, const std::string& why);
-    [[nodiscard]] Sequence promise_behind(const SegmentRepair& segment);
     [[nodiscard]] std::optional<BatchHeader> first_batch_of(const SegmentRepair& segment,
                                                             std::optional<std::uint64_t> salt);
     [[nodiscard]] const PreviousSegment* bound_of(std::size_t nth) const noexcept;

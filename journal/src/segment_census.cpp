@@ -16,13 +16,14 @@ std::optional<SegmentHeader> newest_unnamed(FileStore& files,
                                             const SegmentCensus& census) {
     const auto& super = census.super.newest;
     const auto& numbers = census.listing.segment_numbers;
-    for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
-        if (super && *number <= super->newest_segment_number) break;
-        const std::string path = segment_path(directory, *number);
+    for (std::size_t left = numbers.size(); left > 0; --left) {
+        const std::uint64_t number = numbers[left - 1];
+        if (super && number <= super->newest_segment_number) break;
+        const std::string path = segment_path(directory, number);
         auto file = open_file(files, path, {});
         if (!file) continue;
         auto header = read_segment_header(files, *file, path, Access::reading);
-        if (!header || header->segment_number != *number) continue;
+        if (!header || header->segment_number != number) continue;
         if (super && header->journal_id != super->journal_id) continue;
         return *header;
     }

@@ -112,6 +112,7 @@ private:
     WriterCore(JournalOptions options, WriterEnvironment around, const Assessment& found);
 
     [[nodiscard]] Result<void> start(const Assessment& found);
+    [[nodiscard]] Result<void> take_super(const Assessment& found);
     [[nodiscard]] Result<std::string> take_first_spare();
     [[nodiscard]] Result<void> begin_segment(const std::string& from,
                                              const SegmentHeader* before,

@@ -124,6 +124,32 @@ WriterCore::WriterCore(JournalOptions options, WriterEnvironment around, const A
       catalogue_(*around_.files, options_.directory),
       sealed_ns_(found.end.sealed_ns) {}
 
+// As it was found, or two empty slots.
+Result<void> WriterCore::take_super(const Assessment& found) {
+    if (found.super) {
+        super_ = *found.super;
+        return {};
+    }
+    // Two empty slots first; a crash before the first is written leaves an empty file, which
+    // counts as none.
+    const std::string path = super_path(options_.directory);
+    auto file = open_file(*around_.files, path, {.write = true, .create = true});
+    if (!file) return file.error();
+    const std::vector<std::byte> blank(2 * kBlockSizeBytes);
+    const IoOutcome outcome = around_.files->write(file->id(), 0, blank);
+    if (!outcome.ok()) return os_error(outcome.os_errno, "cannot write '" + path + "'");
+    super_.oldest_segment_number =
+        found.segments.empty() ? 0 : found.segments.front().segment_number;
+    if (found.segments.empty()) {
+        const std::array<std::uint64_t, 2> id = {around_.random(), around_.random()};
+        static_assert(sizeof(id) == sizeof(JournalId));
+        std::memcpy(super_.journal_id.data(), id.data(), sizeof(id));
+    } else {
+        super_.journal_id = found.newest().journal_id;
+    }
+    return {};
+}
+
 Result<void> WriterCore::start(const Assessment& found) {
     if (!pool_.is_valid()) {
         return os_error(ENOMEM,
@@ -140,27 +166,7 @@ Result<void> WriterCore::start(const Assessment& found) {
         FlushPolicy{options_.sync_policy, options_.sync_interval_ns, options_.flush_size_bytes},
         options_.queue_depth);
 
-    if (found.super) {
-        super_ = *found.super;
-    } else {
-        // Two empty slots first; a crash before the first is written leaves an empty file, which
-        // counts as none.
-        const std::string path = super_path(options_.directory);
-        auto file = open_file(*around_.files, path, {.write = true, .create = true});
-        if (!file) return file.error();
-        const std::vector<std::byte> blank(2 * kBlockSizeBytes);
-        const IoOutcome outcome = around_.files->write(file->id(), 0, blank);
-        if (!outcome.ok()) return os_error(outcome.os_errno, "cannot write '" + path + "'");
-        super_.oldest_segment_number =
-            found.segments.empty() ? 0 : found.segments.front().segment_number;
-        if (found.segments.empty()) {
-            const std::array<std::uint64_t, 2> id = {around_.random(), around_.random()};
-            static_assert(sizeof(id) == sizeof(JournalId));
-            std::memcpy(super_.journal_id.data(), id.data(), sizeof(id));
-        } else {
-            super_.journal_id = found.newest().journal_id;
-        }
-    }
+    if (auto taken = take_super(found); !taken) return taken.error();
     super_.writer_epoch = std::max(super_.writer_epoch, report_.writer_epoch) + 1;
     begin_keeping(found);
     // First: what is to go may be the room that the next segment needs.

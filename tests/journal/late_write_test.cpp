@@ -80,7 +80,7 @@ TEST_CASE("late write: never lands in a file that has become another segment",
             const auto report = VerifyCore(lab.disk, "/sim", {}, 1).run();
             REQUIRE(report);
             for (const Finding& finding : report->findings)
-                REQUIRE(finding.text == "");
+                FAIL(finding.text);
             REQUIRE(report->end_sequence == lab.writer->next_sequence());
         }
         REQUIRE(lab.writer->statistics().recycled_segments > 1);
@@ -107,6 +107,7 @@ TEST_CASE("late write: a writer lets go of its file though others have a referen
         if (std::filesystem::read_symlink(entry.path(), gone) == path && fd != look.get())
             found.push_back(fd);
     }
+    references.reserve(found.size());
     for (const int fd : found)
         references.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     REQUIRE(!references.empty());

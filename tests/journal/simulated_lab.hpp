@@ -25,9 +25,9 @@ struct SimulatedLab {
     }
 
     // Events of 60,000 bytes, 16 to a segment of 1 MiB; stops early when the machine does.
-    Sequence fill_segments(std::uint64_t segments) { return fill(segments * 16); }
-    Sequence fill_half_segment() { return fill(8); }
-    Sequence fill(std::uint64_t event_count) {
+    void fill_segments(std::uint64_t segments) const { fill(segments * 16); }
+    void fill_half_segment() const { fill(8); }
+    void fill(std::uint64_t event_count) const {
         EventShape shape;
         shape.payload_bytes = 60'000;
         shape.tag = tag;
@@ -36,7 +36,6 @@ struct SimulatedLab {
             (void)writer->append(make_events(writer->next_sequence(), 1, shape).run());
             if (!writer->sync(kSecondNs)) break;
         }
-        return writer->next_sequence();
     }
 
     void drive_idle() {
