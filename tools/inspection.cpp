@@ -369,6 +369,7 @@ void journal_json(const journal::JournalSummary& summary, bool with_segments) {
     document["allocated_bytes"] = summary.allocated_bytes;
     document["segment_count"] = summary.segments.size();
     document["oldest_segment"] = summary.oldest_segment_number;
+    document["catalogued_segments"] = summary.catalogued_segments;
     document["spare"] = journal::spare_state_name(summary.spare);
     document["spare_bytes"] = summary.spare_bytes;
     document["leased_segments"] = leased_count(summary);

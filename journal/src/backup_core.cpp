@@ -2,6 +2,7 @@
 
 #include "aligned_memory.hpp"
 #include "aside_file.hpp"
+#include "catalogue_file.hpp"
 #include "lease.hpp"
 #include "segment_census.hpp"
 #include "segment_map.hpp"
@@ -415,6 +416,7 @@ Result<BackupReport> BackupCore::run() {
     report_.end_sequence = is_shorter ? copied_end_.sequence : parts_.back().end_sequence;
     report_.first_sequence = parts_[first_part_].header.first_sequence;
     if (auto written = write_super_of_copy(); !written) return written.error();
+    rebuild_catalogue(files_, destination_);
     return report_;
 }
 

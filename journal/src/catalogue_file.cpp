@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <optional>
 
 namespace tailrace::journal {
 
@@ -101,24 +100,72 @@ Result<Catalogue> read_catalogue(FileStore& files, const std::string& directory)
     return decode_catalogue(bytes, path);
 }
 
+std::vector<CataloguedSegment> catalogued(std::span<const SegmentHeader> segments) {
+    std::vector<CataloguedSegment> all;
+    for (std::size_t nth = 0; nth + 1 < segments.size(); ++nth) {
+        const SegmentHeader& successor = segments[nth + 1];
+        const bool follows = successor.segment_number == segments[nth].segment_number + 1 &&
+                             successor.previous.salt == segments[nth].salt;
+        if (follows) all.push_back(catalogued(segments[nth], successor));
+    }
+    return all;
+}
+
+CatalogueCheck check_catalogue(FileStore& files,
+                               const std::string& directory,
+                               std::span<const SegmentHeader> segments) {
+    CatalogueCheck check;
+    if (segments.empty()) return check;
+    const auto expected = catalogued(segments);
+    auto found = read_catalogue(files, directory);
+    check.missing_entries = expected.size();
+    if (!found) {
+        if (found.error().code == ErrorCode::corrupt) check.text = found.error().message;
+        return check;
+    }
+    const std::string subject = "the catalogue '" + catalogue_path(directory) + "' ";
+    if (found->header.journal_id != segments.front().journal_id) {
+        check.text = subject + "is that of another journal";
+        return check;
+    }
+    check.wrong_entries = found->damaged_entries;
+    for (const CataloguedSegment& segment : expected) {
+        const auto known =
+            std::lower_bound(found->segments.begin(),
+                             found->segments.end(),
+                             segment.number,
+                             [](const CataloguedSegment& candidate, std::uint64_t number) {
+                                 return candidate.number < number;
+                             });
+        if (known == found->segments.end() || known->number != segment.number) continue;
+        --check.missing_entries;
+        const CatalogueEntry entry = sealed_entry(found->header.journal_id, segment);
+        if (std::memcmp(&entry, &known->entry, sizeof(entry)) != 0) ++check.wrong_entries;
+    }
+    if (check.wrong_entries > 0) {
+        check.text = subject + "has " + std::to_string(check.wrong_entries) +
+                     " entries that say something else than the segments";
+    }
+    return check;
+}
+
 void rebuild_catalogue(FileStore& files, const std::string& directory) {
     auto census = take_census(files, directory);
     if (!census) return;
-    const auto& numbers = census->listing.segment_numbers;
-    CatalogueFile catalogue(files, directory);
-    std::optional<SegmentHeader> before;
-    for (const std::uint64_t number : numbers) {
+    std::vector<SegmentHeader> segments;
+    for (const std::uint64_t number : census->listing.segment_numbers) {
         const std::string path = segment_path(directory, number);
         auto file = open_file(files, path, {});
         if (!file) return;
         auto header = read_segment_header(files, *file, path, Access::reading);
         if (!header) return;
-        if (before && before->segment_number + 1 == number) {
-            catalogue.add(catalogued(*before, *header));
-        }
-        before = *header;
+        segments.push_back(*header);
     }
-    if (before) catalogue.write(before->journal_id, numbers.front());
+    if (segments.empty()) return;
+    CatalogueFile catalogue(files, directory);
+    for (const CataloguedSegment& segment : catalogued(segments))
+        catalogue.add(segment);
+    catalogue.write(segments.front().journal_id, segments.front().segment_number);
 }
 
 }  // namespace tailrace::journal

@@ -14,6 +14,7 @@
 #include <tailrace/base/result.hpp>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,8 +47,23 @@ private:
 // read.
 [[nodiscard]] Result<Catalogue> read_catalogue(FileStore& files, const std::string& directory);
 
-// Makes it anew from the headers of the segments that are there. For those who hold the lock, or
-// made the directory. Best effort.
+// The segments that a catalogue of these, ascending, has an entry for: each whose successor
+// follows.
+[[nodiscard]] std::vector<CataloguedSegment> catalogued(std::span<const SegmentHeader> segments);
+
+struct CatalogueCheck {
+    std::uint64_t wrong_entries = 0;    // say something else than the headers, or can't be believed
+    std::uint64_t missing_entries = 0;  // of segments that have a successor
+    std::string text;                   // what is wrong, or why none of it can be believed
+
+    [[nodiscard]] bool is_damaged() const noexcept { return !text.empty(); }
+};
+[[nodiscard]] CatalogueCheck check_catalogue(FileStore& files,
+                                             const std::string& directory,
+                                             std::span<const SegmentHeader> segments);
+
+// Makes it anew from the headers of the segments from the oldest to the newest that SUPER names.
+// For those who hold the lock, or made the directory. Best effort.
 void rebuild_catalogue(FileStore& files, const std::string& directory);
 
 }  // namespace tailrace::journal

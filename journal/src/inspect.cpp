@@ -1,4 +1,5 @@
 #include "batch_scan.hpp"
+#include "catalogue_file.hpp"
 #include "lease.hpp"
 #include "lock_file.hpp"
 #include "posix_files.hpp"
@@ -174,7 +175,14 @@ void Inspector::close_summary(const std::optional<SuperBlock>& super) {
     const LockHolder holder = look_at_lock(summary_.directory);
     summary_.writer_runs = holder.is_held;
     summary_.writer_pid = holder.pid;
+    if (const auto catalogue = read_catalogue(posix_files(), summary_.directory)) {
+        for (const CataloguedSegment& segment : catalogue->segments) {
+            const bool is_there = segment.number >= summary_.oldest_segment_number;
+            summary_.catalogued_segments += is_there ? 1U : 0U;
+        }
+    }
     for (const std::string& path : {super_path(summary_.directory),
+                                    catalogue_path(summary_.directory),
                                     spare_path(summary_.directory),
                                     partial_spare_path(summary_.directory)}) {
         summary_.allocated_bytes += allocated_bytes_of(path);

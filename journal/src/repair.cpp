@@ -18,6 +18,8 @@ std::string_view repair_kind_name(RepairKind kind) noexcept {
             return "restore_size";
         case RepairKind::rebuild_index:
             return "rebuild_index";
+        case RepairKind::rebuild_catalogue:
+            return "rebuild_catalogue";
         case RepairKind::rewrite_super:
             return "rewrite_super";
     }

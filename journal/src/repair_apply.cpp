@@ -207,6 +207,15 @@ Result<void> RepairWorker::make_index(const SegmentRepair& segment) {
     return replace(path, bytes, false);
 }
 
+// Not flushed, and nothing is lost with it.
+void RepairWorker::make_catalogue() {
+    if (work_.catalogue.empty()) return;
+    CatalogueFile catalogue(files_, directory_);
+    for (const CataloguedSegment& segment : work_.catalogue)
+        catalogue.add(segment);
+    catalogue.write(work_.segments.front().header.journal_id, work_.catalogue.front().number);
+}
+
 Result<void> RepairWorker::make_super() {
     const std::string path = super_path(directory_);
     std::vector<std::byte> slots(2 * kBlockSizeBytes);
@@ -227,6 +236,7 @@ Result<void> RepairWorker::run() {
         if (!segment.needs_index) continue;
         if (auto made = make_index(segment); !made) return made.error();
     }
+    make_catalogue();
     if (work_.super) return make_super();
     return {};
 }

@@ -35,6 +35,7 @@ private:
                                           std::uint64_t offset,
                                           std::uint64_t end_offset);
     [[nodiscard]] Result<void> make_index(const SegmentRepair& segment);
+    void make_catalogue();
     [[nodiscard]] Result<void> make_super();
     [[nodiscard]] Result<void> keep(const std::string& path);
     [[nodiscard]] Result<void> put_in_place(AsideFile& file, const std::string& path, bool has_old);

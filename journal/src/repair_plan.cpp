@@ -211,6 +211,24 @@ void RepairPlanner::plan_index(SegmentRepair& segment) {
     work_.plan.steps.back().path = path;
 }
 
+void RepairPlanner::plan_catalogue() {
+    std::vector<SegmentHeader> headers;
+    for (const SegmentRepair& segment : work_.segments)
+        headers.push_back(segment.header);
+    const CatalogueCheck check = check_catalogue(files_, directory_, headers);
+    if (!check.is_damaged() && check.missing_entries == 0) return;
+    work_.catalogue = catalogued(headers);
+    RepairStep step;
+    step.kind = RepairKind::rebuild_catalogue;
+    step.path = catalogue_path(directory_);
+    step.text = (check.is_damaged() ? check.text
+                                    : "the catalogue '" + step.path + "' lacks " +
+                                          std::to_string(check.missing_entries) + " segments") +
+                ": it is made anew from their headers";
+    step.first_sequence = step.end_sequence = headers.front().first_sequence;
+    work_.plan.steps.push_back(std::move(step));
+}
+
 void RepairPlanner::plan_super() {
     const auto& segments = work_.segments;
     const SegmentHeader& newest = segments.back().header;
@@ -248,6 +266,7 @@ Result<RepairWork> RepairPlanner::run() {
         if (auto examined = examine(nth); !examined) return examined.error();
         plan_index(work_.segments[nth]);
     }
+    plan_catalogue();
     plan_super();
     RepairPlan& plan = work_.plan;
     for (const RepairStep& step : plan.steps)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "batch_scan.hpp"
+#include "catalogue_file.hpp"
 #include "segment_directory.hpp"
 #include "storage.hpp"
 
@@ -51,7 +52,8 @@ struct SegmentRepair {
 struct RepairWork {
     RepairPlan plan;
     std::vector<SegmentRepair> segments;
-    std::optional<SuperBlock> super;  // to be written
+    std::optional<SuperBlock> super;           // to be written
+    std::vector<CataloguedSegment> catalogue;  // the same; empty: it stays
 };
 
 class RepairPlanner {
@@ -96,6 +98,7 @@ private:
     [[nodiscard]] bool follows(std::size_t nth) const noexcept;
     void plan_super();
     void plan_index(SegmentRepair& segment);
+    void plan_catalogue();
     void add_step(RepairKind kind, const SegmentRepair& segment, std::string text);
 
     FileStore& files_;

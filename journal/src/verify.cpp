@@ -25,6 +25,8 @@ std::string_view finding_kind_name(FindingKind kind) noexcept {
             return "damaged_super";
         case FindingKind::damaged_index:
             return "damaged_index";
+        case FindingKind::damaged_catalogue:
+            return "damaged_catalogue";
         case FindingKind::dirty_padding:
             return "dirty_padding";
         case FindingKind::torn_tail:
@@ -46,6 +48,7 @@ bool is_damage(FindingKind kind) noexcept {
             return true;
         case FindingKind::damaged_super:
         case FindingKind::damaged_index:
+        case FindingKind::damaged_catalogue:
         case FindingKind::dirty_padding:
         case FindingKind::torn_tail:
         case FindingKind::foreign_file:

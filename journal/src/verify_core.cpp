@@ -1,5 +1,6 @@
 #include "verify_core.hpp"
 
+#include "catalogue_file.hpp"
 #include "lease.hpp"
 #include "segment_census.hpp"
 #include "segment_map.hpp"
@@ -215,6 +216,16 @@ void VerifyCore::merge(std::size_t nth) {
     std::move(part.findings.begin(), part.findings.end(), std::back_inserter(report_.findings));
 }
 
+void VerifyCore::check_against_catalogue() {
+    std::vector<SegmentHeader> headers;
+    for (const SegmentCandidate& segment : segments_) {
+        if (segment.header) headers.push_back(*segment.header);
+    }
+    CatalogueCheck check = check_catalogue(files_, directory_, headers);
+    if (!check.is_damaged()) return;
+    report_.findings.push_back({FindingKind::damaged_catalogue, 0, 0, 0, 0, std::move(check.text)});
+}
+
 Result<void> VerifyCore::look() {
     report_ = {};
     segments_.clear();
@@ -253,6 +264,7 @@ Result<VerifyReport> VerifyCore::run() {
             "'" + segment_path(directory_, super_->newest_segment_number) +
                 "' is missing: SUPER names it as the newest");
     }
+    check_against_catalogue();
     if (progress_) progress_(total_bytes_, total_bytes_);
     return std::move(report_);
 }

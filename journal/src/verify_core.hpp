@@ -42,6 +42,7 @@ private:
     void drop_given_up();
     void check_chain(const SegmentCandidate& before, const SegmentCandidate& segment);
     void check_contents();
+    void check_against_catalogue();
     void check_some();
     void merge(std::size_t nth);
     void show_progress();

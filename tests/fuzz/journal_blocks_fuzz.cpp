@@ -1,7 +1,9 @@
-// Segment header, SUPER and index: any bytes, with their checksum set right or left wrong.
+// Segment header, SUPER, index and catalogue: any bytes, with their checksum set right or left
+// wrong.
 //
 // Input: kind, what to set right, then the block.
 
+#include "catalogue_codec.hpp"
 #include "fuzz_input.hpp"
 #include "segment_codec.hpp"
 
@@ -84,21 +86,57 @@ void decode_as_index(fuzz::FuzzInput& input, std::uint8_t fixes) {
     }
 }
 
+void decode_as_catalogue(fuzz::FuzzInput& input, std::uint8_t fixes) {
+    const auto rest = input.rest();
+    std::vector<std::byte> bytes(rest.begin(), rest.end());
+    if (bytes.size() >= sizeof(CatalogueHeader) && (fixes & 1U) != 0) {
+        CatalogueHeader header{};
+        std::memcpy(&header, bytes.data(), sizeof(header));
+        header = make_catalogue_header(header.journal_id, header.first_number);
+        std::memcpy(bytes.data(), &header, sizeof(header));
+        for (std::uint64_t slot = 0; catalogue_entry_offset(slot + 1) <= bytes.size(); ++slot) {
+            if ((fixes >> (1 + slot % 7) & 1U) == 0) continue;
+            CataloguedSegment segment;
+            segment.number = header.first_number + slot;
+            std::byte* const at = bytes.data() + catalogue_entry_offset(slot);
+            std::memcpy(&segment.entry, at, sizeof(segment.entry));
+            segment.entry = sealed_entry(header.journal_id, segment);
+            std::memcpy(at, &segment.entry, sizeof(segment.entry));
+        }
+    }
+    const auto catalogue = decode_catalogue(bytes, "/j/CATALOGUE");
+    if (!catalogue) return;
+    fuzz::require(catalogue->segments.size() <= catalogue->slot_count);
+    CataloguedSegment before;
+    for (const CataloguedSegment& segment : catalogue->segments) {
+        fuzz::require(segment.number > before.number);
+        fuzz::require(segment.entry.first_sequence >= before.entry.end_sequence);
+        fuzz::require(segment.entry.end_sequence >= segment.entry.first_sequence);
+        fuzz::require(segment.entry.floor_time_ns >= before.entry.max_time_ns);
+        fuzz::require(segment.entry.end_offset >= kBlockSizeBytes);
+        fuzz::require(segment.entry.end_offset <= segment.entry.segment_size_bytes);
+        before = segment;
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size_bytes) {
     fuzz::FuzzInput input(data, size_bytes);
     const auto kind = input.take<std::uint8_t>();
     const auto fixes = input.take<std::uint8_t>();
-    switch (kind % 3) {
+    switch (kind % 4) {
         case 0:
             decode_as_segment(input, fixes);
             break;
         case 1:
             decode_as_super(input, fixes);
             break;
-        default:
+        case 2:
             decode_as_index(input, fixes);
+            break;
+        default:
+            decode_as_catalogue(input, fixes);
     }
     return 0;
 }

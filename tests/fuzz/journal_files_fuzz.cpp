@@ -5,6 +5,7 @@
 // Input: a list of changes {file, what to set right, place, length, bytes}.
 
 #include "assessment.hpp"
+#include "catalogue_codec.hpp"
 #include "fuzz_input.hpp"
 #include "journal/journal_fixture.hpp"
 #include "journal/simulated_writer.hpp"
@@ -86,6 +87,24 @@ void reseal_batch(SimulatedDisk& disk, const std::string& path, std::uint64_t at
     disk.overwrite(path, at, checked);
 }
 
+void reseal_entry(SimulatedDisk& disk, const std::string& path, std::uint64_t at) {
+    CatalogueHeader header{};
+    const auto head = disk.look_at(path, 0, sizeof(header));
+    std::memcpy(&header, head.data(), sizeof(header));
+    if (at < sizeof(header)) {
+        header = make_catalogue_header(header.journal_id, header.first_number);
+        disk.overwrite(path, 0, std::as_bytes(std::span(&header, 1)));
+        return;
+    }
+    const std::uint64_t slot = (at - sizeof(header)) / sizeof(CatalogueEntry);
+    CataloguedSegment segment;
+    segment.number = header.first_number + slot;
+    const auto entry = disk.look_at(path, catalogue_entry_offset(slot), sizeof(CatalogueEntry));
+    std::memcpy(&segment.entry, entry.data(), entry.size());
+    segment.entry = sealed_entry(header.journal_id, segment);
+    disk.overwrite(path, catalogue_entry_offset(slot), std::as_bytes(std::span(&segment.entry, 1)));
+}
+
 void change(SimulatedDisk& disk, fuzz::FuzzInput& input) {
     const auto paths = disk.paths();
     const std::string& path = paths[input.take<std::uint8_t>() % paths.size()];
@@ -101,6 +120,8 @@ void change(SimulatedDisk& disk, fuzz::FuzzInput& input) {
     if (how % 2 == 0) return;
     if (path.ends_with("SUPER")) {
         reseal_block<SuperBlock>(disk, path, block % (2 * kBlockSizeBytes), kSuperMagic);
+    } else if (path.ends_with("CATALOGUE")) {
+        reseal_entry(disk, path, block + within);
     } else if (block == 0) {
         reseal_block<SegmentHeader>(disk, path, 0, kSegmentMagic);
     } else {

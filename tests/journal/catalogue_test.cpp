@@ -9,6 +9,9 @@
 #include "simulated_lab.hpp"
 #include "support/seeded_random.hpp"
 
+#include <tailrace/journal/backup.hpp>
+#include <tailrace/journal/compress.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <array>
@@ -121,6 +124,111 @@ TEST_CASE("catalogue: says of every segment what the headers say, a closed newes
     }
     CHECK(next == kEvents);
     CHECK(catalogue->segments.back().entry.max_time_ns == time_of(kEvents - 1));
+}
+
+TEST_CASE("catalogue: a copy has its own, and compressing leaves it as it is",
+          "[journal][catalogue]") {
+    const TempDirectory temp;
+    write_sample(temp.journal(), Ending::abandoned);
+    std::string directory = temp.journal();
+    SECTION("a copy") {
+        directory = temp.path() + "/copy";
+        REQUIRE(backup(temp.journal(), directory, {}));
+    }
+    SECTION("a copy of one without a catalogue, made again") {
+        directory = temp.path() + "/copy";
+        std::filesystem::remove(catalogue_path(temp.journal()));
+        REQUIRE(backup(temp.journal(), directory, {}));
+        REQUIRE(backup(temp.journal(), directory, {}));
+    }
+    SECTION("compressed") {
+        if (!can_compress()) {
+            WARN("SKIPPED: built without zstd");
+            return;
+        }
+        REQUIRE(compress(directory, {}));
+    }
+    SECTION("of a directory that can only be read") {
+        // As root permissions say nothing; that a reader writes nothing is seen by what is there.
+        const auto before = all_of(catalogue_path(directory));
+        flip_bit(catalogue_path(directory), 70);
+        const auto wrong = all_of(catalogue_path(directory));
+        REQUIRE(wrong_answer(posix_files(), directory, kEvents) == "");
+        REQUIRE(all_of(catalogue_path(directory)) == wrong);
+        replace(catalogue_path(directory), before);
+    }
+    std::vector<SegmentHeader> headers;
+    auto listing = list_journal(posix_files(), directory);
+    REQUIRE(listing);
+    for (const std::uint64_t number : listing->segment_numbers) {
+        const std::string path = segment_path(directory, number);
+        auto file = open_file(posix_files(), path, {});
+        auto header = read_segment_header(posix_files(), *file, path, Access::reading);
+        REQUIRE(header);
+        headers.push_back(*header);
+    }
+    const CatalogueCheck check = check_catalogue(posix_files(), directory, headers);
+    CHECK(check.text == "");
+    CHECK(check.missing_entries == 0);
+    CHECK(headers.size() > 3);
+    CHECK(wrong_answer(posix_files(), directory, kEvents) == "");
+}
+
+TEST_CASE("catalogue: where a segment ends, its successor has the last word",
+          "[journal][catalogue]") {
+    const TempDirectory temp;
+    EventShape shape;
+    shape.tag = 1;
+    REQUIRE(write_journal(
+        small_options(temp.journal()), {make_events(0, 10, shape)}, Ending::abandoned));
+    shape.tag = 2;
+    REQUIRE(write_journal(
+        small_options(temp.journal()), {make_events(10, 10, shape)}, Ending::abandoned));
+
+    // A batch that recovery has discarded, whose events the next writer numbered anew; and both
+    // catalogue and index, with their checksums right, say that it still counts.
+    const std::string path = segment_named(temp.journal(), 1);
+    auto file = open_file(posix_files(), path, {.write = true});
+    REQUIRE(file);
+    auto header = read_segment_header(posix_files(), *file, path, Access::reading);
+    REQUIRE(header);
+    shape.tag = 3;
+    const EventRun dead = make_events(10, 5, shape);
+    const BatchHeader last = batch_header_at(path, kBlockSizeBytes);
+    LogPosition end = first_position(*header);
+    advance(end, last);
+    std::vector<std::byte> block(batch_slot_bytes(dead.bytes.size()));
+    std::memcpy(block.data() + sizeof(BatchHeader), dead.bytes.data(), dead.bytes.size());
+    BatchHeader batch{};
+    batch.first_sequence = 10;
+    batch.record_salt = dead.record_salt;
+    batch.first_time_ns = batch.max_time_ns = end.max_time_ns;
+    batch.previous_checksum = end.last_checksum;
+    batch.event_count = 5;
+    batch.body_size_bytes = static_cast<std::uint32_t>(dead.bytes.size());
+    const BatchPlace place{1, header->salt, end.offset, header->segment_size_bytes, 16};
+    batch.header_checksum = seal_batch(block, batch, place);
+    REQUIRE(posix_files().write(file->id(), end.offset, block).ok());
+    IndexBuilder index;
+    index.begin(header->segment_size_bytes);
+    index.note(first_position(*header), last);
+    advance(end, batch);
+    replace(index_path(temp.journal(), 1),
+            encode_index(index_header(*header, end), index.entries()));
+    CatalogueFile liar(posix_files(), temp.journal());
+    liar.add(catalogued(*header, end));
+    liar.write(header->journal_id, 1);
+
+    auto reader = ReaderCore::open(posix_files(), temp.journal());
+    REQUIRE(reader);
+    REQUIRE((*reader)->seek_sequence(3));
+    for (Sequence next = 3; next < 20; ++next) {
+        const auto step = (*reader)->next();
+        REQUIRE(step);
+        REQUIRE(step->kind == ReadKind::event);
+        REQUIRE(step->event->sequence() == next);
+        REQUIRE(tag_of(*step->event) == (next < 10 ? 1U : 2U));
+    }
 }
 
 TEST_CASE("catalogue: with any byte of it wrong, or cut anywhere, every place is found",

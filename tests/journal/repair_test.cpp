@@ -338,7 +338,17 @@ TEST_CASE("repair: what is derived is made anew, without a loss", "[journal][rep
     SECTION("an index is missing") {
         std::filesystem::remove(temp.journal() + "/0000000000000002.idx");
     }
+    SECTION("the catalogue is damaged") {
+        flip_bit(temp.journal() + "/CATALOGUE", 30);
+    }
+    SECTION("an entry of the catalogue is damaged") {
+        flip_bit(temp.journal() + "/CATALOGUE", 64 + 30);
+    }
+    SECTION("the catalogue is missing") {
+        std::filesystem::remove(temp.journal() + "/CATALOGUE");
+    }
     SECTION("all at once") {
+        std::filesystem::remove(temp.journal() + "/CATALOGUE");
         std::filesystem::remove(temp.journal() + "/SUPER");
         flip_bit(temp.journal() + "/0000000000000001.idx", 30);
         std::filesystem::remove(temp.journal() + "/0000000000000002.idx");

@@ -101,6 +101,14 @@ TEST_CASE("verify: each harmless finding is told and is no damage", "[journal][v
         flip_bit(temp.journal() + "/0000000000000002.idx", 20);
         kind = FindingKind::damaged_index;
     }
+    SECTION("a damaged catalogue") {
+        flip_bit(temp.journal() + "/CATALOGUE", 20);
+        kind = FindingKind::damaged_catalogue;
+    }
+    SECTION("a damaged entry of the catalogue") {
+        flip_bit(temp.journal() + "/CATALOGUE", 64 + 20);
+        kind = FindingKind::damaged_catalogue;
+    }
     SECTION("bytes in the padding") {
         const std::string segment = first_segment(temp.journal());
         const auto offsets = batch_offsets(segment);

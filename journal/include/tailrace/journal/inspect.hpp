@@ -65,6 +65,7 @@ struct JournalSummary {
     std::uint64_t used_bytes = 0;
     std::uint64_t allocated_bytes = 0;  // all files
     std::uint64_t oldest_segment_number = 0;
+    std::uint64_t catalogued_segments = 0;  // by CATALOGUE, as far as it can be believed
     SpareState spare = SpareState::none;
     std::uint64_t spare_bytes = 0;
     std::uint64_t retired_segments = 0;  // given up by retention, still held by readers

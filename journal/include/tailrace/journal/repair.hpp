@@ -19,12 +19,13 @@
 namespace tailrace::journal {
 
 enum class RepairKind : std::uint8_t {
-    mend_batches,     // batches that can't be read become a gap in their segment
-    rebuild_header,   // a segment's header is made anew from its batches and its neighbours
-    replace_segment,  // a segment that is gone or of another journal: an empty one in its place
-    restore_size,     // a file that was cut off gets its size back, without its content
-    rebuild_index,    // derived from the segment
-    rewrite_super,    // made anew from the segments
+    mend_batches,       // batches that can't be read become a gap in their segment
+    rebuild_header,     // a segment's header is made anew from its batches and its neighbours
+    replace_segment,    // a segment that is gone or of another journal: an empty one in its place
+    restore_size,       // a file that was cut off gets its size back, without its content
+    rebuild_index,      // derived from the segment
+    rebuild_catalogue,  // derived from the segments' headers
+    rewrite_super,      // made anew from the segments
 };
 
 // "mend_batches" and so on.
@@ -32,7 +33,7 @@ enum class RepairKind : std::uint8_t {
 
 struct RepairStep {
     RepairKind kind = RepairKind::mend_batches;
-    std::uint64_t segment_number = 0;  // 0: SUPER
+    std::uint64_t segment_number = 0;  // 0: SUPER, the catalogue
     std::string path;
     std::uint64_t offset = 0;  // bytes [offset, end_offset) of the file count no longer
     std::uint64_t end_offset = 0;

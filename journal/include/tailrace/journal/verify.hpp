@@ -23,6 +23,7 @@ enum class FindingKind : std::uint8_t {
     damaged_event,      // the checksum holds, but a stamp or size inside is wrong
     damaged_super,      // both slots
     damaged_index,      // harmless: it is rebuilt in memory
+    damaged_catalogue,  // harmless: seeks take longer until the next writer makes it anew
     dirty_padding,      // harmless: bytes between two batches that should be zero
     torn_tail,          // harmless: a write that was never acknowledged
     foreign_file,       // harmless: a file that isn't ours
