@@ -22,14 +22,15 @@ struct NamedRow {
     JournalRow measure;
 };
 
-constexpr std::array<NamedRow, 8> kRows = {{{"bulk", measure_bulk},
+constexpr std::array<NamedRow, 9> kRows = {{{"bulk", measure_bulk},
                                             {"first_lap", measure_first_lap},
                                             {"small", measure_small},
                                             {"ack", measure_acknowledge},
                                             {"group", measure_group},
                                             {"latency", measure_latency},
                                             {"recovery", measure_recovery},
-                                            {"replay", measure_replay}}};
+                                            {"replay", measure_replay},
+                                            {"seek", measure_seek}}};
 
 }  // namespace
 

@@ -32,6 +32,9 @@ using JournalRow = Result<nlohmann::json> (*)(const JournalRowContext& context);
 [[nodiscard]] Result<nlohmann::json> measure_recovery(const JournalRowContext& context);
 [[nodiscard]] Result<nlohmann::json> measure_replay(const JournalRowContext& context);
 
+// journal_seek_rows.cpp
+[[nodiscard]] Result<nlohmann::json> measure_seek(const JournalRowContext& context);
+
 [[nodiscard]] nlohmann::json spread_json(const std::vector<double>& values);
 
 // Durations of several runs: percentiles of each run, and their spread over the runs.
