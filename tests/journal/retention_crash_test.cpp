@@ -93,6 +93,7 @@ struct Lives {
         if (found->report.first_sequence + 15 > end && found->report.first_sequence != 0) {
             return "gave up too much";
         }
+        tags.resize(end);
         acknowledged = end;
         disowned += found->disowned_numbers.size();
         if (std::string wrong = read_through(lab.disk, tags, end); !wrong.empty()) return wrong;
