@@ -145,7 +145,7 @@ public:
 
 private:
     [[nodiscard]] Result<bool> publish(std::string_view payload);
-    [[nodiscard]] Result<bool> wait_durable() const;
+    [[nodiscard]] Result<bool> wait_durable();
     [[nodiscard]] Error refused(bus::PublishStatus status, std::size_t size_bytes) const;
 
     const PubFlags& flags_;
@@ -260,7 +260,7 @@ Result<ExitCode> Publishing::run(const Source& source) {
 }
 
 // False: stopped while it waited.
-Result<bool> Publishing::wait_durable() const {
+Result<bool> Publishing::wait_durable() {
     const std::uint64_t start_ns = monotonic_ns();
     for (;;) {
         const std::uint64_t waited_ns = monotonic_ns() - start_ns;

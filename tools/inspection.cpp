@@ -5,6 +5,7 @@
 #include "journal_place.hpp"
 #include "units.hpp"
 
+#include <tailrace/bridge/priority.hpp>
 #include <tailrace/bus/stream_status.hpp>
 #include <tailrace/journal/inspect.hpp>
 #include <tailrace/journal/reader.hpp>
@@ -19,6 +20,20 @@ namespace {
 std::string_view publish_time_name(bus::PublishTime publish_time) {
     if (publish_time == bus::PublishTime::off) return "off";
     return publish_time == bus::PublishTime::per_batch ? "batch" : "event";
+}
+
+// How its thread is scheduled at this moment; null when it isn't alive, or another namespace's.
+Json priority_of(const bus::JournalStatus& journal) {
+    if (!journal.is_alive || journal.thread_id == 0) return {};
+    const std::string priority = bridge::priority_in_use(static_cast<int>(journal.thread_id));
+    return priority.empty() ? Json() : Json(priority);
+}
+
+std::string writer_text(const bus::JournalStatus& journal) {
+    const Json priority = priority_of(journal);
+    return priority.is_null()
+               ? fmt::format(" (pid {})", journal.pid)
+               : fmt::format(" (pid {}, priority {})", journal.pid, priority.get<std::string>());
 }
 
 std::string_view journal_state_name(const bus::JournalStatus& journal) {
@@ -126,6 +141,7 @@ void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
         journal["directory"] = journal_directory_of(header);
         journal["state"] = journal_state_name(*status.journal);
         journal["pid"] = status.journal->is_alive ? Json(status.journal->pid) : Json();
+        journal["priority"] = priority_of(*status.journal);
         journal["errno"] = status.journal->state == bus::JournalState::failed
                                ? Json(status.journal->os_errno)
                                : Json();
@@ -272,7 +288,7 @@ void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
                          journal_state_name(*status.journal),
                          status.journal->state == bus::JournalState::failed
                              ? fmt::format(" ({})", os_error(status.journal->os_errno, "").message)
-                         : status.journal->is_alive ? fmt::format(" (pid {})", status.journal->pid)
+                         : status.journal->is_alive ? writer_text(*status.journal)
                                                     : "",
                          status.journal->durable_sequence));
     } else {

@@ -1,7 +1,11 @@
+#include "journal_gaps.hpp"
+
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/wait.hpp>
+
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -41,6 +45,25 @@ Error no_room(const Region& region) {
                  "free some; the journal goes on by itself: tailrace lag " + region.name());
     error.code = ErrorCode::no_space;
     return error;
+}
+
+Error not_kept(const Region& region, const GapVerdict& verdict) {
+    const std::string range =
+        std::to_string(verdict.first) + " to " + std::to_string(verdict.end - 1);
+    if (verdict.finding == GapFinding::gap) {
+        return make_error(
+            ErrorCode::sequence_gone,
+            "sequences " + range + " of stream '" + region.name() +
+                "' will never be durable: the journal has a gap there, dropped by its "
+                "writer (--journal-lag drop) or gone from the ring before one ran",
+            "tailrace record " + region.name() +
+                " --journal-lag gate holds publishers back instead");
+    }
+    return make_error(ErrorCode::sequence_gone,
+                      "whether the journal of stream '" + region.name() + "' has sequences " +
+                          range + " can't be told any more: it has had more gaps than are listed",
+                      "tailrace replay " + region.name() + " --from " +
+                          std::to_string(verdict.first) + " shows what it has");
 }
 
 }  // namespace
@@ -92,6 +115,8 @@ Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> regi
     board.writer = current_process();
     // Relaxed, all: made visible by the state. What the last writer promised here is not believed:
     // the disk says.
+    region->state().journal_gaps.writer_thread.store(static_cast<std::uint32_t>(::gettid()),
+                                                     std::memory_order_relaxed);
     board.os_errno.store(0, std::memory_order_relaxed);
     board.durable_sequence.store(durable_sequence, std::memory_order_relaxed);
     board.written_sequence.store(durable_sequence, std::memory_order_relaxed);
@@ -116,9 +141,25 @@ void JournalBoardWriter::progress(Sequence durable_sequence,
     wake_sleepers(board.durable_wait, fences_);
 }
 
+void JournalBoardWriter::gap(Sequence first, Sequence end) noexcept {
+    if (first >= end) return;
+    list_gap(region_->state().journal_gaps, first, end);
+    wake_all(region_->state().journal.durable_wait);
+}
+
 void JournalBoardWriter::lost(std::uint64_t events) noexcept {
-    // Relaxed: a statistic; only this writer writes it.
-    region_->state().journal.lost_events.fetch_add(events, std::memory_order_relaxed);
+    // [sync:gap_listed] Release: who sees that something was lost sees which.
+    region_->state().journal.lost_events.fetch_add(events, std::memory_order_release);
+}
+
+void JournalBoardWriter::continue_at(Sequence sequence) noexcept {
+    StreamState& state = region_->state();
+    forget_gaps_from(state.journal_gaps, sequence);
+    // An earlier writer of layout 2.0 counted and listed nothing. Relaxed, all: only the writer
+    // writes them.
+    const bool has_lost = state.journal.lost_events.load(std::memory_order_relaxed) != 0;
+    if (has_lost && state.journal_gaps.count.load(std::memory_order_relaxed) == 0)
+        list_gaps_from(state.journal_gaps, sequence);
 }
 
 void JournalBoardWriter::room(JournalRoom room, int os_errno) noexcept {
@@ -168,7 +209,25 @@ Result<void> check_durable(const Region& region) {
     return {};
 }
 
+Result<void> check_kept(const Region& region, Sequence first, Sequence end) {
+    const StreamState& state = region.state();
+    const GapVerdict verdict = find_gap(state.journal, state.journal_gaps, first, end);
+    if (verdict.finding == GapFinding::none) return {};
+    return not_kept(region, verdict);
+}
+
 Result<void> wait_durable(const Region& region, Sequence sequence, Deadline deadline) {
+    return wait_durable(region, region.header().first_sequence, sequence, deadline);
+}
+
+Result<void> wait_durable(const Region& region, Sequence first, Sequence end, Deadline deadline) {
+    return wait_durable_behind(region, first, end, deadline);
+}
+
+Result<void> wait_durable_behind(const Region& region,
+                                 Sequence& told,
+                                 Sequence sequence,
+                                 Deadline deadline) {
     TAILRACE_CHECK(region.access() != RegionAccess::observe);
     static_cast<void>(register_for_membarrier());
     JournalBoard& board = region.state().journal;
@@ -176,16 +235,26 @@ Result<void> wait_durable(const Region& region, Sequence sequence, Deadline dead
         return durable_sequence(region) >= sequence;
     };
     for (;;) {
-        if (is_durable()) return {};
+        // In this order: a gap below the durable sequence was listed before that moved.
+        const bool is_reached = is_durable();
+        const GapVerdict verdict = find_gap(board, region.state().journal_gaps, told, sequence);
+        if (verdict.finding != GapFinding::none) {
+            told = std::max(told, verdict.end);
+            return not_kept(region, verdict);
+        }
+        if (is_reached) {
+            told = std::max(told, sequence);
+            return {};
+        }
         // [sync:journal_state] Acquire: the errno of a failure.
         const JournalState state = board.state.load(std::memory_order_acquire);
         if (state == JournalState::failed) return journal_failed(region);
         if (state == JournalState::no_space) {
-            if (is_durable()) return {};
+            if (is_durable()) continue;
             return no_room(region);
         }
         if (!has_journal_writer(region)) {
-            if (is_durable()) return {};
+            if (is_durable()) continue;
             return make_error(ErrorCode::no_writer,
                               "no journal writer runs for stream '" + region.name() +
                                   "', so sequence " + std::to_string(sequence) +

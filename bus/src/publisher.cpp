@@ -93,7 +93,8 @@ Publisher::Publisher(std::shared_ptr<Region> region,
       fences_(!register_for_membarrier()),
       waiter_(options.wait, is_crowded(*region_)),
       next_(region_->tail()),
-      own_end_(next_) {
+      own_end_(next_),
+      told_durable_(next_.sequence) {
     // Relaxed, both: statistics of an own slot.
     slot_->statistics.attached_sequence.store(next_.sequence, std::memory_order_relaxed);
     slot_->statistics.attached_position.store(next_.position, std::memory_order_relaxed);
@@ -357,8 +358,8 @@ void Publisher::abort(Claim& claim) noexcept {
     wake_subscribers();
 }
 
-Result<void> Publisher::wait_durable(Sequence sequence, Deadline deadline) const {
-    return bus::wait_durable(*region_, sequence, deadline);
+Result<void> Publisher::wait_durable(Sequence sequence, Deadline deadline) {
+    return wait_durable_behind(*region_, told_durable_, sequence, deadline);
 }
 
 }  // namespace tailrace::bus

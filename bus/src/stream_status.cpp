@@ -121,6 +121,10 @@ JournalStatus journal_status(const Region& region, Place tail) {
     status.written_bytes = board.written_bytes.load(std::memory_order_relaxed);
     status.flushes = board.flushes.load(std::memory_order_relaxed);
     status.lost_events = board.lost_events.load(std::memory_order_relaxed);
+    // Another namespace's number would be somebody else's here. Relaxed: as above.
+    if (board.writer.pid_namespace == current_process().pid_namespace)
+        status.thread_id =
+            region.state().journal_gaps.writer_thread.load(std::memory_order_relaxed);
     status.durable_sequence = durable_sequence(region);
     status.lag.events = behind(tail.sequence, status.durable_sequence);
     if (status.lag.events != 0) status.lag.age_ns = std::nullopt;

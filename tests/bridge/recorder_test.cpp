@@ -10,8 +10,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -132,6 +134,123 @@ TEST_CASE("recorder: with drop it lets publishers pass, and the journal tells th
     CHECK(lost == recorder.status().lost_events);
     CHECK(content.events.size() + lost == published);
     CHECK(content.torn == 0);
+
+    // Whoever asks is told the same of each event: durable, or in the gap.
+    REQUIRE(content.gaps.size() < bus::kListedGaps);
+    std::uint64_t wrong_answers = 0;
+    const auto region = recorded.stream().open();
+    const auto answer = [&](Sequence first, Sequence end) {
+        return bus::wait_durable(*region, first, end, bus::Deadline::at_once());
+    };
+    for (const JournaledEvent& event : content.events) {
+        if (!answer(event.sequence, event.sequence + 1)) ++wrong_answers;
+    }
+    for (const journal::Gap& gap : content.gaps) {
+        for (Sequence sequence = gap.first; sequence < gap.first + gap.count; ++sequence) {
+            const auto waited = answer(sequence, sequence + 1);
+            if (waited || waited.error().code != ErrorCode::sequence_gone) ++wrong_answers;
+        }
+    }
+    CHECK(wrong_answers == 0);
+    // This publisher published all of it: it is told the first gap, however late it asks.
+    const auto told = publisher.wait_durable(publisher.next_own_sequence(), bus::Deadline::never());
+    REQUIRE_FALSE(told);
+    CHECK(told.error().code == ErrorCode::sequence_gone);
+    CHECK(told.error().message.find("sequences " + std::to_string(content.gaps[0].first) +
+                                    " to ") != std::string::npos);
+}
+
+TEST_CASE("recorder: while it drops, who waits is told yes for what is kept and for nothing else",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder drop, asked at the same time");
+    bus::StreamOptions roomy = small_stream();
+    roomy.capacity_bytes = std::uint64_t{16} << 20U;
+    const RecordedStream recorded(roomy);
+    auto publisher = recorded.stream().publisher();
+    const auto region = recorded.stream().open();
+    bridge::RecorderOptions options = recorded.options();
+    options.lag = bridge::JournalLag::drop;
+    options.journal.queue_depth = 1;
+    constexpr int kLaps = 3;
+    std::atomic<int> full_rings{0};
+    std::atomic<int> seen_full{0};
+    std::atomic<bool> stop{false};
+    std::atomic<bool> failed{false};
+    Result<void> outcome;
+    std::thread journal([&] {
+        auto recorder = bridge::Recorder::attach("stream", options);
+        if (!recorder) {
+            outcome = recorder.error();
+            failed.store(true);
+            return;
+        }
+        // It reads nothing until the ring is full, then as fast as the disk lets it.
+        while (outcome && !stop.load()) {
+            if (seen_full.load() < kLaps && full_rings.load() == seen_full.load()) {
+                std::this_thread::yield();
+                continue;
+            }
+            outcome = recorder->step(0);
+            if (!outcome) failed.store(true);
+            seen_full.store(full_rings.load());
+        }
+        if (outcome) outcome = recorder->close();
+    });
+    std::vector<bool> is_acknowledged;
+    std::thread asker([&] {
+        Sequence told = 0;
+        while (!stop.load()) {
+            const Sequence first = told;
+            const auto waited =
+                bus::wait_durable_behind(*region, told, first + 1, bus::Deadline::in_ms(1));
+            if (told > first) is_acknowledged.resize(told, false);
+            if (waited) is_acknowledged[first] = true;
+        }
+    });
+
+    std::uint64_t published = 0;
+    for (int lap = 0; lap < kLaps; ++lap) {
+        while (publish_numbered(publisher, 1, published, 1, bus::Deadline::at_once()))
+            ++published;
+        full_rings.store(lap + 1);
+        wait_until([&] { return seen_full.load() > lap || failed.load(); });
+    }
+    wait_until([&] { return failed.load() || bus::durable_sequence(*region) >= published; });
+    stop.store(true);
+    journal.join();
+    asker.join();
+
+    REQUIRE(outcome);
+    const JournalContent content = read_journal(recorded.journal_directory());
+    REQUIRE_FALSE(content.gaps.empty());
+    is_acknowledged.resize(published, false);
+    const auto acknowledged = std::count(is_acknowledged.begin(), is_acknowledged.end(), true);
+    const auto kept_and_acknowledged =
+        std::count_if(content.events.begin(), content.events.end(), [&](const auto& event) {
+            return is_acknowledged[event.sequence];
+        });
+    CHECK(acknowledged > 0);
+    CHECK(acknowledged == kept_and_acknowledged);
+}
+
+TEST_CASE("recorder: what left the ring before there was a journal isn't said to be durable",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder too late");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    REQUIRE(publish_numbered(publisher, 1, 0, 5000));  // several rings
+
+    auto recorder = recorded.recorder();
+    REQUIRE(record_all(recorder, publisher.region()));
+
+    const Sequence begin = recorder.status().first_sequence;
+    REQUIRE(begin > 0);
+    const auto told = publisher.wait_durable(5000, bus::Deadline::never());
+    REQUIRE_FALSE(told);
+    CHECK(told.error().code == ErrorCode::sequence_gone);
+    CHECK(publisher.wait_durable(5000, bus::Deadline::never()));
+    CHECK_FALSE(bus::check_kept(publisher.region(), begin - 1, begin));
+    CHECK(bus::check_kept(publisher.region(), begin, 5000));
 }
 
 TEST_CASE("recorder: a second one is refused and told who runs", "[bridge][recorder]") {

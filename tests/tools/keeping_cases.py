@@ -186,5 +186,43 @@ class FullDisk(Case):
         self.assertEqual((report["lost_events"], report["durable_seq"]), (0, 10001))
         self.ok("verify", self.mount / "j")
 
+    def test_with_drop_a_full_disk_holds_nobody_up_and_the_gap_is_exact(self):
+        self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
+        process = self.start("record", "s", "--json", "--journal-lag", "drop")
+        self.read_line(process)
+        self.ok("pub", "s", "x", "--durable")
+        ballast = self.mount / "ballast"
+        free = shutil.disk_usage(self.mount).free
+        with open(ballast, "wb") as file:
+            file.write(b"x" * (free - 2 * MIB))
+            os.fsync(file.fileno())
+        # Far more than disk and ring hold together; a publisher that were held up would time out.
+        published = 1
+        while self.state() != "DISK-FULL":
+            self.ok("pub", "s", "--size", "1000", "-n", "2000", "--timeout", "1h")
+            published += 2000
+        for _ in range(4):
+            self.ok("pub", "s", "--size", "1000", "-n", "1000", "--timeout", "1h")
+            published += 1000
+        self.assertEqual(self.end_sequence(), published)
+        self.wait_until("the loss to be told",
+                        lambda: self.reader("journal")["lost_events"] > 1000)
+        # Durability is not to be had, and says why.
+        self.refused(9, "pub", "s", "y", "--durable", names=("'s'", "no room"))
+        ballast.unlink()
+        self.wait_until("a state that is well", lambda: self.state() == "OK")
+        self.ok("pub", "s", "z", "--durable")
+        ended = self.end(process, code=3).json_lines[-1]
+        self.assertEqual(ended["durable_seq"], self.end_sequence())
+        shown = self.run_any("replay", "s", "--speed", "max", "--json")
+        self.assertEqual(shown.code, 3)
+        sequence = lost = 0
+        for line in shown.json_lines:
+            self.assertEqual(line.get("gap_first_seq", line.get("seq")), sequence)
+            sequence += line.get("gap_events", 1)
+            lost += line.get("gap_events", 0)
+        self.assertEqual((sequence, lost), (ended["durable_seq"], ended["lost_events"]))
+        self.ok("verify", self.mount / "j")
+
     def state(self):
         return (self.reader("journal") or {}).get("state")

@@ -71,6 +71,8 @@ class Priority(Case):
         self.assertEqual((started["priority"], started["priority_refusal"]), ("fifo=7", None))
         self.assertEqual(os.sched_getscheduler(process.pid), os.SCHED_FIFO)
         self.assertEqual(os.sched_getparam(process.pid).sched_priority, 7)
+        self.assertEqual(self.ok("inspect", "s", "--json").json["journal"]["priority"], "fifo=7")
+        self.assertIn(f"(pid {process.pid}, priority fifo=7)", self.ok("inspect", "s").text)
         self.ok("pub", "s", "--size", "1000", "-n", "3000", "--durable")
 
         # The thread that fills spare segments is there, and ordinary; io_uring's own may inherit.

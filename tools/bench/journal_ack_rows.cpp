@@ -39,7 +39,7 @@ Result<void> acknowledge_one_by_one(bus::Publisher& publisher,
 }
 
 // Looks for a while before it sleeps, as a publisher does that has more to do.
-Result<void> await_more(const bus::Publisher& publisher, Sequence acknowledged) {
+Result<void> await_more(bus::Publisher& publisher, Sequence acknowledged) {
     constexpr int kLooks = 2000;
     for (int look = 0; look < kLooks; ++look) {
         if (bus::durable_sequence(publisher.region()) > acknowledged) return {};

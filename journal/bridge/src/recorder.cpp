@@ -157,6 +157,9 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
 
     Recorder recorder(
         std::move(*subscriber), std::move(*writer), std::move(*board), options, directory);
+    recorder.board_.continue_at(recorder.first_sequence_);
+    // A new journal has nothing of what left the ring before it.
+    if (is_new) recorder.board_.gap(region->header().first_sequence, recorder.first_sequence_);
     if (!raised) recorder.priority_refusal_ = raised.error();
     if (auto noted = recorder.note_missed(); !noted) return noted.error();
     recorder.report_progress();
@@ -176,6 +179,7 @@ Result<void> Recorder::note_missed() {
     }
     if (found == expected) return {};
     const std::uint64_t missed = found - expected;
+    board_.gap(expected, found);
     if (writer_.note_gap(expected, missed) != journal::AppendStatus::taken) return journal_error();
     lost_events_ += missed;
     board_.lost(missed);
@@ -319,6 +323,8 @@ Result<void> Recorder::drop_forward() {
     marks_.clear();
     released_ = subscriber_.mark();
     if (found == expected) return {};
+    // The board first: once the journal goes on behind the gap, waiters must know of it.
+    board_.gap(expected, found);
     // A gap takes no room in the batches being filled, so it is noted even when they are full.
     if (writer_.note_gap(expected, found - expected) != journal::AppendStatus::taken)
         return journal_error();

@@ -39,7 +39,13 @@ public:
                   Sequence written_sequence,
                   std::uint64_t written_bytes,
                   std::uint64_t flushes) noexcept;
+    // [first, end) will not be in the journal: whoever waits for any of it is woken and told. To be
+    // called before the durable sequence goes beyond `first`, in ascending order.
+    void gap(Sequence first, Sequence end) noexcept;
+    // Counts events that were lost to the journal. Behind the gap() that names them.
     void lost(std::uint64_t events) noexcept;
+    // The journal goes on at `sequence`, so what an earlier writer said of later gaps is void.
+    void continue_at(Sequence sequence) noexcept;
     // Wakes waiters when it changed. `os_errno`: why there is no more.
     void room(JournalRoom room, int os_errno) noexcept;
     // Freezes the durable sequence and wakes every waiter with the error.
@@ -54,7 +60,7 @@ private:
     bool fences_ = false;
 };
 
-// Everything below it is durable.
+// Everything below it is durable, but for the journal's gaps: see check_kept().
 [[nodiscard]] Sequence durable_sequence(const Region& region) noexcept;
 // Whether a journal writer is alive now. One system call.
 [[nodiscard]] bool has_journal_writer(const Region& region) noexcept;
@@ -62,9 +68,27 @@ private:
 // already while the journal's last file is being filled: so that what was published before that
 // fits.
 [[nodiscard]] Result<void> check_durable(const Region& region);
-// Waits until durable_sequence(region) >= sequence. Errors: timed_out, no_writer, io_failure, and
-// no_space when the journal's disk is full.
+// Whether [first, end) has no part in a gap of the journal: what a slow disk made the writer give
+// up
+// (--journal-lag drop), or what left the ring before any writer read it. Below durable_sequence()
+// it is durable then. Error sequence_gone: it names the gap, or says that it can't be told any more
+// because more gaps came than the board lists; never a yes in doubt.
+[[nodiscard]] Result<void> check_kept(const Region& region, Sequence first, Sequence end);
+// Waits until every event of [first, end) is durable. Errors: timed_out, no_writer, io_failure,
+// no_space when the journal's disk is full, and those of check_kept().
 // Requires: the region isn't open for observe.
+[[nodiscard]] Result<void> wait_durable(const Region& region,
+                                        Sequence first,
+                                        Sequence end,
+                                        Deadline deadline);
+// The same, from where the caller has been told so far: `told` moves to `end` when it is durable,
+// behind the gap when there is one, and stays with the other errors.
+[[nodiscard]] Result<void> wait_durable_behind(const Region& region,
+                                               Sequence& told,
+                                               Sequence end,
+                                               Deadline deadline);
+// The same for everything below `sequence` that was ever in this ring: one gap long ago is an error
+// for ever.
 [[nodiscard]] Result<void> wait_durable(const Region& region, Sequence sequence, Deadline deadline);
 
 }  // namespace tailrace::bus

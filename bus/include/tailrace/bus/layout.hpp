@@ -23,7 +23,7 @@ namespace tailrace::bus {
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
 inline constexpr std::uint16_t kLayoutMajor = 2;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMinor = 1;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
@@ -112,6 +112,25 @@ struct JournalBoard {
     ProcessIdentity writer;
 };
 
+inline constexpr std::size_t kListedGaps = 32;
+
+// [first, end); empty when end <= first.
+struct JournalGap {
+    std::atomic<Sequence> first;
+    std::atomic<Sequence> end;
+};
+
+// Sequences that are not in the journal although it went on behind them. Written by the holder of
+// the journal lock alone, ascending; the oldest entry gives way to the newest. Since layout 2.1.
+struct JournalGaps {
+    std::atomic<std::uint64_t> count;          // listed so far
+    std::atomic<Sequence> listed_from;         // gaps below it are not listed (any more)
+    std::atomic<std::uint32_t> writer_thread;  // that writes the journal, as its process counts
+    std::uint32_t reserved;
+    std::array<JournalGap, kListedGaps> entries;
+};
+static_assert(sizeof(JournalGaps) == 536);
+
 // What holders of the registry lock did, one after the other. The totals hold what the slots of
 // owners that have left counted, as of each slot's next owner.
 struct RegistryStatistics {
@@ -151,6 +170,8 @@ struct StreamState {
     // may start.
     alignas(
         kWriterDistanceBytes) std::array<std::atomic<std::uint64_t>, kCheckpointCount> checkpoints;
+
+    alignas(kWriterDistanceBytes) JournalGaps journal_gaps;
 };
 static_assert(sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
@@ -161,6 +182,7 @@ static_assert(offsetof(StreamState, life) == 512);
 static_assert(offsetof(StreamState, registry) == 640);
 static_assert(offsetof(StreamState, journal) == 1024);
 static_assert(offsetof(StreamState, checkpoints) == 1152);
+static_assert(offsetof(StreamState, journal_gaps) == 1280);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a

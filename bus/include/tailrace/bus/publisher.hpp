@@ -190,9 +190,12 @@ public:
     // The sequence after the last one that this publisher committed; kNoSequence before the first.
     [[nodiscard]] Sequence next_own_sequence() const noexcept { return next_own_sequence_; }
 
-    // Waits until everything below `sequence` is durable in the journal. Errors: timed_out,
-    // no_writer (with the command that starts one), io_failure (the writer's errno).
-    [[nodiscard]] Result<void> wait_durable(Sequence sequence, Deadline deadline) const;
+    // Waits until everything below `sequence` is durable that was published since the last call, or
+    // since attach: by this publisher, and by others meanwhile. Errors: timed_out, no_writer (with
+    // the command that starts one), io_failure (the writer's errno), no_space, and sequence_gone
+    // when some of it is in a gap of the journal and will never be durable; each gap is told once,
+    // then the next call asks for what is behind it.
+    [[nodiscard]] Result<void> wait_durable(Sequence sequence, Deadline deadline);
 
     // Who holds this publisher up, after would_block: "subscriber 3 'risk' (pid 41)". Empty when
     // nobody does.
@@ -309,6 +312,7 @@ private:
     std::uint64_t limit_ = 0;        // may write below it without looking
     std::uint64_t blocked_end_ = 0;  // what the last refused claim needed
     Sequence next_own_sequence_ = kNoSequence;
+    Sequence told_durable_ = 0;  // below it wait_durable() has said what became of it
     PublishClock clock_;
     std::uint64_t last_liveness_check_ns_ = 0;
     std::uint64_t held_since_ns_ = 0;  // 0: isn't held up

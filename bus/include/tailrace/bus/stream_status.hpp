@@ -112,6 +112,7 @@ struct JournalStatus {
     JournalState state = JournalState::none;
     bool is_alive = false;
     std::uint32_t pid = 0;
+    std::uint32_t thread_id = 0;  // that writes; 0: of another pid namespace, or not told
     int os_errno = 0;
     Sequence durable_sequence = 0;
     Sequence written_sequence = 0;
