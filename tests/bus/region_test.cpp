@@ -219,6 +219,7 @@ TEST_CASE("region: older and newer layouts are told apart", "[bus][region]") {
         forge(stream, [](StreamHeader& header) {
             header.layout_major = 1;
             header.header_size_bytes = 688;
+            header.layout_minor = 0;
             header.mode = 0;
             header.group_id = 0;
         });
