@@ -187,6 +187,7 @@ Result<void> Assessor::open_newest(BatchScan& scan) {
     if (!scan.attach(std::move(*file), found_.newest())) {
         return os_error(ENOMEM, "no memory to read '" + path + "'", "'free -m' shows what is left");
     }
+    if (unbuffered) scan.expect_no_cache();
     return {};
 }
 

@@ -1,5 +1,7 @@
 #include "batch_scan.hpp"
 
+#include <tailrace/base/clock.hpp>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -10,6 +12,13 @@ namespace {
 constexpr std::uint64_t kWindowBytes = kMaxBatchSizeBytes;  // holds any batch
 constexpr std::uint64_t kFirstLookBytes = 16 * kBlockSizeBytes;
 constexpr std::uint64_t kHeaderLookBytes = 8 * kBlockSizeBytes;
+// After so much in one go the rest of the file will likely be read as well.
+constexpr std::uint64_t kLongWalkBytes = 4 * kWindowBytes;
+constexpr std::uint64_t kBeyondReadAheadBytes = 32 * kWindowBytes;
+// A device that gives less than this past the cache, in so much at a time, is read through it.
+constexpr std::uint64_t kTrialBytes = 16 * kWindowBytes;
+constexpr std::uint64_t kFastBytesPerUs = 1000;
+static_assert(kWindowBytes <= ReadAhead::kPieceBytes);
 
 }  // namespace
 
@@ -19,12 +28,17 @@ bool BatchScan::attach(StoredFile file, const SegmentHeader& header) noexcept {
     if (!content_.attach(std::move(file), header)) return false;
     segment_ = header;
     refresh();
+    goes_ahead_at_once_ = is_device_fast_;
     return true;
 }
 
 void BatchScan::refresh() noexcept {
-    window_size_bytes_ = 0;
+    ahead_.stop();
+    window_ = {};
     ahead_bytes_ = kFirstLookBytes;
+    tried_ahead_ = false;
+    goes_ahead_at_once_ = false;
+    walked_bytes_ = 0;
 }
 
 BatchPlace BatchScan::place_at(std::uint64_t offset) const noexcept {
@@ -35,29 +49,96 @@ BatchPlace BatchScan::place_at(std::uint64_t offset) const noexcept {
             segment_.event_alignment_bytes};
 }
 
+// Whether the rest of the file is better read past the cache.
+bool BatchScan::wants_ahead(std::uint64_t offset) noexcept {
+    if (tried_ahead_ || is_device_slow_ || content_.is_compressed()) return false;
+    const std::uint64_t walk_bytes = goes_ahead_at_once_ ? 0
+                                     : expects_no_cache_ ? kWindowBytes
+                                                         : kLongWalkBytes;
+    if (walked_bytes_ < walk_bytes) return false;
+    tried_ahead_ = true;
+    if (expects_no_cache_) return true;
+    // What lies in the cache comes from there soonest. Asked of a place that the kernel's own
+    // reading ahead hasn't come to.
+    const std::uint64_t last =
+        segment_.segment_size_bytes - std::min(segment_.segment_size_bytes, kLongWalkBytes);
+    const IoOutcome cached = files_->cached_bytes(
+        content_.file(), std::min(offset + kBeyondReadAheadBytes, last), kLongWalkBytes);
+    return cached.ok() && cached.value < kLongWalkBytes / 2;
+}
+
+bool BatchScan::read_ahead_window(std::uint64_t offset, std::uint64_t size_bytes) noexcept {
+    if (!ahead_.is_running()) {
+        if (!wants_ahead(offset) ||
+            !ahead_.begin(content_.file(), offset, segment_.segment_size_bytes)) {
+            return false;
+        }
+        ahead_bytes_read_ = 0;
+        ahead_time_ns_ = 0;
+    }
+    const std::uint64_t known_end = window_offset_ + window_.size();
+    const std::uint64_t begin_ns = monotonic_ns();
+    window_ = ahead_.at(offset, size_bytes);
+    ahead_time_ns_ += monotonic_ns() - begin_ns;
+    window_offset_ = offset;
+    if (window_.empty()) {
+        // Not in order any more, or not readable: the plain read says what is wrong.
+        ahead_.stop();
+        return false;
+    }
+    const std::uint64_t news_bytes = offset + window_.size() - std::max(known_end, offset);
+    read_bytes_ += news_bytes;
+    ahead_bytes_read_ += news_bytes;
+    return true;
+}
+
+// The cache keeps up with a slow device, and has what was read the next time.
+bool BatchScan::is_device_too_slow() noexcept {
+    if (expects_no_cache_ || ahead_bytes_read_ < kTrialBytes) return false;
+    is_device_fast_ = ahead_time_ns_ * kFastBytesPerUs <= ahead_bytes_read_ * 1000;
+    ahead_bytes_read_ = 0;
+    ahead_time_ns_ = 0;
+    return !is_device_fast_;
+}
+
+void BatchScan::read_window(std::uint64_t offset,
+                            std::uint64_t size_bytes,
+                            std::uint64_t want_bytes,
+                            int& os_errno) noexcept {
+    const bool goes_on = offset >= window_offset_ && offset <= window_offset_ + window_.size();
+    if (!goes_on) walked_bytes_ = 0;
+    IoOutcome outcome = content_.read(offset, memory_.bytes().first(want_bytes));
+    if (!outcome.ok() && outcome.value < size_bytes) {
+        // What can't be read may lie behind what was asked for.
+        want_bytes = std::min(want_bytes, size_bytes);
+        outcome = content_.read(offset, memory_.bytes().first(want_bytes));
+    }
+    window_offset_ = offset;
+    window_ = memory_.bytes().first(outcome.value);
+    read_bytes_ += window_.size();
+    if (outcome.value < size_bytes) os_errno = outcome.os_errno;
+    if (want_bytes == kWindowBytes) walked_bytes_ += window_.size();
+}
+
 std::span<const std::byte> BatchScan::window_at(std::uint64_t offset,
                                                 std::uint64_t size_bytes,
                                                 std::uint64_t ahead_bytes,
                                                 int& os_errno) noexcept {
     const bool inside =
-        offset >= window_offset_ && offset + size_bytes <= window_offset_ + window_size_bytes_;
+        offset >= window_offset_ && offset + size_bytes <= window_offset_ + window_.size();
     if (!inside) {
-        std::uint64_t want = std::clamp(ahead_bytes, size_bytes, kWindowBytes);
         if (offset >= segment_.segment_size_bytes) return {};
-        want = std::min(want, segment_.segment_size_bytes - offset);
-        IoOutcome outcome = content_.read(offset, memory_.bytes().first(want));
-        if (!outcome.ok() && outcome.value < size_bytes) {
-            // What can't be read may lie behind what was asked for.
-            want = std::min(want, size_bytes);
-            outcome = content_.read(offset, memory_.bytes().first(want));
+        if (ahead_.is_running() && is_device_too_slow()) {
+            is_device_slow_ = true;
+            ahead_.stop();
         }
-        window_offset_ = offset;
-        window_size_bytes_ = outcome.value;
-        read_bytes_ += window_size_bytes_;
-        if (outcome.value < size_bytes) os_errno = outcome.os_errno;
+        if (!read_ahead_window(offset, size_bytes)) {
+            const std::uint64_t want = std::clamp(ahead_bytes, size_bytes, kWindowBytes);
+            read_window(
+                offset, size_bytes, std::min(want, segment_.segment_size_bytes - offset), os_errno);
+        }
     }
-    return memory_.bytes().subspan(offset - window_offset_,
-                                   window_size_bytes_ - (offset - window_offset_));
+    return window_.subspan(offset - window_offset_);
 }
 
 void BatchScan::fetch(std::uint64_t offset, std::uint64_t size_bytes) noexcept {

@@ -3,10 +3,15 @@
 //
 // Reads through a window, so that small batches cost no read each and large ones one. What it
 // returns points into the window and is valid until the next call. One thread.
+//
+// Who walks far through a file that isn't in the page cache is limited by that cache, if the device
+// is fast: then the file is read past it, several reads in flight. A slow device is read through
+// the cache, where what it gave is there the next time.
 #pragma once
 
 #include "aligned_memory.hpp"
 #include "batch_codec.hpp"
+#include "read_ahead.hpp"
 #include "segment_content.hpp"
 #include "storage.hpp"
 
@@ -28,7 +33,10 @@ struct FoundBatch {
 
 class BatchScan {
 public:
-    explicit BatchScan(FileStore& files) noexcept : content_(files) {}
+    explicit BatchScan(FileStore& files) noexcept
+        : files_(&files),
+          content_(files),
+          ahead_(files) {}
 
     // Takes over the file. False when there is no memory for the window.
     [[nodiscard]] bool attach(StoredFile file, const SegmentHeader& header) noexcept;
@@ -36,6 +44,10 @@ public:
     [[nodiscard]] const SegmentHeader& segment() const noexcept { return segment_; }
     [[nodiscard]] FileId file() const noexcept { return content_.file(); }
     [[nodiscard]] const StoredFile& stored_file() const noexcept { return content_.stored_file(); }
+
+    // The file is read past the cache anyway: from its second window on, several reads at a time.
+    void expect_no_cache() noexcept { expects_no_cache_ = true; }
+    [[nodiscard]] bool is_reading_ahead() const noexcept { return ahead_.is_running(); }
 
     // The batch that begins at `offset`, wholly checked.
     [[nodiscard]] FoundBatch batch_at(std::uint64_t offset) noexcept;
@@ -70,11 +82,29 @@ private:
                                                        int& os_errno) noexcept;
     [[nodiscard]] BatchPlace place_at(std::uint64_t offset) const noexcept;
 
+    void read_window(std::uint64_t offset,
+                     std::uint64_t size_bytes,
+                     std::uint64_t want_bytes,
+                     int& os_errno) noexcept;
+    [[nodiscard]] bool read_ahead_window(std::uint64_t offset, std::uint64_t size_bytes) noexcept;
+    [[nodiscard]] bool wants_ahead(std::uint64_t offset) noexcept;
+    [[nodiscard]] bool is_device_too_slow() noexcept;
+
+    FileStore* files_;
     SegmentContent content_;
+    ReadAhead ahead_;
     SegmentHeader segment_{};
     AlignedMemory memory_;
     std::uint64_t window_offset_ = 0;
-    std::uint64_t window_size_bytes_ = 0;
+    std::span<const std::byte> window_;
+    bool expects_no_cache_ = false;
+    bool is_device_slow_ = false;
+    bool is_device_fast_ = false;
+    bool goes_ahead_at_once_ = false;  // the segment before was read past the cache as well
+    bool tried_ahead_ = false;         // since it was attached or refreshed
+    std::uint64_t walked_bytes_ = 0;   // by whole windows, one behind the other
+    std::uint64_t ahead_bytes_read_ = 0;
+    std::uint64_t ahead_time_ns_ = 0;  // waited for these
     std::uint64_t ahead_bytes_ = 0;
     std::uint64_t read_bytes_ = 0;
 };

@@ -1,6 +1,7 @@
 #include "posix_files.hpp"
 
 #include "fork_guard.hpp"
+#include "uring_reads.hpp"
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -175,6 +177,32 @@ void PosixFiles::forget_cache(FileId file) noexcept {
 void PosixFiles::will_read(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept {
     (void)::posix_fadvise(
         file, static_cast<off_t>(offset), static_cast<off_t>(size_bytes), POSIX_FADV_WILLNEED);
+}
+
+// cachestat, since Linux 6.5; Debian 12's headers don't know it.
+IoOutcome PosixFiles::cached_bytes(FileId file,
+                                   std::uint64_t offset,
+                                   std::uint64_t size_bytes) noexcept {
+    constexpr long kCachestat = 451;
+    struct {
+        std::uint64_t offset;
+        std::uint64_t size_bytes;
+    } range{offset, size_bytes};
+    struct {
+        std::uint64_t cached_pages;
+        std::uint64_t others[4];
+    } found{};
+    if (::syscall(kCachestat, file, &range, &found, 0) != 0) return {0, errno};
+    return {found.cached_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)), 0};
+}
+
+// By its descriptor: the name may lead to another file by now.
+IoOutcome PosixFiles::open_past_cache(FileId file) noexcept {
+    return open("/proc/self/fd/" + std::to_string(file), {.unbuffered = true});
+}
+
+std::unique_ptr<ReadQueue> PosixFiles::make_read_queue(std::size_t depth) noexcept {
+    return make_uring_reads(depth);
 }
 
 IoOutcome PosixFiles::rename(const std::string& from, const std::string& to) noexcept {

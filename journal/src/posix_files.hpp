@@ -28,6 +28,11 @@ public:
     [[nodiscard]] IoOutcome sync(FileId file) noexcept override;
     void forget_cache(FileId file) noexcept override;
     void will_read(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept override;
+    [[nodiscard]] IoOutcome cached_bytes(FileId file,
+                                         std::uint64_t offset,
+                                         std::uint64_t size_bytes) noexcept override;
+    [[nodiscard]] IoOutcome open_past_cache(FileId file) noexcept override;
+    [[nodiscard]] std::unique_ptr<ReadQueue> make_read_queue(std::size_t depth) noexcept override;
     [[nodiscard]] IoOutcome rename(const std::string& from,
                                    const std::string& to) noexcept override;
     [[nodiscard]] IoOutcome exchange(const std::string& one,

@@ -30,6 +30,7 @@ void SegmentCheck::add(FindingKind kind, Sequence first, Sequence end, std::stri
 }
 
 void SegmentCheck::read_ahead() {
+    if (scan_.is_reading_ahead()) return;
     if (position_.offset + kReadAheadBytes / 2 < asked_ahead_offset_) return;
     const std::uint64_t from = std::max(position_.offset, asked_ahead_offset_);
     files_.will_read(scan_.file(), from, kReadAheadBytes);

@@ -23,6 +23,7 @@ public:
     [[nodiscard]] FileId file() const noexcept { return file_.id(); }
     [[nodiscard]] const StoredFile& stored_file() const noexcept { return file_; }
     void release() noexcept { file_.reset(); }
+    [[nodiscard]] bool is_compressed() const noexcept { return is_compressed_; }
 
     // As FileStore::read, with its errno. A frame that was read and can't be decompressed reads as
     // zeroes, in which no batch stands.

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,34 @@ struct OpenFlags {
 // nobody else may hold it so; lasts until the last write through the open file has ended, whatever
 // becomes of its process.
 enum class FileHold : std::uint8_t { none, shared, alone, writing };
+
+// How an operation in flight ended.
+struct Completion {
+    std::uint64_t tag = 0;
+    std::int64_t outcome = 0;  // bytes moved, 0 for a flush, or a negative errno
+    // Of a durable write that wrote all of its bytes: 0 when they are durable; ECANCELED, EINTR or
+    // EAGAIN when the flush did not begin, so that one is still owed; else the errno of the flush.
+    int flush_errno = 0;
+};
+
+// Reads in flight, several at a time, completions in any order; one thread at a time.
+class ReadQueue {
+public:
+    ReadQueue() = default;
+    ReadQueue(const ReadQueue&) = delete;
+    ReadQueue& operator=(const ReadQueue&) = delete;
+    virtual ~ReadQueue() = default;
+
+    // Queues a read; it starts now or with the next reap(). The memory is the queue's until the
+    // completion has been reaped. False when the queue is full.
+    [[nodiscard]] virtual bool submit_read(FileId file,
+                                           std::uint64_t offset,
+                                           std::span<std::byte> into,
+                                           std::uint64_t tag) noexcept = 0;
+    // Waits for the first completion, and takes what else is there. value: how many. An errno ends
+    // the queue.
+    [[nodiscard]] virtual IoOutcome reap(std::span<Completion> into) noexcept = 0;
+};
 
 class FileStore {
 public:
@@ -99,6 +128,22 @@ public:
     virtual void will_read(FileId /*file*/,
                            std::uint64_t /*offset*/,
                            std::uint64_t /*size_bytes*/) noexcept {}
+    // value: how much of the range a read would find in a cache. An errno: nobody knows.
+    [[nodiscard]] virtual IoOutcome cached_bytes(FileId /*file*/,
+                                                 std::uint64_t /*offset*/,
+                                                 std::uint64_t /*size_bytes*/) noexcept {
+        return {0, EOPNOTSUPP};
+    }
+    // value: the same file, opened once more to be read unbuffered, past any cache. An errno: not
+    // here.
+    [[nodiscard]] virtual IoOutcome open_past_cache(FileId /*file*/) noexcept {
+        return {0, EOPNOTSUPP};
+    }
+    // Null: not here.
+    [[nodiscard]] virtual std::unique_ptr<ReadQueue> make_read_queue(
+        std::size_t /*depth*/) noexcept {
+        return nullptr;
+    }
 
     [[nodiscard]] virtual IoOutcome rename(const std::string& from,
                                            const std::string& to) noexcept = 0;
@@ -153,14 +198,6 @@ public:
 private:
     FileStore* files_ = nullptr;
     FileId id_ = kNoFile;
-};
-
-struct Completion {
-    std::uint64_t tag = 0;
-    std::int64_t outcome = 0;  // bytes written, 0 for a flush, or a negative errno
-    // Of a durable write that wrote all of its bytes: 0 when they are durable; ECANCELED, EINTR or
-    // EAGAIN when the flush did not begin, so that one is still owed; else the errno of the flush.
-    int flush_errno = 0;
 };
 
 class WriteQueue {

@@ -114,13 +114,10 @@ AlignedBytes transfer_blocks(RawDevice::Pages pages) {
 }
 
 // All of [0, size_bytes), eight blocks in flight. 0 or an errno.
-int transfer(int fd, std::uint64_t size_bytes, Direction direction, RawDevice::Pages pages) {
-    UringQueue queue;
-    if (queue.status() != 0) return -queue.status();
-    const AlignedBytes blocks = transfer_blocks(pages);
-    if (blocks == nullptr) return ENOMEM;
-    const auto block_of = [&blocks](std::uint64_t slot) {
-        return blocks.get() + slot * kBlockBytes;
+int transfer(
+    UringQueue& queue, std::byte* blocks, int fd, std::uint64_t size_bytes, Direction direction) {
+    const auto block_of = [blocks](std::uint64_t slot) {
+        return blocks + slot * kBlockBytes;
     };
     std::uint64_t submitted = 0;
     std::uint64_t completed = 0;
@@ -160,9 +157,27 @@ double bytes_per_s(std::uint64_t bytes, std::uint64_t begin_ns) {
 
 }  // namespace
 
+// Made before the clock starts, and used for all files of one measurement.
+struct RawDevice::Transfer {
+    explicit Transfer(Pages pages) : blocks(transfer_blocks(pages)) {}
+
+    [[nodiscard]] int refusal() const noexcept {
+        return queue.status() != 0 ? -queue.status() : blocks == nullptr ? ENOMEM : 0;
+    }
+
+    UringQueue queue;
+    AlignedBytes blocks;
+};
+
 Result<double> RawDevice::write_all(Pages pages) {
+    Transfer moving(pages);
     const std::uint64_t begin_ns = monotonic_ns();
-    if (const int failed = transfer(fd_.get(), size_bytes_, Direction::write, pages); failed != 0) {
+    int failed = moving.refusal();
+    if (failed == 0) {
+        failed =
+            transfer(moving.queue, moving.blocks.get(), fd_.get(), size_bytes_, Direction::write);
+    }
+    if (failed != 0) {
         return os_error(failed,
                         "cannot write '" + path_ + "' by io_uring",
                         "'tailrace doctor' says whether io_uring is allowed here");
@@ -171,16 +186,26 @@ Result<double> RawDevice::write_all(Pages pages) {
     return bytes_per_s(size_bytes_, begin_ns);
 }
 
-Result<double> RawDevice::read_file(const std::string& path, Pages pages) const {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | (is_direct_ ? O_DIRECT : 0)));
-    struct stat status {};
-    if (!fd.is_open() || ::fstat(fd.get(), &status) != 0)
-        return os_error(errno, "cannot open '" + path + "'");
-    const auto size_bytes = static_cast<std::uint64_t>(status.st_size) / kBlockBytes * kBlockBytes;
+Result<double> RawDevice::read_files(const std::vector<std::string>& paths, Pages pages) const {
+    Transfer moving(pages);
+    std::uint64_t total_bytes = 0;
     const std::uint64_t begin_ns = monotonic_ns();
-    if (const int failed = transfer(fd.get(), size_bytes, Direction::read, pages); failed != 0)
-        return os_error(failed, "cannot read '" + path + "' by io_uring");
-    return bytes_per_s(size_bytes, begin_ns);
+    for (const std::string& path : paths) {
+        const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | (is_direct_ ? O_DIRECT : 0)));
+        struct stat status {};
+        if (!fd.is_open() || ::fstat(fd.get(), &status) != 0)
+            return os_error(errno, "cannot open '" + path + "'");
+        const auto size_bytes =
+            static_cast<std::uint64_t>(status.st_size) / kBlockBytes * kBlockBytes;
+        int failed = moving.refusal();
+        if (failed == 0) {
+            failed =
+                transfer(moving.queue, moving.blocks.get(), fd.get(), size_bytes, Direction::read);
+        }
+        if (failed != 0) return os_error(failed, "cannot read '" + path + "' by io_uring");
+        total_bytes += size_bytes;
+    }
+    return bytes_per_s(total_bytes, begin_ns);
 }
 
 Result<void> RawDevice::flush_blocks(std::uint64_t count, Samples& samples) {

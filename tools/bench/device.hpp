@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace tailrace::tool {
 
@@ -32,9 +33,10 @@ public:
     // bytes a second over the whole file. Error where io_uring is refused.
     [[nodiscard]] Result<double> write_all(Pages pages = Pages::small);
 
-    // Sequential direct reads of another file, 1 MiB, eight in flight, by io_uring: bytes a second.
-    [[nodiscard]] Result<double> read_file(const std::string& path,
-                                           Pages pages = Pages::small) const;
+    // Sequential direct reads of other files, one after the other, 1 MiB, eight in flight, by
+    // io_uring, into the same eight buffers: bytes a second.
+    [[nodiscard]] Result<double> read_files(const std::vector<std::string>& paths,
+                                            Pages pages = Pages::small) const;
 
     // One 4 KiB direct write and a flush, `count` times at advancing offsets. Ticks of each into
     // `samples`.
@@ -42,6 +44,8 @@ public:
 
 private:
     RawDevice(std::string path, UniqueFd fd, std::uint64_t size_bytes) noexcept;
+
+    struct Transfer;
 
     std::string path_;
     UniqueFd fd_;

@@ -51,6 +51,10 @@ bool pin_to_core(int index) noexcept {
     return false;
 }
 
+void unpin() noexcept {
+    static_cast<void>(::sched_setaffinity(0, sizeof(cpu_set_t), &allowed_cores()));
+}
+
 std::string machine_description() {
     std::string model = "unknown processor";
     std::ifstream cpuinfo("/proc/cpuinfo");

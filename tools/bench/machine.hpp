@@ -15,6 +15,8 @@ namespace tailrace::tool {
 [[nodiscard]] int core_count() noexcept;
 // Pins the calling thread to core `index` modulo core_count(). False when the kernel refuses.
 bool pin_to_core(int index) noexcept;
+// Lets the calling thread, and those that it makes, run on all of core_count() again.
+void unpin() noexcept;
 
 // "AMD EPYC …, 2 cores, Linux 6.18.44".
 [[nodiscard]] std::string machine_description();
