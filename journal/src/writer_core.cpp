@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::uint64_t kSettleWaitNs = 10'000'000;
 constexpr std::uint64_t kNapNs = 1'000'000;
+// A commit of so many events is one of a group. The next one waits until nothing has come for a
+// moment, which is short beside a flush.
+constexpr std::uint64_t kGroupEvents = 16;
+constexpr std::uint64_t kMostGatherNs = 30'000;
+constexpr std::uint64_t kQuietNs = 3'000;
 // The spare is filled a little ahead of the segment in use, in steps so small that an
 // acknowledgement hardly waits for one; what an idle round adds fills a segment within seconds.
 constexpr std::uint64_t kSpareStepBytes = 64U << 10;
@@ -177,7 +182,7 @@ bool WriterCore::place_batches() noexcept {
             const bool under_way = options_.sync_policy == SyncPolicy::group
                                        ? pipeline_->is_busy()
                                        : pipeline_->is_writing();
-            if (under_way) break;
+            if (under_way || (filler_.has_events() && is_gathering())) break;
             filler_.finish();
         }
         const bool is_gap_only =
@@ -203,6 +208,27 @@ bool WriterCore::place_batches() noexcept {
         }
     }
     return moved;
+}
+
+// Those who were just acknowledged together publish together. If the next commit began with the
+// first of them, it would carry few, and the others wait for the one after it: each event would
+// wait for two.
+bool WriterCore::is_gathering() noexcept {
+    if (options_.sync_policy != SyncPolicy::group) return false;
+    const std::uint64_t now_ns = around_.time->elapsed_ns();
+    const Sequence durable = pipeline_->durable();
+    if (durable != gathered_durable_) {
+        const bool was_group = durable - gathered_durable_ >= kGroupEvents;
+        gathered_durable_ = durable;
+        gather_until_ns_ = was_group ? now_ns + kMostGatherNs : 0;
+        gathered_sequence_ = 0;
+    }
+    if (now_ns >= gather_until_ns_) return false;
+    if (filler_.next_sequence() != gathered_sequence_) {
+        gathered_sequence_ = filler_.next_sequence();
+        gathered_last_ns_ = now_ns;
+    }
+    return now_ns - gathered_last_ns_ < kQuietNs;
 }
 
 BatchHeader WriterCore::header_at_next(Sequence first_sequence) noexcept {

@@ -135,6 +135,7 @@ private:
     [[nodiscard]] bool wait_for_spare(std::uint64_t timeout_ns);
 
     bool place_batches() noexcept;
+    [[nodiscard]] bool is_gathering() noexcept;
     [[nodiscard]] bool fits(std::uint64_t slot_bytes) const noexcept;
     enum class Placing : std::uint8_t { plain, durable };
     void place(const FilledBatch& batch, Placing placing) noexcept;
@@ -190,6 +191,10 @@ private:
     std::uint64_t spare_limit_bytes_ = 0;  // how far the spare may be filled by now
     std::uint64_t idle_offset_ = 0;        // where the log ended when it was last looked at
     std::uint64_t next_idle_look_ns_ = 0;
+    Sequence gathered_durable_ = 0;   // as it was when the last gathering began
+    Sequence gathered_sequence_ = 0;  // what has come by now
+    std::uint64_t gathered_last_ns_ = 0;
+    std::uint64_t gather_until_ns_ = 0;
     Sequence seen_durable_ = 0;
     std::uint64_t durable_since_ns_ = 0;
     std::uint64_t sealed_ns_ = 0;

@@ -62,4 +62,45 @@ TEST_CASE("writer: the device has a full batch before the next one is sealed",
     CHECK(notes == "wkwkwk");
 }
 
+TEST_CASE("writer: after a commit of many the next waits for those who were acknowledged",
+          "[journal][writer]") {
+    SimulatedLab lab(61);
+    lab.options.marker_idle_ns = 0;
+    lab.open();
+    const auto append = [&lab](std::uint64_t count) {
+        (void)lab.writer->append(make_events(lab.writer->next_sequence(), count).run());
+    };
+    // Batches that a round without waiting makes.
+    const auto drive = [&lab] {
+        const std::uint64_t before = lab.writer->statistics().batches;
+        (void)lab.writer->drive(0);
+        return lab.writer->statistics().batches - before;
+    };
+    append(100);
+    REQUIRE(lab.writer->sync(kSecondNs));
+    append(10);
+    CHECK(drive() == 0);
+    append(10);
+    CHECK(drive() == 0);
+    CHECK(drive() == 1);  // nothing came for a moment: the clock moves on with each look
+    REQUIRE(lab.writer->sync(kSecondNs));
+    append(1);
+    (void)drive();
+    REQUIRE(lab.writer->sync(kSecondNs));
+
+    // Nobody else was acknowledged with the last one: the next begins at once.
+    append(1);
+    CHECK(drive() == 1);
+    REQUIRE(lab.writer->sync(kSecondNs));
+    // However many keep coming, they are not waited for long.
+    append(100);
+    REQUIRE(lab.writer->sync(kSecondNs));
+    std::uint64_t rounds = 0;
+    do {
+        append(1);
+    } while (++rounds < 100 && drive() == 0);
+    CHECK(rounds > 1);
+    CHECK(rounds < 10);
+}
+
 }  // namespace tailrace::journal
