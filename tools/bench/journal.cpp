@@ -28,6 +28,7 @@ constexpr std::array<NamedRow, 9> kRows = {{{"bulk", measure_bulk},
                                             {"ack", measure_acknowledge},
                                             {"group", measure_group},
                                             {"latency", measure_latency},
+                                            {"latency_beside", measure_latency_beside},
                                             {"recovery", measure_recovery},
                                             {"replay", measure_replay},
                                             {"seek", measure_seek}}};

@@ -2,6 +2,7 @@
 
 #include <tailrace/journal/reader.hpp>
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,11 +13,20 @@ namespace tailrace::tool {
 
 namespace {
 
+// What the kernel refuses leaves the ordinary one.
+void take_priority(RecorderPriority priority) {
+    constexpr int kNicest = 19;
+    const sched_param none{};
+    if (priority == RecorderPriority::nice) ::setpriority(PRIO_PROCESS, 0, kNicest);
+    if (priority == RecorderPriority::idle) ::sched_setscheduler(0, SCHED_IDLE, &none);
+}
+
 int record_until_stopped(RecordingStage& stage,
                          const BenchStreams& streams,
                          const RecordingOptions& options,
                          const std::string& journal_directory) {
     pin_to_core(options.core);
+    take_priority(options.priority);
     bridge::RecorderOptions recording;
     recording.journal = options.journal;
     recording.journal.directory = journal_directory;
@@ -106,6 +116,14 @@ Result<void> publish_numbers(bus::Publisher& publisher,
         fill_words(claim.payload, number);
         publisher.commit(claim);
     }
+    return {};
+}
+
+Result<void> check_content(Recording& recording, std::uint64_t events) {
+    if (!recording.stop()) return bench_broken("the recorder failed");
+    auto found = read_back(recording.journal_directory());
+    if (!found) return found.error();
+    if (*found != events) return bench_broken("the journal lacks events");
     return {};
 }
 

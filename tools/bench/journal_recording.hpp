@@ -24,6 +24,9 @@ struct RecordingStage {
     char durable_write[160];
 };
 
+// How the recorder's process asks the scheduler for its core.
+enum class RecorderPriority : std::uint8_t { normal, nice, idle };
+
 struct RecordingOptions {
     std::string bus_directory;
     std::string journal_directory;  // of all journals; this one's is below
@@ -32,6 +35,7 @@ struct RecordingOptions {
     bus::PublishTime publish_time = bus::PublishTime::per_event;
     bool is_recorded = true;  // false: the stream alone, for comparison
     int core = 1;
+    RecorderPriority priority = RecorderPriority::normal;
 };
 
 class Recording {
@@ -68,6 +72,9 @@ private:
                                            std::uint64_t first,
                                            std::uint64_t count,
                                            std::uint32_t size_bytes);
+
+// Ends the recorder, and reads its journal back: so many events.
+[[nodiscard]] Result<void> check_content(Recording& recording, std::uint64_t events);
 
 // Reads a journal from its first event to its end and compares every byte: each event was filled
 // from its sequence. Returns how many there were.

@@ -27,7 +27,9 @@ using JournalRow = Result<nlohmann::json> (*)(const JournalRowContext& context);
 // journal_ack_rows.cpp
 [[nodiscard]] Result<nlohmann::json> measure_acknowledge(const JournalRowContext& context);
 [[nodiscard]] Result<nlohmann::json> measure_group(const JournalRowContext& context);
+// journal_latency_rows.cpp
 [[nodiscard]] Result<nlohmann::json> measure_latency(const JournalRowContext& context);
+[[nodiscard]] Result<nlohmann::json> measure_latency_beside(const JournalRowContext& context);
 // journal_read_rows.cpp
 [[nodiscard]] Result<nlohmann::json> measure_recovery(const JournalRowContext& context);
 [[nodiscard]] Result<nlohmann::json> measure_replay(const JournalRowContext& context);
