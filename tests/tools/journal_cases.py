@@ -347,8 +347,8 @@ class Bench(Case):
         report = self.ok("bench", "journal", "--quick", "--json").json
         self.assertTrue(report["verified"])
         self.assertEqual(sorted(report["rows"]),
-                         ["ack", "bulk", "first_lap", "group", "latency", "recovery", "replay",
-                          "seek", "small"])
+                         ["ack", "bulk", "first_lap", "group", "latency", "latency_beside",
+                          "recovery", "replay", "seek", "small"])
         seek = report["rows"]["seek"]
         # None: a kernel that doesn't count them.
         self.assertIn((seek["reads_first"], seek["reads_later"]), [(3, 2), (None, None)])
