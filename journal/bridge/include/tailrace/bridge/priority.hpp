@@ -3,7 +3,7 @@
 // On a machine whose cores are all busy the wait for a turn, up to several milliseconds, is most of
 // what a durable acknowledge takes; the disk is the lesser part. A priority above the ordinary one
 // ends that wait. Linux keeps it for each thread; threads that a thread starts later, io_uring's
-// workers among them, begin with the same. Figures: docs/decisions/0022.
+// workers among them, begin with the same. Figures: docs/decisions/0025.
 #pragma once
 
 #include <tailrace/base/result.hpp>
