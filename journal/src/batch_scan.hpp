@@ -66,7 +66,11 @@ public:
     // The file may have changed: forgets what was read.
     void refresh() noexcept;
     // Lets go of the file.
-    void release() noexcept { content_.release(); }
+    void release() noexcept {
+        ahead_.stop();
+        window_ = {};
+        content_.release();
+    }
     // Attached with a header that was assumed, and this is the real one: of the same place and
     // salt, not compressed.
     void adopt(const SegmentHeader& header) noexcept { segment_ = header; }

@@ -18,14 +18,14 @@ ReaderCore::ReaderCore(FileStore& files, const std::string& directory)
     : files_(files),
       segments_(files, directory),
       lookup_(files, directory),
-      reading_(files) {}
+      reading_(std::make_unique<Track>(files)) {}
 
 Result<std::unique_ptr<ReaderCore>> ReaderCore::open(FileStore& files,
                                                      const std::string& directory) {
     std::unique_ptr<ReaderCore> core(new ReaderCore(files, directory));
     auto entered = while_segments_go([&core] { return core->enter_oldest(); });
     if (!entered) return entered.error();
-    const SegmentHeader& header = core->reading_.scan.segment();
+    const SegmentHeader& header = core->reading_->scan.segment();
     core->common_ = header;
     core->lookup_.look_at(header.journal_id, core->segments_.number(0));
     core->stream_name_ = stream_name_of(header);
@@ -37,7 +37,7 @@ Result<std::unique_ptr<ReaderCore>> ReaderCore::open(FileStore& files,
 
 Result<void> ReaderCore::enter_oldest() {
     if (auto listed = segments_.refresh(); !listed) return listed.error();
-    return enter(reading_, segments_.number(0));
+    return enter(*reading_, segments_.number(0));
 }
 
 Result<void> ReaderCore::refresh_segments() {
@@ -49,22 +49,22 @@ Result<void> ReaderCore::refresh_segments() {
 Error ReaderCore::read_error(int os_errno) const {
     return os_error(
         os_errno,
-        "cannot read '" + reading_.path + "' at " + std::to_string(reading_.position.offset),
+        "cannot read '" + reading_->path + "' at " + std::to_string(reading_->position.offset),
         "look at 'dmesg' for errors of the disk");
 }
 
 Error ReaderCore::newer_batch() const {
     return make_error(ErrorCode::incompatible,
-                      "'" + reading_.path + "' holds a batch of a newer format at " +
-                          std::to_string(reading_.position.offset),
+                      "'" + reading_->path + "' holds a batch of a newer format at " +
+                          std::to_string(reading_->position.offset),
                       "use the Tailrace that wrote it; 'tailrace --version' shows this one");
 }
 
 Error ReaderCore::corrupt_range(Sequence end, std::string_view why) const {
     return make_error(ErrorCode::corrupt,
-                      "events [" + std::to_string(reading_.position.sequence) + ", " +
-                          std::to_string(end) + ") can't be read: '" + reading_.path +
-                          "', offset " + std::to_string(reading_.position.offset) + ": " +
+                      "events [" + std::to_string(reading_->position.sequence) + ", " +
+                          std::to_string(end) + ") can't be read: '" + reading_->path +
+                          "', offset " + std::to_string(reading_->position.offset) + ": " +
                           std::string(why),
                       "'tailrace verify " + segments_.directory() + "' lists all damage");
 }
@@ -79,7 +79,7 @@ Result<void> ReaderCore::enter(Track& track, std::uint64_t segment_number) {
     track.path = std::move(segment->path);
     track.position = first_position(segment->header);
     if (&track == end_.get()) walked_.begin(segment->header.segment_size_bytes);
-    if (&track == &reading_) {
+    if (&track == reading_.get()) {
         is_hinted_ = false;
         bound_.reset();
         auto successor = segments_.successor(segment->header);
@@ -100,7 +100,7 @@ void ReaderCore::forget_batch() noexcept {
 std::optional<ReadKind> ReaderCore::take(const FoundBatch& batch) {
     const BatchHeader& header = batch.header;
     has_taken_ = true;
-    advance(reading_.position, header);
+    advance(reading_->position, header);
     batch_.first_sequence = header.first_sequence;
     batch_.event_count = header.event_count;
     batch_.bytes = batch.body;
@@ -128,14 +128,14 @@ void ReaderCore::trim_front(Sequence sequence) {
 }
 
 Result<void> ReaderCore::enter_successor(const SegmentHeader& successor) {
-    if (reading_.position.sequence != successor.previous.end_sequence) {
+    if (reading_->position.sequence != successor.previous.end_sequence) {
         return corrupt_range(successor.previous.end_sequence,
                              "its successor says that it ends elsewhere");
     }
     // Who followed the journal to here has looked behind an end before; a new segment is no reason
     // to do it again.
     const bool looked_behind = looked_behind_;
-    auto entered = enter(reading_, successor.segment_number);
+    auto entered = enter(*reading_, successor.segment_number);
     looked_behind_ = looked_behind;
     return entered;
 }
@@ -143,11 +143,11 @@ Result<void> ReaderCore::enter_successor(const SegmentHeader& successor) {
 // Nothing valid stands at the position: the end of the segment, the end of the journal so far, or
 // damage.
 Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_again) {
-    auto successor = segments_.successor(reading_.scan.segment());
+    auto successor = segments_.successor(reading_->scan.segment());
     if (!successor) return successor.error();
     if (!*successor) {
         // Segments go in order: as long as this one has its name, none behind it has gone.
-        const bool is_newest = files_.is_named(reading_.scan.file(), reading_.path);
+        const bool is_newest = files_.is_named(reading_->scan.file(), reading_->path);
         return is_newest ? judge_newest(stopped_by, try_again) : judge_left_behind(try_again);
     }
 
@@ -156,8 +156,8 @@ Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_a
     bound_ = end;
     // Between a place of that sequence and the end stand only batches without events: whatever
     // became of them, nothing is missing.
-    if (reading_.position.offset == end.end_offset ||
-        reading_.position.sequence == end.end_sequence) {
+    if (reading_->position.offset == end.end_offset ||
+        reading_->position.sequence == end.end_sequence) {
         auto entered = enter_successor(**successor);
         // Retention has taken it between the two looks, and this one with it.
         if (!entered && entered.error().code == ErrorCode::not_found) {
@@ -167,9 +167,9 @@ Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_a
         try_again = true;
         return ReadKind::end;
     }
-    if (reading_.position.offset > end.end_offset) {
+    if (reading_->position.offset > end.end_offset) {
         return make_error(ErrorCode::stale,
-                          "recovery cut '" + reading_.path + "' back to sequence " +
+                          "recovery cut '" + reading_->path + "' back to sequence " +
                               std::to_string(end.end_sequence) +
                               "; what was read behind it had never been acknowledged",
                           "open the journal anew and seek to where it goes on");
@@ -199,18 +199,18 @@ Result<ReadKind> ReaderCore::judge_left_behind(bool& try_again) {
 
 Result<ReadKind> ReaderCore::judge_newest(const FoundBatch& stopped_by, bool& try_again) {
     if (stopped_by.verdict == BatchVerdict::unknown) return newer_batch();
-    if (looked_behind_ || reading_.position.sealed) return ReadKind::end;
+    if (looked_behind_ || reading_->position.sealed) return ReadKind::end;
     looked_behind_ = true;
     const BeyondEnd beyond =
-        scan_beyond(reading_.scan, reading_.position.offset, kPromiseReachBytes);
+        scan_beyond(reading_->scan, reading_->position.offset, kPromiseReachBytes);
     if (beyond.os_errno != 0) return read_error(beyond.os_errno);
-    if (beyond.promised_sequence <= reading_.position.sequence) return ReadKind::end;
+    if (beyond.promised_sequence <= reading_->position.sequence) return ReadKind::end;
 
     // The promise may be younger than our look at the batch: then the batch is there by now.
-    reading_.scan.refresh();
-    const FoundBatch again = reading_.scan.batch_at(reading_.position.offset);
+    reading_->scan.refresh();
+    const FoundBatch again = reading_->scan.batch_at(reading_->position.offset);
     if (again.os_errno != 0) return read_error(again.os_errno);
-    if (again.verdict == BatchVerdict::valid && continues(reading_.position, again.header)) {
+    if (again.verdict == BatchVerdict::valid && continues(reading_->position, again.header)) {
         looked_behind_ = false;
         try_again = true;
         return ReadKind::end;
@@ -226,13 +226,13 @@ Result<ReadKind> ReaderCore::load() {
         if (is_hinted_ && has_taken_) {
             if (auto confirmed = confirm_hints(); !confirmed) return confirmed.error();
         }
-        const bool at_bound = bound_ && reading_.position.offset >= bound_->end_offset;
+        const bool at_bound = bound_ && reading_->position.offset >= bound_->end_offset;
         FoundBatch found;
-        if (!at_bound && !reading_.position.sealed) {
-            found = reading_.scan.batch_at(reading_.position.offset);
+        if (!at_bound && !reading_->position.sealed) {
+            found = reading_->scan.batch_at(reading_->position.offset);
             if (found.os_errno != 0) return read_error(found.os_errno);
             if (found.verdict == BatchVerdict::valid &&
-                continues(reading_.position, found.header)) {
+                continues(reading_->position, found.header)) {
                 is_second_look = false;
                 if (const auto kind = take(found)) return *kind;
                 continue;
@@ -244,7 +244,7 @@ Result<ReadKind> ReaderCore::load() {
             if (!is_second_look) {
                 // The window may be older than the file.
                 is_second_look = true;
-                reading_.scan.refresh();
+                reading_->scan.refresh();
                 continue;
             }
         }
@@ -253,7 +253,7 @@ Result<ReadKind> ReaderCore::load() {
         if (!verdict) return verdict.error();
         if (!try_again) return ReadKind::end;
         is_second_look = false;
-        reading_.scan.refresh();
+        reading_->scan.refresh();
     }
 }
 

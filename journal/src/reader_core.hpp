@@ -111,7 +111,7 @@ private:
     std::uint32_t alignment_bytes_ = 16;
     Sequence first_sequence_ = 0;
 
-    Track reading_;
+    std::unique_ptr<Track> reading_;
     std::optional<PreviousSegment>
         bound_;  // where reading_'s segment ends, once a successor says it
     Sequence next_sequence_ = 0;

@@ -72,7 +72,7 @@ bool ReaderCore::approach_catalogued(Track& track,
 }
 
 void ReaderCore::settle_on_catalogued(const CataloguedSegment& segment) {
-    std::swap(reading_, *looked_up_);
+    std::swap(reading_, looked_up_);
     looked_up_->scan.release();
     forget_batch();
     bound_ = PreviousSegment{segment.number,
@@ -137,9 +137,9 @@ bool ReaderCore::give_up_lookup() {
 // The hints have led to where the reader stands. From here on the headers count.
 Result<void> ReaderCore::confirm_hints() {
     is_hinted_ = false;
-    const SegmentHeader& assumed = reading_.scan.segment();
+    const SegmentHeader& assumed = reading_->scan.segment();
     auto header =
-        read_segment_header(files_, reading_.scan.stored_file(), reading_.path, Access::reading);
+        read_segment_header(files_, reading_->scan.stored_file(), reading_->path, Access::reading);
     const bool is_right = header && header->segment_number == assumed.segment_number &&
                           header->salt == assumed.salt &&
                           header->journal_id == assumed.journal_id &&
@@ -150,7 +150,7 @@ Result<void> ReaderCore::confirm_hints() {
         lookup_.forget();
         return while_segments_go([this] { return go_to_sequence(next_sequence_); });
     }
-    reading_.scan.adopt(*header);
+    reading_->scan.adopt(*header);
     bound_.reset();
     auto successor = segments_.successor(*header);
     if (!successor) return successor.error();

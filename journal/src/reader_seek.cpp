@@ -84,11 +84,11 @@ Result<Sequence> ReaderCore::end_sequence() {
 
 Result<void> ReaderCore::go_to_end() {
     if (auto found = find_end(); !found) return found.error();
-    if (auto entered = enter(reading_, end_->scan.segment().segment_number); !entered) {
+    if (auto entered = enter(*reading_, end_->scan.segment().segment_number); !entered) {
         return entered.error();
     }
-    reading_.position = end_->position;
-    next_sequence_ = reading_.position.sequence;
+    reading_->position = end_->position;
+    next_sequence_ = reading_->position.sequence;
     return {};
 }
 
@@ -108,7 +108,7 @@ bool ReaderCore::place_at_entry(Track& track, const IndexEntry& entry) {
 }
 
 std::vector<IndexEntry> ReaderCore::entries_at_hand() {
-    const SegmentHeader& segment = reading_.scan.segment();
+    const SegmentHeader& segment = reading_->scan.segment();
     if (bound_) {
         auto index = segments_.index(segment);
         if (!index) return {};
@@ -129,18 +129,19 @@ Result<void> ReaderCore::approach(const EntryPredicate& entry_lies_before,
     const auto after = std::partition_point(entries.begin(), entries.end(), entry_lies_before);
     if (after != entries.begin()) {
         const IndexEntry& entry = *(after - 1);
-        if (after != entries.end()) reading_.scan.fetch(entry.offset, after->offset - entry.offset);
-        (void)place_at_entry(reading_, entry);
+        if (after != entries.end())
+            reading_->scan.fetch(entry.offset, after->offset - entry.offset);
+        (void)place_at_entry(*reading_, entry);
     }
-    while (!reading_.position.sealed) {
-        if (bound_ && reading_.position.offset >= bound_->end_offset) break;
-        const FoundBatch found = reading_.scan.header_at(reading_.position.offset);
+    while (!reading_->position.sealed) {
+        if (bound_ && reading_->position.offset >= bound_->end_offset) break;
+        const FoundBatch found = reading_->scan.header_at(reading_->position.offset);
         if (found.os_errno != 0) return read_error(found.os_errno);
-        if (found.verdict != BatchVerdict::valid || !continues(reading_.position, found.header)) {
+        if (found.verdict != BatchVerdict::valid || !continues(reading_->position, found.header)) {
             break;  // the end so far, or damage: reading on from here tells which
         }
         if (!batch_lies_before(found.header)) break;
-        advance(reading_.position, found.header);
+        advance(reading_->position, found.header);
     }
     return {};
 }
@@ -170,7 +171,7 @@ Result<void> ReaderCore::go_to_sequence(Sequence sequence) {
                               "it ends at " + std::to_string(end) + " so far");
         }
     }
-    if (auto entered = enter(reading_, segments_.number(*nth)); !entered) return entered.error();
+    if (auto entered = enter(*reading_, segments_.number(*nth)); !entered) return entered.error();
     auto near =
         approach([sequence](const IndexEntry& entry) { return entry.first_sequence <= sequence; },
                  [sequence](const BatchHeader& header) {
@@ -187,7 +188,7 @@ Result<void> ReaderCore::go_to_time(std::uint64_t time_ns) {
         [time_ns](const SegmentHeader& header) { return header.floor_time_ns < time_ns; },
         guessed_number_);
     if (!nth) return nth.error();
-    if (auto entered = enter(reading_, segments_.number(*nth)); !entered) return entered.error();
+    if (auto entered = enter(*reading_, segments_.number(*nth)); !entered) return entered.error();
     auto near =
         approach([time_ns](const IndexEntry& entry) { return entry.floor_time_ns < time_ns; },
                  [time_ns](const BatchHeader& header) { return header.max_time_ns < time_ns; });
@@ -198,11 +199,11 @@ Result<void> ReaderCore::go_to_time(std::uint64_t time_ns) {
 // The batch at the position is the first whose running maximum reaches the time; finds the event in
 // it.
 Result<void> ReaderCore::settle_on_time(std::uint64_t time_ns) {
-    next_sequence_ = reading_.position.sequence;
-    const FoundBatch found = reading_.scan.batch_at(reading_.position.offset);
+    next_sequence_ = reading_->position.sequence;
+    const FoundBatch found = reading_->scan.batch_at(reading_->position.offset);
     if (found.os_errno != 0) return read_error(found.os_errno);
-    const bool is_there = found.verdict == BatchVerdict::valid && !reading_.position.sealed &&
-                          continues(reading_.position, found.header);
+    const bool is_there = found.verdict == BatchVerdict::valid && !reading_->position.sealed &&
+                          continues(reading_->position, found.header);
     if (!is_there) return {};  // the end, or damage that reading tells
     next_sequence_ = found.header.first_sequence;
     if (found.header.first_time_ns >= time_ns) return {};

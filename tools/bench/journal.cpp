@@ -22,16 +22,16 @@ struct NamedRow {
     JournalRow measure;
 };
 
-constexpr std::array<NamedRow, 9> kRows = {{{"bulk", measure_bulk},
-                                            {"first_lap", measure_first_lap},
-                                            {"small", measure_small},
-                                            {"ack", measure_acknowledge},
-                                            {"group", measure_group},
-                                            {"latency", measure_latency},
-                                            {"latency_beside", measure_latency_beside},
-                                            {"recovery", measure_recovery},
-                                            {"replay", measure_replay},
-                                            {"seek", measure_seek}}};
+constexpr std::array<NamedRow, 10> kRows = {{{"bulk", measure_bulk},
+                                             {"first_lap", measure_first_lap},
+                                             {"small", measure_small},
+                                             {"ack", measure_acknowledge},
+                                             {"group", measure_group},
+                                             {"latency", measure_latency},
+                                             {"latency_beside", measure_latency_beside},
+                                             {"recovery", measure_recovery},
+                                             {"replay", measure_replay},
+                                             {"seek", measure_seek}}};
 
 }  // namespace
 
