@@ -1,5 +1,6 @@
 #include "posix_files.hpp"
 
+#include "flush_witness.hpp"
 #include "fork_guard.hpp"
 #include "uring_reads.hpp"
 
@@ -32,6 +33,7 @@ IoOutcome sync_descriptor(int fd, int (*sync_call)(int)) noexcept {
     do {
         status = sync_call(fd);
     } while (status != 0 && errno == EINTR);
+    if (status == 0) return {0, errno_after_flush(fd)};
     return outcome_of(status);
 }
 

@@ -2,6 +2,7 @@
 // thread.
 #pragma once
 
+#include "flush_witness.hpp"
 #include "storage.hpp"
 
 #include <vector>
@@ -23,6 +24,9 @@ public:
                                             std::span<const std::byte> bytes,
                                             std::uint64_t tag) noexcept override;
     [[nodiscard]] std::span<const DurableWrite> durable_writes() const noexcept override;
+    [[nodiscard]] int errno_after_flush(FileId file) noexcept override {
+        return journal::errno_after_flush(file);
+    }
     [[nodiscard]] int kick() noexcept override { return 0; }
     [[nodiscard]] IoOutcome reap(std::span<Completion> into,
                                  std::uint64_t timeout_ns) noexcept override;

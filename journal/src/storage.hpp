@@ -233,6 +233,10 @@ public:
         return {};
     }
 
+    // Asked when a flush or a durable write of the file has succeeded, before anybody is told: 0,
+    // or the errno with which its file system has stopped since. Then the success says nothing.
+    [[nodiscard]] virtual int errno_after_flush(FileId /*file*/) noexcept { return 0; }
+
     // Hands everything queued to the kernel. 0 or an errno that ends the queue.
     [[nodiscard]] virtual int kick() noexcept = 0;
 

@@ -1,6 +1,7 @@
 #include "uring_storage.hpp"
 
 #include "durable_call.hpp"
+#include "flush_witness.hpp"
 
 #include <liburing.h>
 
@@ -39,6 +40,9 @@ public:
                                             std::span<const std::byte> bytes,
                                             std::uint64_t tag) noexcept override;
     [[nodiscard]] std::span<const DurableWrite> durable_writes() const noexcept override;
+    [[nodiscard]] int errno_after_flush(FileId file) noexcept override {
+        return journal::errno_after_flush(file);
+    }
     [[nodiscard]] int kick() noexcept override;
     [[nodiscard]] IoOutcome reap(std::span<Completion> into,
                                  std::uint64_t timeout_ns) noexcept override;

@@ -103,6 +103,11 @@ void WritePipeline::judge_durable_write(Slot& write, const Completion& completio
     const bool is_whole = completion.outcome == static_cast<std::int64_t>(write.batch.size());
     const int flush_errno = completion.flush_errno;
     if (is_whole && flush_errno == 0) {
+        if (const int stopped = queue_.errno_after_flush(file_); stopped != 0) {
+            fail(PipelineFailure::flush, stopped, write.offset);
+            write.is_durable_write = false;
+            return;
+        }
         // Large ones take the time of their bytes.
         if (write.batch.size() <= kSmallWriteBytes)
             durable_chooser_.note(durable_kind_, time_.elapsed_ns() - durable_began_ns_);
@@ -161,6 +166,10 @@ void WritePipeline::complete_flush(std::int64_t outcome) noexcept {
         return;
     }
     if (failure_ != PipelineFailure::none) return;
+    if (const int stopped = queue_.errno_after_flush(file_); stopped != 0) {
+        fail(PipelineFailure::flush, stopped, 0);
+        return;
+    }
     flush_attempts_ = 0;
     TAILRACE_CHECK(flush_sequence_ >= durable_ && flush_sequence_ <= written_);
     durable_ = flush_sequence_;

@@ -52,6 +52,7 @@ public:
         return {count, 0};
     }
     [[nodiscard]] std::string_view name() const noexcept override { return "held"; }
+    [[nodiscard]] int errno_after_flush(FileId) noexcept override { return stopped_errno; }
 
     // Completes the nth held operation; kLetDone: as asked.
     void complete(std::size_t nth, std::uint64_t bytes = kLetDone) {
@@ -76,6 +77,7 @@ public:
     std::vector<Completion> done;
     int flushes = 0;
     int durable_writes_begun = 0;
+    int stopped_errno = 0;  // of the file system
 };
 
 struct Pipeline {
@@ -236,6 +238,28 @@ TEST_CASE("write pipeline: after a failed flush durable is frozen and nothing is
     CHECK(fixture.pipeline.durable() == 1);
     CHECK(fixture.queue.flushes == 2);
     CHECK_FALSE(fixture.pipeline.has_room());
+}
+
+TEST_CASE(
+    "write pipeline: a flush that succeeded on a file system that has stopped counts as failed",
+    "[journal][pipeline]") {
+    const bool is_durable_write = GENERATE(false, true);
+    CAPTURE(is_durable_write);
+    Pipeline fixture;
+    if (is_durable_write) {
+        fixture.submit_durable(1);
+    } else {
+        fixture.submit(1);
+        fixture.queue.complete(0);
+        fixture.pipeline.pump(0);
+        REQUIRE(fixture.queue.flushes == 1);
+    }
+    fixture.queue.stopped_errno = EIO;
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.failure() == PipelineFailure::flush);
+    CHECK(fixture.pipeline.failure_errno() == EIO);
+    CHECK(fixture.pipeline.durable() == 0);
 }
 
 TEST_CASE("write pipeline: a failed write is final, even when later ones succeed",
