@@ -215,6 +215,7 @@ TEST_CASE("liveness: a fork between opening a lock's file and locking doesn't ke
     const auto region = stream.open();
     const Lifeline lifeline;
     SharedObject<std::atomic<pid_t>> grandchild;
+    SharedObject<std::atomic<bool>> is_forked;  // behind all that a fork does in the child
     ChildProcess victim([&] {
         std::atomic<pid_t> forker{0};
         std::thread forking;
@@ -223,7 +224,12 @@ TEST_CASE("liveness: a fork between opening a lock's file and locking doesn't ke
         script.at("file_lock.opened", 1, [&] {
             forking = std::thread([&] {
                 forker.store(static_cast<pid_t>(::syscall(SYS_gettid)));
-                leave_a_child(Kind::fork, lifeline, *grandchild);
+                const pid_t pid = ::fork();
+                if (pid == 0) {
+                    is_forked->store(true);
+                    lifeline.wait_for_the_end();
+                }
+                grandchild->store(pid);
             });
             wait_until([&] {
                 return grandchild->load() > 0 || (forker.load() > 0 && sleeps(forker.load()));
@@ -236,6 +242,7 @@ TEST_CASE("liveness: a fork between opening a lock's file and locking doesn't ke
         return 2;
     });
     REQUIRE(victim.wait().was_killed());
+    wait_until([&] { return is_forked->load(); });
 
     CHECK(FileLock::try_lock(region->lock_path(), kRegistryLock));
     CHECK(is_alive(grandchild->load()));

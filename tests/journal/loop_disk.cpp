@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -128,7 +129,12 @@ bool LoopDisk::shut_down() {
 }
 
 bool LoopDisk::remount() {
-    if (::umount2(mount_point_.c_str(), 0) != 0) return false;
+    // What a ring of io_uring that is closed had in flight may hold the file system a moment
+    // longer.
+    while (::umount2(mount_point_.c_str(), 0) != 0) {
+        if (errno != EBUSY) return false;
+        ::sched_yield();
+    }
     mounted_ = false;
     return mount();
 }
