@@ -24,6 +24,10 @@
 
 #include <atomic>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <poll.h>
+#include <vector>
 
 namespace tailrace::journal {
 
@@ -40,11 +44,18 @@ struct Stage {
 };
 enum Step : int { begun, is_ready, is_frozen, has_submitted, has_no_uring };
 
-// Whatever is written to a file system is kept waiting while this lives.
+// Whatever is written to a file system is kept waiting while this lives. A process that waits for
+// it in the kernel can't be ended, so another one thaws it should this one be stuck.
 class Frozen {
 public:
     explicit Frozen(const std::string& mount_point)
-        : fd_(::open(mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+        : fd_(::open(mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+          rescuer_([this] {
+              constexpr int kPatienceMs = 30'000;
+              (void)::poll(nullptr, 0, kPatienceMs);
+              (void)::ioctl(fd_.get(), FITHAW, 0);
+              return 0;
+          }) {
         is_frozen_ = fd_.is_open() && ::ioctl(fd_.get(), FIFREEZE, 0) == 0;
     }
     Frozen(const Frozen&) = delete;
@@ -58,8 +69,19 @@ public:
 
 private:
     UniqueFd fd_;
+    test::ChildProcess rescuer_;
     bool is_frozen_ = false;
 };
+
+// Into the page cache: a read from the frozen disk waits behind the writes.
+void read_files_of(const std::string& directory) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+        std::ifstream file(entry.path(), std::ios::binary);
+        std::vector<char> piece(kMiB);
+        while (file.read(piece.data(), static_cast<std::streamsize>(piece.size()))) {
+        }
+    }
+}
 
 JournalOptions uring_options(const std::string& directory) {
     JournalOptions options = small_options(directory);
@@ -107,6 +129,7 @@ TEST_CASE("killed writer: its last write lands after its lock is free, and recov
         return;
     }
     REQUIRE(stage->step.load() == is_ready);
+    read_files_of(journal);
     ::sync();
     Frozen frozen(temp.path() + "/outer");
     if (!frozen.is_frozen()) {
