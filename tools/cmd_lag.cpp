@@ -46,6 +46,7 @@ struct Row {
     ReaderState state = ReaderState::ok;
     std::optional<double> trend_per_s;  // how fast it falls behind; negative: it catches up
     std::string journal_directory = {};
+    int journal_errno = 0;  // of a journal that failed
 };
 
 // The readers of the last look, and when that was.
@@ -153,6 +154,7 @@ std::vector<Row> rows_of(const std::string& stream,
                        journal.lost_events,
                        std::max(0.0, room),
                        journal.state};
+        row.journal_errno = journal.os_errno;
         rows.push_back(std::move(row));
     }
     return rows;
@@ -197,29 +199,41 @@ Result<Look> look(const LagFlags& flags, History& history) {
     return found;
 }
 
-// What helps a journal whose disk is full.
-std::string hint_of(const Row& row) {
-    const bool is_short =
-        row.state == ReaderState::low_space || row.state == ReaderState::disk_full;
-    if (!is_short) return {};
-    return fmt::format(
-        "free some room (df {}), or keep less: tailrace create {} --if-not-exists "
-        "--journal --retain-bytes SIZE, and start the recorder anew",
-        row.journal_directory,
-        row.stream);
+// What is wrong with a journal that says so, and what helps.
+struct Trouble {
+    std::string what;
+    std::string hint;
+};
+
+std::optional<Trouble> trouble_of(const Row& row) {
+    if (row.state == ReaderState::failed) {
+        // The directory may be relative to where the recorder ran; the stream's name is enough.
+        return Trouble{
+            fmt::format("a write or a flush failed ({}), and nothing from sequence {} on is "
+                        "durable",
+                        os_error(row.journal_errno, "").message,
+                        row.picture.sequence),
+            fmt::format("mend or replace the disk (dmesg says more), then open it anew: "
+                        "tailrace record {}",
+                        row.stream)};
+    }
+    if (row.state != ReaderState::low_space && row.state != ReaderState::disk_full)
+        return std::nullopt;
+    return Trouble{
+        row.state == ReaderState::disk_full ? "the disk is full, and publishers are held back"
+                                            : "there is no room for the next segment",
+        fmt::format("free some room (df {}), or keep less: tailrace create {} --if-not-exists "
+                    "--journal --retain-bytes SIZE, and start the recorder anew",
+                    row.journal_directory,
+                    row.stream)};
 }
 
 // On stderr, what can be done about it.
 void explain(const std::vector<Row>& rows) {
     for (const Row& row : rows) {
-        if (const std::string hint = hint_of(row); !hint.empty()) {
-            warn(fmt::format("{}/{}: {}; {}",
-                             row.stream,
-                             row.reader,
-                             row.state == ReaderState::disk_full
-                                 ? "the disk is full, and publishers are held back"
-                                 : "there is no room for the next segment",
-                             hint));
+        if (const auto trouble = trouble_of(row)) {
+            warn(
+                fmt::format("{}/{}: {}; {}", row.stream, row.reader, trouble->what, trouble->hint));
         }
     }
 }
@@ -319,7 +333,11 @@ void print_json(const Look& found) {
         reader["evicted"] = row.is_evicted;
         if (row.trend_per_s) reader["trend_events_per_s"] = *row.trend_per_s;
         reader["state"] = reader_state_name(row.state);
-        if (const std::string hint = hint_of(row); !hint.empty()) reader["hint"] = hint;
+        if (row.state == ReaderState::failed) reader["errno"] = row.journal_errno;
+        if (const auto trouble = trouble_of(row)) {
+            reader["trouble"] = trouble->what;
+            reader["hint"] = trouble->hint;
+        }
         document["readers"].push_back(std::move(reader));
     }
     document["holders"] = found.holders_json;

@@ -1,8 +1,11 @@
 """How a journal is kept: settings, retention, leases, and a disk that fills up."""
 
+import errno
+import fcntl
 import json
 import os
 import shutil
+import struct
 import subprocess
 
 from sandbox import Case
@@ -126,7 +129,7 @@ class Retention(Case):
         return summary if summary["segment_count"] <= 4 else None
 
 
-class FullDisk(Case):
+class SmallDisk(Case):
     """On a real ext4 of 24 MiB."""
 
     def setUp(self):
@@ -146,6 +149,69 @@ class FullDisk(Case):
             self.skipTest("no loop device")
         self.addCleanup(subprocess.run, ["umount", "-l", self.mount], check=False)
 
+    def state(self):
+        return (self.reader("journal") or {}).get("state")
+
+
+class FailingDisk(SmallDisk):
+    SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN
+    WITHOUT_LOG = 2
+
+    def stop_the_file_system(self):
+        directory = os.open(self.mount, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(directory, self.SHUTDOWN, struct.pack("I", self.WITHOUT_LOG))
+        except OSError as refusal:
+            print("SKIPPED: this file system can't be stopped:", refusal)
+            self.skipTest("no shutdown")
+        finally:
+            os.close(directory)
+
+    def test_a_disk_that_fails_is_told_by_every_command_and_mended_by_opening_anew(self):
+        self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
+        recorder = self.start("record", "s", "--json")
+        self.read_line(recorder)
+        self.ok("pub", "s", "--size", "100", "-n", "500", "--durable")
+        durable = self.reader("journal")["seq"]
+        self.assertEqual(durable, 500)
+        # It waits for what will never be durable, and is told at once, with the reason.
+        self.stop_the_file_system()
+        refused = self.run_any("pub", "s", "lost", "--durable")
+        self.assertNotEqual(refused.code, 0)
+        self.assertIn("Input/output error", refused.errors)
+        # The fault was real.
+        with self.assertRaises(OSError):
+            (self.mount / "probe").write_bytes(b"x")
+        ended = self.end(recorder, by=None, code=1)
+        self.assertIn("Input/output error", ended.errors)
+
+        journal = self.reader("journal")
+        self.assertEqual((journal["state"], journal["errno"], journal["seq"]),
+                         ("FAILED", errno.EIO, durable))
+        self.assertIn("tailrace record s", journal["hint"])
+        lag = self.run_any("lag", "s")
+        self.assertIn("FAILED", lag.text)
+        for part in ("Input/output error", "sequence 500", "tailrace record s"):
+            self.assertIn(part, lag.errors)
+        shown = self.ok("inspect", "s").text
+        for part in ("failed", "Input/output error", "durable below 500"):
+            self.assertIn(part, shown)
+        told = self.ok("inspect", "s", "--json").json["journal"]
+        self.assertEqual((told["state"], told["errno"], told["durable_seq"]),
+                         ("failed", errno.EIO, durable))
+
+        # Mounted again, and opened anew by who comes next.
+        subprocess.run(["umount", self.mount], check=True)
+        subprocess.run(["mount", "-o", "loop", self.work / "image", self.mount], check=True)
+        recorder = self.start("record", "s", "--json")
+        self.read_line(recorder)
+        self.ok("pub", "s", "back", "--durable")
+        self.wait_until("a state that is well", lambda: self.state() == "OK")
+        self.end(recorder)
+        self.ok("verify", self.mount / "j")
+
+
+class FullDisk(SmallDisk):
     def test_low_space_is_told_early_and_passes_by_itself(self):
         self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
         ballast = self.mount / "ballast"
@@ -223,6 +289,3 @@ class FullDisk(Case):
             lost += line.get("gap_events", 0)
         self.assertEqual((sequence, lost), (ended["durable_seq"], ended["lost_events"]))
         self.ok("verify", self.mount / "j")
-
-    def state(self):
-        return (self.reader("journal") or {}).get("state")
