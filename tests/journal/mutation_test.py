@@ -97,8 +97,8 @@ MUTATIONS = {
          "body.size() > kMaxBatchSizeBytes")]),
     "a reader goes on behind the end that the successor names": (("dead", "prefix", "kept"), [
         (SRC + "reader_core.cpp",
-         "const bool at_bound = bound_ && reading_.position.offset",
-         "const bool at_bound = bound_ && false && reading_.position.offset")]),
+         "const bool at_bound = bound_ && reading_->position.offset",
+         "const bool at_bound = bound_ && false && reading_->position.offset")]),
 }
 
 
