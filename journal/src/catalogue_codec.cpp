@@ -96,6 +96,9 @@ Result<Catalogue> decode_catalogue(std::span<const std::byte> bytes, const std::
     if (header.magic != kCatalogueMagic) return refuse("isn't a catalogue");
     if (header.checksum != checksum_of(header)) return refuse("is damaged: its checksum differs");
     if (header.first_number == 0) return refuse("begins before the first segment");
+    // Or the numbers would begin anew at 0.
+    if (header.first_number > ~std::uint64_t{0} - kMaxCatalogueEntries)
+        return refuse("begins behind the last segment that can be");
     bytes = bytes.subspan(sizeof(CatalogueHeader));
     catalogue.slot_count =
         std::min<std::uint64_t>(bytes.size() / sizeof(CatalogueEntry), kMaxCatalogueEntries);

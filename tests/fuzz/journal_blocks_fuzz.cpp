@@ -95,7 +95,7 @@ void decode_as_catalogue(fuzz::FuzzInput& input, std::uint8_t fixes) {
         header = make_catalogue_header(header.journal_id, header.first_number);
         std::memcpy(bytes.data(), &header, sizeof(header));
         for (std::uint64_t slot = 0; catalogue_entry_offset(slot + 1) <= bytes.size(); ++slot) {
-            if ((fixes >> (1 + slot % 7) & 1U) == 0) continue;
+            if ((unsigned{fixes} >> (1 + slot % 7) & 1U) == 0) continue;
             CataloguedSegment segment;
             segment.number = header.first_number + slot;
             std::byte* const at = bytes.data() + catalogue_entry_offset(slot);
