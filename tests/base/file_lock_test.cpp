@@ -138,16 +138,20 @@ TEST_CASE("file lock: a forked child doesn't keep it", "[base][file_lock]") {
     const Lifeline lifeline;
     SharedObject<std::atomic<bool>> held;
     SharedObject<std::atomic<pid_t>> grandchild;
+    SharedObject<std::atomic<bool>> is_forked;  // behind all that a fork does in the child
     ChildProcess holder([&]() -> int {
         const auto lock = FileLock::try_lock(file.path, kByte);
         const pid_t forked = ::fork();
-        if (forked == 0) lifeline.wait_for_the_end();
+        if (forked == 0) {
+            is_forked->store(true);
+            lifeline.wait_for_the_end();
+        }
         grandchild->store(forked);
         held->store(lock.has_value());
         for (;;)
             ::pause();
     });
-    wait_until([&] { return held->load(); });
+    wait_until([&] { return held->load() && is_forked->load(); });
     CHECK(is_locked(file.fd.get(), kByte));
 
     REQUIRE(holder.kill().was_killed());
