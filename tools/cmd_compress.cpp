@@ -17,9 +17,6 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr int kFastest = 1;
-constexpr int kSmallest = 19;
-
 struct CompressFlags {
     std::string journal;
     int level = 3;
@@ -64,6 +61,7 @@ Result<ExitCode> run_compress(CompressFlags& flags) {
     if (!report) return report.error();
     clear_status_line();
     print_report(*directory, *report);
+    if (report->damage) return *report->damage;
     return ExitCode::done;
 }
 
@@ -80,7 +78,7 @@ void register_compress(CLI::App& app) {
         ->required();
     command->add_option("--level", flags->level, "Of zstd: 1 (fast) to 19 (small)")
         ->type_name("N")
-        ->check(CLI::Range(kFastest, kSmallest))
+        ->check(CLI::Range(journal::kFastestLevel, journal::kSmallestLevel))
         ->capture_default_str();
 }
 

@@ -36,7 +36,8 @@ struct RecordFlags {
 
 void print_start(const RecordFlags& flags,
                  const bridge::Recorder& recorder,
-                 const std::string& sync) {
+                 const std::string& sync,
+                 int compress_level) {
     const bridge::RecorderStatus status = recorder.status();
     const journal::Writer& writer = recorder.writer();
     if (settings().json()) {
@@ -48,6 +49,7 @@ void print_start(const RecordFlags& flags,
         document["backend"] = writer.io_backend_name();
         document["backend_reason"] = writer.io_backend_reason();
         document["sync"] = sync;
+        document["compress"] = compress_text(static_cast<std::uint64_t>(compress_level));
         document["durable_write"] = journal::durable_write_name(writer.durable_write());
         document["durable_write_reason"] = writer.durable_write_reason();
         document["priority"] = bridge::priority_in_use();
@@ -65,6 +67,8 @@ void print_start(const RecordFlags& flags,
     if (!writer.durable_write_reason().empty())
         say(fmt::format("durable writes: {}", writer.durable_write_reason()));
     say(fmt::format("priority {}", bridge::priority_in_use()));
+    if (compress_level > 0)
+        say(fmt::format("sealed segments are compressed at level {}", compress_level));
 }
 
 // It goes on without, so this is no error.
@@ -74,13 +78,21 @@ void tell_refusal(const bridge::Recorder& recorder) {
     warn("  try: " + recorder.priority_refusal()->hint);
 }
 
+void tell_compression_trouble(bridge::Recorder& recorder) {
+    const auto trouble = recorder.take_compression_trouble();
+    if (!trouble) return;
+    warn(trouble->message + "; recording goes on");
+    if (!trouble->hint.empty()) warn("  try: " + trouble->hint);
+}
+
 // Of what is written, how much is events: the rest is headers and padding.
 double fill_ratio(const journal::WriterStatistics& writer) {
     if (writer.written_bytes == 0) return 1.0;
     return static_cast<double>(writer.event_bytes) / static_cast<double>(writer.written_bytes);
 }
 
-void add_figures(Json& document, const journal::WriterStatistics& writer) {
+void add_figures(Json& document, const bridge::RecorderStatus& status) {
+    const journal::WriterStatistics& writer = status.writer;
     document["segments"] = writer.segments;
     document["flushes"] = writer.flushes;
     document["fill_ratio"] = fill_ratio(writer);
@@ -88,6 +100,9 @@ void add_figures(Json& document, const journal::WriterStatistics& writer) {
     document["unlinked_segments"] = writer.unlinked_segments;
     document["leased_segments"] = writer.leased_segments;
     document["leased_bytes"] = writer.leased_bytes;
+    document["compressed_segments"] = status.compression.compressed_segments;
+    document["compressed_raw_bytes"] = status.compression.raw_bytes;
+    document["compressed_stored_bytes"] = status.compression.stored_bytes;
 }
 
 // The line that a terminal shows, once a second; one object per line with --json.
@@ -121,7 +136,7 @@ private:
             document["durable_seq"] = status.durable_sequence;
             document["unflushed_events"] = behind;
             document["lost_events"] = status.lost_events;
-            add_figures(document, status.writer);
+            add_figures(document, status);
             out().write_json(document);
             out().flush();
             return;
@@ -153,7 +168,7 @@ void print_end(const RecordFlags& flags, const bridge::RecorderStatus& status, b
         document["durable_seq"] = status.durable_sequence;
         document["events"] = status.writer.events;
         document["lost_events"] = status.lost_events;
-        add_figures(document, status.writer);
+        add_figures(document, status);
         document["clean"] = clean;
         out().write_json(document);
         return;
@@ -202,10 +217,13 @@ Result<ExitCode> run_record(RecordFlags& flags) {
     kept->put(*said);
     if (auto fine = journal::check_settings(*kept); !fine) return fine.error();
     kept->apply_to(options.journal);
+    options.compress_level = static_cast<int>(kept->compress_level.value_or(0));
     auto recorder = bridge::Recorder::attach(flags.stream, options);
     if (!recorder) return recorder.error();
-    print_start(
-        flags, *recorder, sync_text(options.journal.sync_policy, options.journal.sync_interval_ns));
+    print_start(flags,
+                *recorder,
+                sync_text(options.journal.sync_policy, options.journal.sync_interval_ns),
+                options.compress_level);
     tell_refusal(*recorder);
     StatusReport report(flags);
     constexpr std::uint64_t kStepNs = 50 * kNsPerMs;
@@ -215,6 +233,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
             return stepped.error();
         }
         report.show_now_and_then(*recorder);
+        tell_compression_trouble(*recorder);
     }
     if (recorder->stream_was_removed()) say(fmt::format("stream '{}' was removed", flags.stream));
     if (auto closed = recorder->close(); !closed) {

@@ -336,6 +336,7 @@ Json settings_json(const journal::JournalSettings& kept) {
     document["retain_age_ns"] =
         options.retain_age_ns == 0 ? Json() : Json(ns_string(options.retain_age_ns));
     document["segment_bytes"] = options.segment_size_bytes;
+    document["compress"] = compress_text(kept.compress_level.value_or(0));
     return document;
 }
 
@@ -346,6 +347,9 @@ std::string settings_text(const journal::JournalSummary& summary) {
     std::string text = fmt::format("sync {}   segments of {}",
                                    sync_text(options.sync_policy, options.sync_interval_ns),
                                    size_text(options.segment_size_bytes));
+    if (summary.settings.compress_level.value_or(0) != 0) {
+        text += fmt::format("   compressed at level {}", *summary.settings.compress_level);
+    }
     if (options.retain_size_bytes != 0) {
         text += fmt::format("   at most {}", size_text(options.retain_size_bytes));
     }

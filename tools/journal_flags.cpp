@@ -2,7 +2,10 @@
 
 #include "units.hpp"
 
+#include <tailrace/journal/compress.hpp>
+
 #include <array>
+#include <charconv>
 #include <fmt/format.h>
 #include <string_view>
 
@@ -32,6 +35,18 @@ Result<void> set_sync(journal::JournalSettings& settings, const std::string& tex
                       "--sync group (always), interval=5ms, or none");
 }
 
+Result<std::uint64_t> parse_level(std::string_view text) {
+    std::uint64_t level = 0;
+    if (text == "off") return level;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), level);
+    const bool is_level = failure == std::errc{} && end == text.data() + text.size() &&
+                          level >= journal::kFastestLevel && level <= journal::kSmallestLevel;
+    if (is_level) return level;
+    return make_error(ErrorCode::invalid_argument,
+                      fmt::format("'{}' is not a level of compression", text),
+                      "1 (fast) to 19 (small), or off");
+}
+
 }  // namespace
 
 void JournalFlags::add_to(CLI::App& command) {
@@ -54,6 +69,12 @@ void JournalFlags::add_to(CLI::App& command) {
                segment_size_bytes,
                parse_size_bytes,
                "Size of a segment (default 256MiB)");
+    add_parsed(command,
+               "--compress",
+               compress_level,
+               parse_level,
+               "Compress sealed segments while recording: 1 (fast) to 19 (small), off (default)")
+        ->type_name("LEVEL");
 }
 
 Result<journal::JournalSettings> JournalFlags::settings() const {
@@ -61,6 +82,7 @@ Result<journal::JournalSettings> JournalFlags::settings() const {
     settings.retain_size_bytes = retain_size_bytes;
     settings.retain_age_ns = retain_age_ns;
     settings.segment_size_bytes = segment_size_bytes;
+    settings.compress_level = compress_level;
     if (!sync.empty()) {
         if (auto set = set_sync(settings, sync); !set) return set.error();
     }
@@ -86,6 +108,10 @@ std::string sync_text(journal::SyncPolicy policy, std::uint64_t interval_ns) {
         return fmt::format("interval={}{}", interval_ns / unit.ns, unit.name);
     }
     return fmt::format("interval={}ns", interval_ns);
+}
+
+std::string compress_text(std::uint64_t level) {
+    return level == 0 ? "off" : std::to_string(level);
 }
 
 }  // namespace tailrace::tool

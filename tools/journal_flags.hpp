@@ -1,5 +1,5 @@
 // JournalFlags: the options by which commands say how a journal is written: --sync, --retain-bytes,
-// --retain-age, --segment-size.
+// --retain-age, --segment-size, --compress.
 #pragma once
 
 #include "command.hpp"
@@ -16,6 +16,7 @@ struct JournalFlags {
     std::optional<std::uint64_t> retain_size_bytes;
     std::optional<std::uint64_t> retain_age_ns;
     std::optional<std::uint64_t> segment_size_bytes;
+    std::optional<std::uint64_t> compress_level;
 
     void add_to(CLI::App& command);
     // What was given, checked.
@@ -24,5 +25,7 @@ struct JournalFlags {
 
 // "group", "interval=5ms", "none"
 [[nodiscard]] std::string sync_text(journal::SyncPolicy policy, std::uint64_t interval_ns);
+// "off", "3": so that it can be given to --compress again.
+[[nodiscard]] std::string compress_text(std::uint64_t level);
 
 }  // namespace tailrace::tool

@@ -36,6 +36,7 @@ struct WriterNews {
     bool ended = false;
     bool removed = false;  // the stream is gone
     std::optional<Error> failure;
+    std::optional<Error> compression_trouble;  // not told yet
     bridge::RecorderStatus status;
     std::string backend;
     std::string priority;                   // in use
@@ -56,7 +57,9 @@ public:
 
     [[nodiscard]] WriterNews news() {
         const std::lock_guard lock(mutex_);
-        return news_;
+        WriterNews news = news_;
+        news_.compression_trouble.reset();
+        return news;
     }
 
 private:
@@ -79,7 +82,9 @@ private:
         auto kept = journal::load_settings(options_.journal.directory);
         if (!kept) return kept.error();
         kept->put(said_);
+        if (auto fine = journal::check_settings(*kept); !fine) return fine.error();
         kept->apply_to(options_.journal);
+        options_.compress_level = static_cast<int>(kept->compress_level.value_or(0));
         auto recorder = bridge::Recorder::attach(stream_, options_);
         if (!recorder) return recorder.error();
         tell([&](WriterNews& news) {
@@ -95,7 +100,11 @@ private:
             const std::uint64_t now_ns = monotonic_ns();
             if (now_ns - last_told_ns < kTurnNs) continue;
             last_told_ns = now_ns;
-            tell([&](WriterNews& news) { news.status = recorder->status(); });
+            tell([&](WriterNews& news) {
+                news.status = recorder->status();
+                if (auto trouble = recorder->take_compression_trouble(); trouble)
+                    news.compression_trouble = std::move(trouble);
+            });
         }
         auto closed = recorder->close();
         tell([&](WriterNews& news) {
@@ -172,6 +181,9 @@ void RecordAll::print(const char* event, const std::string& stream, const Stream
     document["lost_events"] = entry.status.lost_events;
     document["events"] = entry.status.writer.events;
     document["priority"] = entry.priority;
+    document["compressed_segments"] = entry.status.compression.compressed_segments;
+    document["compressed_raw_bytes"] = entry.status.compression.raw_bytes;
+    document["compressed_stored_bytes"] = entry.status.compression.stored_bytes;
     out().write_json(document);
     out().flush();
 }
@@ -245,6 +257,12 @@ void RecordAll::listen() {
                             news.backend,
                             news.priority));
             tell_refusal(news);
+        }
+        if (news.compression_trouble) {
+            warn(fmt::format(
+                "'{}': {}; recording goes on", stream, news.compression_trouble->message));
+            if (!news.compression_trouble->hint.empty())
+                warn("  try: " + news.compression_trouble->hint);
         }
         if (news.ended) note_end(stream, entry, news);
     }

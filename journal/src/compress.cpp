@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <optional>
 
 namespace tailrace::journal {
@@ -39,6 +40,7 @@ public:
 
 private:
     [[nodiscard]] Result<void> look();
+    [[nodiscard]] Result<void> check_room(const std::string& path, std::uint64_t end_offset) const;
     [[nodiscard]] Result<void> compress_segment(const SegmentHeader& header,
                                                 const PreviousSegment& end);
     [[nodiscard]] Result<void> check_content(const std::string& path, const PreviousSegment& end);
@@ -48,6 +50,10 @@ private:
     [[nodiscard]] Result<void> keep_segment() {
         ++report_.kept_segments;
         return {};
+    }
+    // Relaxed: a flag that carries nothing.
+    [[nodiscard]] bool is_stopped() const noexcept {
+        return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed);
     }
     [[nodiscard]] bool is_given_up(const SegmentHeader& header) const {
         return header.segment_number < oldest_segment_number(files_, directory_);
@@ -72,6 +78,7 @@ Result<void> Compressor::look() {
     auto census = take_census(files_, directory_);
     if (!census) return census.error();
     for (const std::uint64_t number : census->listing.segment_numbers) {
+        if (number < options_.first_segment_number) continue;
         const std::string path = segment_path(directory_, number);
         auto file = open_leased(files_, path);
         if (!file) return file.error();
@@ -84,10 +91,28 @@ Result<void> Compressor::look() {
     return {};
 }
 
+// The copy takes room before the old file gives its own back, and that must not be what the writer
+// needs next.
+Result<void> Compressor::check_room(const std::string& path, std::uint64_t end_offset) const {
+    if (options_.spared_bytes == 0) return {};
+    std::error_code failure;
+    const auto room = std::filesystem::space(directory_, failure);
+    if (failure) return cannot("look at the room for", path, failure.value());
+    const std::uint64_t frames = end_offset / kFrameSizeBytes + 1;
+    const std::uint64_t most_bytes = frames * stored_.bytes().size() + 3 * kBlockSizeBytes;
+    if (room.available >= most_bytes + options_.spared_bytes) return {};
+    return make_error(ErrorCode::no_space,
+                      "'" + path + "' is not compressed for now: that takes up to " +
+                          std::to_string(most_bytes) + " bytes aside, and of the " +
+                          std::to_string(room.available) + " that are left the writer may need " +
+                          std::to_string(options_.spared_bytes),
+                      "make room: 'df " + directory_ + "' shows it");
+}
+
 // Only what is whole is compressed: a copy must not hide where damage was.
 Result<void> Compressor::check_content(const std::string& path, const PreviousSegment& end) {
     LogPosition position = first_position(scan_.segment());
-    while (position.offset < end.end_offset) {
+    while (position.offset < end.end_offset && !is_stopped()) {
         const FoundBatch found = scan_.batch_at(position.offset);
         if (found.os_errno != 0) return cannot("read", path, found.os_errno);
         if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) {
@@ -106,6 +131,7 @@ Result<std::uint64_t> Compressor::write_frames(const AsideFile& into,
                                                std::uint64_t end_offset) {
     std::uint64_t at = kBlockSizeBytes;
     for (std::uint64_t offset = kBlockSizeBytes; offset < end_offset; offset += kFrameSizeBytes) {
+        if (is_stopped()) return at;
         const auto raw = raw_.bytes().first(std::min(kFrameSizeBytes, end_offset - offset));
         const IoOutcome outcome = scan_.read(offset, raw);
         if (!outcome.ok() || outcome.value != raw.size()) {
@@ -132,6 +158,7 @@ Result<void> Compressor::compress_segment(const SegmentHeader& header, const Pre
     auto from = open_leased(files_, path);
     if (!from) return is_given_up(header) ? keep_segment() : from.error();
     if (!scan_.attach(std::move(*from), header)) return cannot("find memory for", path, ENOMEM);
+    if (auto room = check_room(path, end.end_offset); !room) return room.error();
     if (auto checked = check_content(path, end); !checked) return checked.error();
 
     AsideFile file(files_, aside(path));
@@ -141,6 +168,7 @@ Result<void> Compressor::compress_segment(const SegmentHeader& header, const Pre
     std::vector<FrameEntry> table;
     auto table_at = write_frames(file, table, end.end_offset);
     if (!table_at) return table_at.error();
+    if (is_stopped()) return {};
     const auto table_bytes = std::as_bytes(std::span(table));
 
     SegmentHeader compressed = header;
@@ -170,6 +198,9 @@ Result<void> Compressor::compress_segment(const SegmentHeader& header, const Pre
     ++report_.compressed_segments;
     report_.raw_bytes += end.end_offset;
     report_.stored_bytes += compressed.stored_size_bytes;
+    if (options_.compressed) {
+        options_.compressed({header.segment_number, end.end_offset, compressed.stored_size_bytes});
+    }
     return {};
 }
 
@@ -178,7 +209,9 @@ Result<CompressReport> Compressor::run() {
         return cannot("find memory for", directory_, ENOMEM);
     }
     if (auto looked = while_segments_go([this] { return look(); }); !looked) return looked.error();
-    for (std::size_t nth = 0; nth < headers_.size(); ++nth) {
+    report_.next_segment_number = options_.first_segment_number;
+    for (std::size_t nth = 0; nth < headers_.size() && !is_stopped(); ++nth) {
+        report_.next_segment_number = headers_[nth].segment_number;
         const bool is_newest = nth + 1 == headers_.size();
         const bool is_done = (headers_[nth].features_incompat & kFeatureCompressed) != 0;
         const bool is_empty =
@@ -192,7 +225,10 @@ Result<CompressReport> Compressor::run() {
             continue;
         }
         auto done = compress_segment(headers_[nth], headers_[nth + 1].previous);
-        if (!done) return done.error();
+        if (done) continue;
+        if (done.error().code != ErrorCode::corrupt) return done.error();
+        (void)keep_segment();
+        if (!report_.damage) report_.damage = done.error();
     }
     return report_;
 }

@@ -1,10 +1,24 @@
 #include "retention.hpp"
 
+#include <algorithm>
+
 namespace tailrace::journal {
 
 void Retention::add(const KeptSegment& segment) {
     segments_.push_back(segment);
     kept_bytes_ += segment.size_bytes;
+}
+
+void Retention::resize(std::uint64_t number, std::uint64_t size_bytes) noexcept {
+    const auto found = std::lower_bound(
+        segments_.begin(),
+        segments_.end(),
+        number,
+        [](const KeptSegment& segment, std::uint64_t wanted) { return segment.number < wanted; });
+    if (found == segments_.end() || found->number != number) return;
+    kept_bytes_ -= found->size_bytes;
+    found->size_bytes = size_bytes;
+    kept_bytes_ += size_bytes;
 }
 
 std::uint64_t Retention::oldest_to_keep(std::uint64_t active_size_bytes,

@@ -18,7 +18,7 @@ struct RetentionLimits {
 
 struct KeptSegment {
     std::uint64_t number = 0;
-    std::uint64_t size_bytes = 0;      // up to the end of the log in it
+    std::uint64_t size_bytes = 0;      // up to the end of the log in it; compressed: of the file
     std::uint64_t last_append_ns = 0;  // nothing in it was appended later
 };
 
@@ -28,6 +28,9 @@ public:
 
     // A segment that has its successor, or is about to get it. In ascending order.
     void add(const KeptSegment& segment);
+
+    // It was compressed meanwhile. One that isn't known means nothing.
+    void resize(std::uint64_t number, std::uint64_t size_bytes) noexcept;
 
     // The number of the oldest segment to keep, beside an active one of that size. 0: no limit is
     // exceeded, nothing changes.

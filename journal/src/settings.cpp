@@ -1,6 +1,7 @@
 #include "posix_files.hpp"
 #include "segment_directory.hpp"
 
+#include <tailrace/journal/compress.hpp>
 #include <tailrace/journal/settings.hpp>
 
 #include <system_error>
@@ -22,11 +23,12 @@ struct NumberName {
     std::string_view name;
     NumberField field;
 };
-constexpr std::array<NumberName, 4> kNumbers = {{
+constexpr std::array<NumberName, 5> kNumbers = {{
     {"sync_interval_ns", &JournalSettings::sync_interval_ns},
     {"retain_size_bytes", &JournalSettings::retain_size_bytes},
     {"retain_age_ns", &JournalSettings::retain_age_ns},
     {"segment_size_bytes", &JournalSettings::segment_size_bytes},
+    {"compress_level", &JournalSettings::compress_level},
 }};
 constexpr std::string_view kSyncName = "sync";
 
@@ -99,7 +101,7 @@ std::string_view sync_policy_name(SyncPolicy policy) noexcept {
 
 bool JournalSettings::is_empty() const noexcept {
     return !sync_policy && !sync_interval_ns && !retain_size_bytes && !retain_age_ns &&
-           !segment_size_bytes;
+           !segment_size_bytes && !compress_level;
 }
 
 void JournalSettings::put(const JournalSettings& other) noexcept {
@@ -110,6 +112,7 @@ void JournalSettings::put(const JournalSettings& other) noexcept {
     if (other.retain_size_bytes) retain_size_bytes = other.retain_size_bytes;
     if (other.retain_age_ns) retain_age_ns = other.retain_age_ns;
     if (other.segment_size_bytes) segment_size_bytes = other.segment_size_bytes;
+    if (other.compress_level) compress_level = other.compress_level;
 }
 
 void JournalSettings::apply_to(JournalOptions& options) const noexcept {
@@ -137,6 +140,16 @@ Result<void> check_settings(const JournalSettings& settings) {
         settings.sync_interval_ns.value_or(1) == 0) {
         return invalid("an interval of nothing is asked for between flushes",
                        "group flushes all the time; interval=5ms at most every 5 ms");
+    }
+    if (settings.compress_level.value_or(0) > std::uint64_t{kSmallestLevel}) {
+        return invalid(
+            "segments can't be compressed at level " + std::to_string(*settings.compress_level),
+            "levels go from 1 (fast) to 19 (small); 0: don't compress");
+    }
+    if (settings.compress_level.value_or(0) != 0 && !can_compress()) {
+        return make_error(ErrorCode::unsupported,
+                          "this Tailrace was built without zstd, so it can't compress segments",
+                          "install libzstd-dev and build again, or say '--compress off'");
     }
     return {};
 }

@@ -87,6 +87,9 @@ bool Writer::has_full_batch() const noexcept {
 void Writer::request_flush() noexcept {
     core_->request_flush();
 }
+void Writer::note_stored_size(std::uint64_t segment_number, std::uint64_t stored_bytes) noexcept {
+    core_->note_stored_size(segment_number, stored_bytes);
+}
 Result<void> Writer::sync(std::uint64_t timeout_ns) noexcept {
     return core_->sync(timeout_ns);
 }

@@ -72,6 +72,9 @@ public:
     bool drive(std::uint64_t timeout_ns) noexcept;
     [[nodiscard]] bool has_full_batch() const noexcept { return filler_.has_ready(); }
     void request_flush() noexcept;
+    void note_stored_size(std::uint64_t segment_number, std::uint64_t stored_bytes) noexcept {
+        retention_.resize(segment_number, stored_bytes);
+    }
     [[nodiscard]] Result<void> sync(std::uint64_t timeout_ns) noexcept;
     [[nodiscard]] Result<void> close(std::uint64_t timeout_ns) noexcept;
 

@@ -363,10 +363,12 @@ void WriterCore::begin_keeping(const Assessment& found) {
     for (std::size_t nth = 0; nth + 1 < found.segments.size(); ++nth) {
         const SegmentHeader& successor = found.segments[nth + 1];
         // Its own last append would have to be read; the next segment began after that.
-        retention_.add({found.segments[nth].segment_number,
-                        successor.previous.end_offset,
+        const SegmentHeader& segment = found.segments[nth];
+        const bool is_compressed = (segment.features_incompat & kFeatureCompressed) != 0;
+        retention_.add({segment.segment_number,
+                        is_compressed ? segment.stored_size_bytes : successor.previous.end_offset,
                         successor.created_ns});
-        catalogue_.add(catalogued(found.segments[nth], successor));
+        catalogue_.add(catalogued(segment, successor));
     }
     retired_ = std::make_unique<RetiredSegments>(
         *around_.files, options_.directory, options_.segment_size_bytes);

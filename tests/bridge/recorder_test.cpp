@@ -4,6 +4,7 @@
 #include "support/watchdog.hpp"
 
 #include <tailrace/bridge/recorder.hpp>
+#include <tailrace/journal/compress.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -71,6 +72,40 @@ TEST_CASE("recorder: a publisher that waits for durability is woken when it is t
     CHECK(all_durable);
     CHECK(outcome.has_value());
     CHECK(read_journal(recorded.journal_directory()).events.size() == 20);
+}
+
+TEST_CASE("recorder: compresses what it has sealed, when it is asked to", "[bridge][recorder]") {
+    if (!journal::can_compress()) {
+        WARN("SKIPPED: built without zstd");
+        return;
+    }
+    const Watchdog watchdog("compressing recorder");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    bridge::RecorderOptions options = recorded.options();
+    options.compress_level = 1;
+    auto recorder = bridge::Recorder::attach(recorded.stream().name(), options);
+    REQUIRE(recorder);
+    std::uint64_t count = 0;
+    constexpr std::uint64_t kSegments = 3;
+    while (recorder->status().compression.compressed_segments < kSegments) {
+        if (recorder->status().writer.segments <= kSegments + 1) {
+            REQUIRE(publish_numbered(publisher, 1, count, 20));
+            count += 20;
+        }
+        REQUIRE(record_all(*recorder, publisher.region()));
+        REQUIRE(recorder->step(1'000'000));
+        const auto trouble = recorder->take_compression_trouble();
+        if (trouble) FAIL(trouble->message);
+    }
+    const journal::CompressionFigures figures = recorder->status().compression;
+    CHECK(figures.stored_bytes < figures.raw_bytes);
+    REQUIRE(recorder->close());
+
+    const JournalContent content = read_journal(recorded.journal_directory());
+    CHECK(is_numbered_from(content, 1, count));
+    CHECK(content.torn == 0);
+    CHECK(content.gaps.empty());
 }
 
 TEST_CASE("recorder: without one, waiting for durability is an error that names the command",

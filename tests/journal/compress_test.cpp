@@ -16,10 +16,12 @@
 
 #include <sys/resource.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <vector>
 
 namespace tailrace::journal {
 
@@ -190,6 +192,72 @@ TEST_CASE("compress: of a frame whose checksum differs nothing is handed on",
     CHECK(first_batch() == sound);
 }
 
+TEST_CASE("compress: one that is stopped keeps what is done, and the next goes on there",
+          "[journal][compress]") {
+    if (skip_without_zstd()) return;
+    const TempDirectory temp;
+    write_segments(temp.journal());
+    std::atomic<bool> stop{false};
+    std::vector<std::uint64_t> done;
+    CompressOptions options;
+    options.stop = &stop;
+    options.compressed = [&](const CompressedSegment& segment) {
+        done.push_back(segment.segment_number);
+        CHECK(segment.stored_bytes ==
+              std::filesystem::file_size(segment_named(temp.journal(), segment.segment_number)));
+        CHECK(segment.stored_bytes < segment.raw_bytes);
+    };
+    SECTION("in the middle of the second segment") {
+        std::uint64_t frames = 0;
+        options.progress = [&](std::uint64_t, std::uint64_t) {
+            if (++frames == 5) stop.store(true);
+        };
+    }
+    SECTION("behind the first segment") {
+        options.compressed = [&, inner = options.compressed](const CompressedSegment& segment) {
+            inner(segment);
+            stop.store(true);
+        };
+    }
+    const auto report = compress(temp.journal(), options);
+    REQUIRE(report);
+    REQUIRE(stop.load());
+    CHECK(done == std::vector<std::uint64_t>{1});
+    CHECK(report->compressed_segments == 1);
+    CHECK(report->next_segment_number <= 2);
+    check_whole(temp.journal());
+    CHECK(verify(temp.journal())->findings.empty());
+
+    stop.store(false);
+    options.progress = {};
+    options.compressed = [&](const CompressedSegment& segment) {
+        done.push_back(segment.segment_number);
+    };
+    options.first_segment_number = report->next_segment_number;
+    const auto rest = compress(temp.journal(), options);
+    REQUIRE(rest);
+    CHECK(done == std::vector<std::uint64_t>{1, 2, 3});
+    CHECK(rest->next_segment_number == 4);
+    check_whole(temp.journal());
+}
+
+TEST_CASE("compress: it begins no segment for which there is no room beside the writer's",
+          "[journal][compress]") {
+    if (skip_without_zstd()) return;
+    const TempDirectory temp;
+    write_segments(temp.journal());
+    CompressOptions options;
+    options.spared_bytes = std::uint64_t{1} << 62U;
+    const auto refused = compress(temp.journal(), options);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::no_space);
+    CHECK(refused.error().message.find(segment_named(temp.journal(), 1)) != std::string::npos);
+    CHECK(std::filesystem::file_size(segment_named(temp.journal(), 1)) == 4 * kMiB);
+    options.spared_bytes = 1;
+    CHECK(compress(temp.journal(), options)->compressed_segments == 3);
+    check_whole(temp.journal());
+}
+
 TEST_CASE("compress: a cut file, and a damaged segment, are refused", "[journal][compress]") {
     if (skip_without_zstd()) return;
     const TempDirectory temp;
@@ -197,8 +265,16 @@ TEST_CASE("compress: a cut file, and a damaged segment, are refused", "[journal]
     const std::string segment = segment_named(temp.journal(), 2);
     SECTION("damaged before") {
         flip_bit(segment, batch_offsets(segment)[3] + 200);
-        CHECK(compress(temp.journal()).error().code == ErrorCode::corrupt);
+        const auto report = compress(temp.journal());
+        REQUIRE(report);
+        REQUIRE(report->damage);
+        CHECK(report->damage->code == ErrorCode::corrupt);
+        CHECK(report->damage->message.find(segment) != std::string::npos);
         CHECK(std::filesystem::file_size(segment) == 4 * kMiB);
+        // The others have nothing to do with it.
+        CHECK(report->compressed_segments == 2);
+        CHECK(std::filesystem::file_size(segment_named(temp.journal(), 1)) < 4 * kMiB);
+        CHECK(std::filesystem::file_size(segment_named(temp.journal(), 3)) < 4 * kMiB);
     }
     SECTION("cut afterwards") {
         REQUIRE(compress(temp.journal()));

@@ -92,6 +92,26 @@ TEST_CASE("retention: by size the oldest go until the rest fits, but never the l
     CHECK(retention.oldest_to_keep(5000, 0) == 0);
 }
 
+TEST_CASE("retention: a segment that was compressed counts as what it takes now",
+          "[journal][retention]") {
+    Retention retention({1000, 0});
+    for (std::uint64_t number = 5; number < 8; ++number)
+        retention.add({number, 400, 10});
+    CHECK(retention.oldest_to_keep(400, 0) == 7);
+    retention.resize(6, 50);
+    CHECK(retention.kept_bytes() == 850);
+    CHECK(retention.oldest_to_keep(400, 0) == 6);
+    retention.resize(5, 100);
+    CHECK(retention.oldest_to_keep(400, 0) == 0);
+    retention.resize(4, 1);
+    retention.resize(8, 1);  // neither is there
+    CHECK(retention.kept_bytes() == 550);
+    retention.forget_below(6);
+    CHECK(retention.kept_bytes() == 450);
+    retention.resize(5, 1);
+    CHECK(retention.kept_bytes() == 450);
+}
+
 TEST_CASE("retention: by age a segment goes when its last append is too old",
           "[journal][retention]") {
     Retention retention({0, 100});

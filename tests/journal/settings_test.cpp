@@ -1,5 +1,6 @@
 #include "journal_fixture.hpp"
 
+#include <tailrace/journal/compress.hpp>
 #include <tailrace/journal/settings.hpp>
 
 #include <catch2/catch.hpp>
@@ -29,9 +30,11 @@ TEST_CASE("settings: what was saved is loaded, and what was not given is left al
     settings.sync_interval_ns = 7'000'000;
     settings.retain_size_bytes = 8 * kMiB;
     settings.segment_size_bytes = 2 * kMiB;
+    if (can_compress()) settings.compress_level = 4;
     REQUIRE(save_settings(temp.journal(), settings));
     const auto loaded = load_settings(temp.journal());
     REQUIRE(loaded);
+    CHECK(loaded->compress_level == settings.compress_level);
     CHECK(loaded->sync_policy == SyncPolicy::interval);
     CHECK(loaded->sync_interval_ns == 7'000'000);
     CHECK(loaded->retain_size_bytes == 8 * kMiB);
@@ -89,6 +92,12 @@ TEST_CASE("settings: what can't be is refused before it is kept", "[journal][set
     settings.sync_policy = SyncPolicy::interval;
     settings.sync_interval_ns = 0;
     CHECK(save_settings(temp.journal(), settings).error().code == ErrorCode::invalid_argument);
+    settings.sync_policy = SyncPolicy::group;
+    settings.compress_level = 20;
+    CHECK(save_settings(temp.journal(), settings).error().code == ErrorCode::invalid_argument);
+    settings.compress_level = 1;
+    if (!can_compress())
+        CHECK(save_settings(temp.journal(), settings).error().code == ErrorCode::unsupported);
     CHECK_FALSE(std::filesystem::exists(temp.journal()));
 }
 

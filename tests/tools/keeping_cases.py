@@ -30,7 +30,8 @@ class Settings(Case):
         started = self.record_some()[0]
         self.assertEqual(started["sync"], "interval=7ms")
         kept = {"sync": "interval=7ms", "retain_bytes": 8 * MIB,
-                "retain_age_ns": str(2 * 3600 * 10**9), "segment_bytes": 2 * MIB}
+                "retain_age_ns": str(2 * 3600 * 10**9), "segment_bytes": 2 * MIB,
+                "compress": "off"}
         self.assertEqual(self.settings(), kept)
         segments = self.ok("inspect", self.journal_of(), "--segments", "--json").json["segments"]
         self.assertEqual(segments[0]["size_bytes"], 2 * MIB)
@@ -41,6 +42,35 @@ class Settings(Case):
         self.make_journaled("--sync", "none")
         self.assertEqual(self.settings(), {**kept, "sync": "none"})
         self.assertIn("sync none", self.ok("inspect", self.journal_of()).text)
+
+    def test_segments_are_compressed_while_it_is_written(self):
+        made = self.run_any("create", "s", "--capacity", "4MiB", "--journal",
+                            str(self.journals / "s"), "--segment-size", "1MiB",
+                            "--compress", "5")
+        if "without zstd" in made.errors:
+            self.skipTest("this build has no zstd")
+        self.assertEqual(made.code, 0, made.errors)
+        self.assertEqual(self.settings()["compress"], "5")
+        self.assertIn("level 5", self.ok("inspect", self.journal_of()).text)
+        process = self.start("record", "s", "--json")
+        self.assertEqual(json.loads(self.read_line(process))["compress"], "5")
+        for _ in range(4):
+            self.ok("pub", "s", "--size", "1000", "-n", "1000")
+
+        def smaller():
+            segments = self.ok("inspect", self.journal_of(), "--segments", "--json").json["segments"]
+            return sum(one["size_bytes"] < MIB for one in segments) >= 2
+
+        self.wait_until("compressed segments", smaller)
+        end = self.end(process).json_lines[-1]
+        self.assertGreaterEqual(end["compressed_segments"], 2)
+        self.assertLess(end["compressed_stored_bytes"], end["compressed_raw_bytes"])
+        self.assertIn("sound", self.ok("verify", "s").text)
+        self.assertEqual(len(self.payloads("replay", "s", "--speed", "max")), 4000)
+        off = self.record_some("--compress", "off")
+        self.assertEqual((off[0]["compress"], off[-1]["compressed_segments"]), ("off", 0))
+        for level in ("0", "20", "much"):
+            self.refused(2, "record", "s", "--compress", level, names=("--compress", level))
 
     def test_settings_that_cannot_be(self):
         for words, name in ((("--sync", "often"), "often"), (("--retain-bytes", "1MiB"), "1048576"),

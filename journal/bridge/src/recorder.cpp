@@ -158,6 +158,11 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     Recorder recorder(
         std::move(*subscriber), std::move(*writer), std::move(*board), options, directory);
     recorder.board_.continue_at(recorder.first_sequence_);
+    if (options.compress_level > 0) {
+        recorder.compressor_ = std::make_unique<journal::BackgroundCompressor>(
+            directory, options.compress_level, 2 * journal_options.segment_size_bytes);
+        recorder.seen_segments_ = recorder.writer_.statistics().segments;
+    }
     // A new journal has nothing of what left the ring before it.
     if (is_new) recorder.board_.gap(region->header().first_sequence, recorder.first_sequence_);
     if (!raised) recorder.priority_refusal_ = raised.error();
@@ -273,6 +278,18 @@ void Recorder::report_progress() {
     const journal::WriterStatistics statistics = writer_.statistics();
     board_.progress(
         writer_.durable_sequence(), written, statistics.written_bytes, statistics.flushes);
+    if (compressor_) attend_compressor(statistics.segments);
+}
+
+void Recorder::attend_compressor(std::uint64_t segment_count) {
+    if (segment_count != seen_segments_) {
+        seen_segments_ = segment_count;
+        compressor_->wake();
+    }
+    journal::BackgroundCompressor::News news = compressor_->take_news();
+    for (const journal::CompressedSegment& segment : news.segments)
+        writer_.note_stored_size(segment.segment_number, segment.stored_bytes);
+    if (news.trouble) compression_trouble_ = std::move(news.trouble);
 }
 
 void Recorder::wait_for_events(std::uint64_t timeout_ns) noexcept {
@@ -374,6 +391,7 @@ RecorderStatus Recorder::status() const {
     status.durable_sequence = writer_.durable_sequence();
     status.lost_events = lost_events_;
     status.writer = writer_.statistics();
+    if (compressor_) status.compression = compressor_->figures();
     return status;
 }
 

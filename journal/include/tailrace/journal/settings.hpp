@@ -22,6 +22,9 @@ struct JournalSettings {
     std::optional<std::uint64_t> retain_size_bytes;
     std::optional<std::uint64_t> retain_age_ns;
     std::optional<std::uint64_t> segment_size_bytes;
+    // Of zstd, 1 to 19: sealed segments are compressed while the journal is written; 0: they
+    // aren't. Not the writer's business but of who runs it (RecorderOptions).
+    std::optional<std::uint64_t> compress_level;
 
     [[nodiscard]] bool is_empty() const noexcept;
     // Takes over what `other` gives.

@@ -64,8 +64,9 @@ struct JournalOptions {
     std::uint64_t sync_interval_ns = 10'000'000;  // for SyncPolicy::interval
 
     // Retention: the oldest segments go, whole, when all of them together take more than this
-    // (without the spare), or when nothing in them was appended later than this long ago. The two
-    // newest always stay. 0: no limit. Looked at when a segment begins; the age while idle too.
+    // (without the spare; compressed ones count as what they take), or when nothing in them was
+    // appended later than this long ago. The two newest always stay. 0: no limit. Looked at when a
+    // segment begins; the age while idle too.
     std::uint64_t retain_size_bytes = 0;
     std::uint64_t retain_age_ns = 0;
 
@@ -171,6 +172,10 @@ public:
 
     // The next round flushes what is written, whatever the policy.
     void request_flush() noexcept;
+
+    // A sealed segment was compressed to so many bytes: retention by size counts those from here
+    // on. Compressed segments that are there when the journal is opened are known.
+    void note_stored_size(std::uint64_t segment_number, std::uint64_t stored_bytes) noexcept;
 
     // Drives until everything appended is durable. Error: failure(), or `timed_out`.
     [[nodiscard]] Result<void> sync(std::uint64_t timeout_ns) noexcept;

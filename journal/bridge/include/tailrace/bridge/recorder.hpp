@@ -15,6 +15,7 @@
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/subscriber.hpp>
+#include <tailrace/journal/background_compressor.hpp>
 #include <tailrace/journal/writer.hpp>
 
 #include <atomic>
@@ -23,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace tailrace::bridge {
 
@@ -48,6 +50,8 @@ struct RecorderOptions {
     // thread should make the other calls too. When it isn't permitted the recorder goes on without;
     // priority_refusal() says why.
     Priority priority = {};
+    // Sealed segments are compressed beside it, by a thread of its own: of zstd, 1 to 19. 0: no.
+    int compress_level = 0;
     std::string bus_directory = {};  // empty: the default
 };
 
@@ -59,6 +63,7 @@ struct RecorderStatus {
     Sequence durable_sequence = 0;
     std::uint64_t lost_events = 0;  // gaps noted by this recorder
     journal::WriterStatistics writer{};
+    journal::CompressionFigures compression{};  // zeroes without RecorderOptions::compress_level
 };
 
 class Recorder {
@@ -92,6 +97,11 @@ public:
     [[nodiscard]] const std::optional<Error>& priority_refusal() const noexcept {
         return priority_refusal_;
     }
+    // What keeps sealed segments from being compressed, once each time it comes up: recording goes
+    // on.
+    [[nodiscard]] std::optional<Error> take_compression_trouble() noexcept {
+        return std::exchange(compression_trouble_, std::nullopt);
+    }
     [[nodiscard]] bool stream_was_removed() const noexcept;
 
 private:
@@ -110,6 +120,7 @@ private:
     [[nodiscard]] Result<void> drop_forward();
     void wait_for_events(std::uint64_t timeout_ns) noexcept;
     void report_progress();
+    void attend_compressor(std::uint64_t segment_count);
     [[nodiscard]] Error journal_error() const;
 
     bus::Subscriber subscriber_;
@@ -122,7 +133,10 @@ private:
     std::string journal_directory_;
     Sequence first_sequence_ = 0;
     std::uint64_t lost_events_ = 0;
-    bus::Run pending_;  // read from the ring, not yet appended whole
+    std::unique_ptr<journal::BackgroundCompressor> compressor_;  // none: nothing is compressed
+    std::optional<Error> compression_trouble_;
+    std::uint64_t seen_segments_ = 0;  // begun, when the compressor was woken last
+    bus::Run pending_;                 // read from the ring, not yet appended whole
     std::deque<bus::Place>
         marks_;  // appended, not yet written: the ring is held from the first of them
     bus::Place released_{0, 0};
