@@ -166,7 +166,17 @@ class Case(unittest.TestCase):
         return next((row for row in rows if row["reader"] == name), None)
 
     def wait_for_reader(self, name, stream="s"):
-        return self.wait_until(f"reader {name}", lambda: self.reader(name, stream))
+        """Waits until a reader of an empty stream, or one that starts at the end, has its place.
+
+        Its row is there a moment earlier, and what is published in between lies before the place of
+        one that starts at the end. Only a reader with a place looks for events in vain.
+        """
+        self.wait_until(f"reader {name}", lambda: self.has_looked_in_vain(name, stream))
+
+    def has_looked_in_vain(self, name, stream):
+        readers = self.ok("inspect", stream, "--json").json["readers"]
+        counts = next((row["counts"] for row in readers if row["name"] == name), None)
+        return counts is not None and counts["idle_looks"] + counts["sleeps"] > 0
 
     def wait_for_end(self, sequence, stream="s"):
         self.wait_until(f"sequence {sequence}", lambda: self.end_sequence(stream) >= sequence)
