@@ -30,7 +30,7 @@ MODULES = (
     priority_cases,
     bad_input_cases,
 )
-WATCHDOG_S = 110
+WATCHDOG_S = 290  # before ctest's own, so that a hang shows where it hangs
 
 
 def all_cases():

@@ -77,10 +77,10 @@ class Case(unittest.TestCase):
 
     # --- running
 
-    def run_any(self, *words, stdin=b"", environment=None, **options):
+    def run_any(self, *words, stdin=b"", environment=None, deadline_s=DEADLINE_S, **options):
         words = [str(word) for word in words]
         done = subprocess.run([self.program, *words], input=stdin, capture_output=True,
-                              timeout=DEADLINE_S, env={**self.environment, **(environment or {})},
+                              timeout=deadline_s, env={**self.environment, **(environment or {})},
                               check=False, **options)
         return Ran(words, done.returncode, done.stdout, done.stderr)
 
