@@ -56,10 +56,11 @@ problem() {
     problems=$((problems + 1))
 }
 
-# until_true SECONDS WHAT COMMAND...: waits until the command succeeds.
+# until_true WHAT COMMAND...: waits until the command succeeds. The minute ends what hangs; it is no
+# measure of the machine.
 until_true() {
-    local deadline=$((SECONDS + $1)) what=$2
-    shift 2
+    local deadline=$((SECONDS + 60)) what=$1
+    shift
     until "$@"; do
         if ((SECONDS > deadline)); then
             problem "$what did not happen in time"
@@ -76,7 +77,7 @@ reader_attached() { "$tailrace" lag demo --reader "$1" --json 2>/dev/null | grep
 journal_runs() { "$tailrace" inspect demo --json | grep -q '"state":"running"'; }
 end_sequence() { "$tailrace" inspect demo --json | json_number end_seq; }
 published_more_than() { (($(end_sequence) > $1)); }
-caught_up() { (($("$tailrace" lag demo --reader "$1" --json | json_number lag_events) == 0)); }
+all_caught_up() { "$tailrace" lag demo --fail-above 0ev >/dev/null 2>&1; }
 last_sequence_is() { [[ $(tail -n 1 "$1" | cut -d ' ' -f 1) == "$2" ]]; }
 
 # finish NAME PID EXPECTED: waits for it and looks at its exit code.
@@ -122,16 +123,16 @@ background "$work/slow" tailrace tail demo --from start --policy gate --name slo
 slow=$started_pid
 background "$work/observer" tailrace tail demo --from start --format digest
 observer=$started_pid
-until_true 10 "the fast reader's start" reader_attached fast
-until_true 10 "the slow reader's start" reader_attached slow
-until_true 10 "the journal writer's start" journal_runs
+until_true "the fast reader's start" reader_attached fast
+until_true "the slow reader's start" reader_attached slow
+until_true "the journal writer's start" journal_runs
 
 title "two publishers: this machine's counters from /proc, and the lines of a file"
 background "$work/sample" tailrace sample demo --rate 4k/s --json
 sample=$started_pid
 background "$work/pub" tailrace pub demo --file "$lines" --repeat --rate 2k/s --type 100
 pub=$started_pid
-until_true 20 "18,000 events" published_more_than 18000
+until_true "18,000 events" published_more_than 18000
 run tailrace lag demo
 
 title "SIGKILL on the second publisher, in the middle; then it is started again"
@@ -139,17 +140,17 @@ run kill -9 "$pub"
 wait "$pub" 2>/dev/null || true
 background "$work/pub2" tailrace pub demo --file "$lines" --repeat --rate 2k/s --type 101 --json
 pub=$started_pid
-until_true 20 "30,000 events" published_more_than 30000
+until_true "30,000 events" published_more_than 30000
 
 title "SIGKILL on the journal writer, in the middle; a successor goes on where it stopped"
 run kill -9 "$record"
 wait "$record" 2>/dev/null || true
-until_true 20 "36,000 events" published_more_than 36000
+until_true "36,000 events" published_more_than 36000
 run tailrace lag demo
 background "$work/record2" tailrace record demo
 record=$started_pid
-until_true 10 "the successor's start" journal_runs
-until_true 20 "60,000 events" published_more_than 60000
+until_true "the successor's start" journal_runs
+until_true "60,000 events" published_more_than 60000
 
 title "the publishers stop; the slow reader is behind, and catches up"
 run kill "$sample" "$pub"
@@ -157,10 +158,11 @@ finish sample "$sample" 0
 finish pub2 "$pub" 0
 cat "$work/sample" "$work/pub2"
 run tailrace lag demo
-until_true 30 "the slow reader's catching up" caught_up slow
+# Every row: the journal's last flush may still be under way when the slow reader is there.
+until_true "everybody's catching up" all_caught_up
 run tailrace lag demo --fail-above 0ev || problem "a reader is still behind"
 end=$(end_sequence)
-until_true 10 "the observer's last event" last_sequence_is "$work/observer" $((end - 1))
+until_true "the observer's last event" last_sequence_is "$work/observer" $((end - 1))
 run tailrace inspect demo
 rescued=$("$tailrace" inspect demo --json | json_number rescued_events)
 run kill "$fast" "$slow" "$observer" "$record"
