@@ -148,7 +148,6 @@ class Retention(Case):
         summary = self.wait_until("retention", lambda: self.small_journal())
         self.assertGreater(summary["first_seq"], 4000)
         self.assertGreater(summary["oldest_segment"], 4)
-        self.assertEqual(summary["retired_segments"], 0)
         refusal = self.refused(11, "replay", "s", "--from", "5", names=("5",))
         self.assertIn(str(self.summary()["first_seq"]), refusal.errors)
         report = self.end(process).json_lines[-1]
@@ -164,7 +163,9 @@ class Retention(Case):
 
     def small_journal(self):
         summary = self.summary()
-        return summary if summary["segment_count"] <= 4 else None
+        # Looking leases what it looks at, for a moment: what is retired just then stays a while.
+        is_small = summary["segment_count"] <= 4 and summary["retired_segments"] == 0
+        return summary if is_small else None
 
 
 class SmallDisk(Case):
