@@ -184,18 +184,26 @@ class Case(unittest.TestCase):
     def end_sequence(self, stream="s"):
         return self.ok("inspect", stream, "--json").json["end_seq"]
 
-    def read_line(self, process):
-        """One line of a started command's stdout."""
+    def read_line(self, process, pipe=None):
+        """One line of a started command's stdout, or of its other pipe."""
+        pipe = pipe or process.stdout
         line = b""
         deadline = time.monotonic() + DEADLINE_S
         while not line.endswith(b"\n") and time.monotonic() < deadline:
-            if select.select([process.stdout], [], [], 1)[0]:
-                byte = os.read(process.stdout.fileno(), 1)
+            if select.select([pipe], [], [], 1)[0]:
+                byte = os.read(pipe.fileno(), 1)
                 if not byte:
                     break
                 line += byte
         self.assertTrue(line.endswith(b"\n"), f"no line came from {process.args}: {line!r}")
         return line[:-1].decode()
+
+    def read_errors_until(self, process, words):
+        """What a started command prints on stderr, up to the line with these words."""
+        lines = []
+        while not lines or words not in lines[-1]:
+            lines.append(self.read_line(process, process.stderr) + "\n")
+        return "".join(lines)
 
     # --- the usual scenes
 
