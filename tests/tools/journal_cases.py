@@ -1,7 +1,10 @@
 """record, replay, verify, and inspect of what they leave."""
 
+import fcntl
 import json
+import os
 import signal
+import threading
 import time
 
 from sandbox import Case
@@ -67,7 +70,6 @@ class Record(Case):
             self.wait_until("durability", lambda: self.reader("journal")["seq"] > 150)
             self.run_any("rm", "s", "--yes", "--force")
 
-        import threading
         remover = threading.Thread(target=remove_later)
         remover.start()
         code, shown = self.on_terminal("record", "s", "--segment", "1MiB")
@@ -328,6 +330,33 @@ class Look(Case):
         self.assertEqual(self.ok("verify", "s").errors, "")  # no bar where nobody looks
         self.refused(2, "verify", "s", "--jobs", "0")
         self.refused(2, "verify", "s", "--jobs", "many")
+
+    def test_verify_shows_a_bar_on_a_terminal(self):
+        # Under this lease whoever opens the file waits for the holder, who is sent a signal.
+        before = signal.signal(signal.SIGIO, lambda *_: None)
+        self.addCleanup(signal.signal, signal.SIGIO, before)
+        held = os.open(self.segments_of()[0], os.O_RDONLY | os.O_CLOEXEC)
+        self.addCleanup(os.close, held)
+        try:
+            fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError as refusal:
+            self.skipTest(f"no lease is to be had on this file system: {refusal}")
+
+        def hold_it_up():
+            self.wait_until("verify to open the segment",
+                            lambda: fcntl.fcntl(held, fcntl.F_GETLEASE) != fcntl.F_WRLCK)
+            # What takes no second shows no bar.
+            shown_from = time.monotonic() + 1
+            self.wait_until("a second to pass", lambda: time.monotonic() > shown_from)
+            fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+        holder = threading.Thread(target=hold_it_up)
+        holder.start()
+        code, shown = self.on_terminal("verify", "s")
+        holder.join()
+        self.assertEqual(code, 0, shown)
+        # It goes before the report comes.
+        self.assertRegex(shown, r"\rverifying [^\n]*\[#*-*\] +\d+%[^\n]*\r\033\[Kjournal ")
 
     def test_verify_finds_a_damaged_byte(self):
         self.assertIn("sound", self.ok("verify", self.journal_of()).text)
