@@ -53,7 +53,7 @@ TEST_CASE("priority: what the kernel gave is what is told", "[bridge][priority]"
         CHECK(fifo == "fifo=3");
         CHECK(is_real_time);
     } else {
-        WARN("SKIPPED: real-time scheduling is not permitted here");
+        WARN("not shown here: what is taken where real-time scheduling is permitted");
         CHECK(took_fifo.error().code == ErrorCode::no_permission);
         CHECK_FALSE(took_fifo.error().hint.empty());
         CHECK(fifo == "nice=19");

@@ -198,7 +198,7 @@ def main():
     build = arguments.build.resolve()
     if not (build / "compile_commands.json").exists():
         print("SKIPPED: this build has no compile_commands.json")
-        return
+        sys.exit(77)
     run(arguments.name, build)
 
 
