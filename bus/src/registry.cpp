@@ -6,15 +6,22 @@
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
+#include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 #include <tailrace/bus/wait.hpp>
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 namespace tailrace::bus {
 
 namespace {
+
+// Who leaves frees its slot, then unlocks: two instructions, unless it is set aside between them
+// for as long as its core is wanted by others.
+constexpr std::uint64_t kLeavingTimeoutNs = 2'000'000'000;
+constexpr long kNapNs = 100'000;
 
 bool is_active(const SlotOwner& owner) noexcept {
     // [sync:slot_owner] Acquire: the identity that is_dead reads was written before.
@@ -150,20 +157,25 @@ Result<FileLock> lock_registry(const Region& region) {
 }
 
 // Takes the first slot of a table whose lock is free. `prepare(index)` makes it ready for its new
-// owner. Requires: the registry lock.
+// owner. Error `busy` when there is none; `is_being_left` when there will be one at once. Requires:
+// the registry lock.
 template <typename OwnerAt, typename Prepare>
 Result<SlotLease> take_free_slot(const Region& region,
                                  std::uint32_t slots,
                                  std::uint64_t locks,
                                  const std::string& name,
                                  OwnerAt&& owner_at,
-                                 Prepare&& prepare) {
+                                 Prepare&& prepare,
+                                 bool& is_being_left) {
     for (std::uint32_t index = 0; index < slots; ++index) {
         SlotOwner& owner = owner_at(index);
         if (is_active(owner)) continue;
         auto lock = FileLock::try_lock(region.lock_path(), locks + index);
-        // Busy: its last owner freed it and is about to unlock.
-        if (!lock && lock.error().code == ErrorCode::busy) continue;
+        if (!lock && lock.error().code == ErrorCode::busy) {
+            // Its last owner freed it and is about to unlock.
+            is_being_left = true;
+            continue;
+        }
         if (!lock) return lock.error();
         TAILRACE_STEP("registry.slot_locked");
         prepare(index);
@@ -171,6 +183,87 @@ Result<SlotLease> take_free_slot(const Region& region,
         return SlotLease{std::move(*lock), index};
     }
     return make_error(ErrorCode::busy, "");
+}
+
+// Asks again while a slot is free but for the lock of somebody who is leaving. Not under the
+// registry lock, which others may need meanwhile.
+template <typename Attempt>
+Result<SlotLease> take_when_left(Attempt&& attempt) {
+    const Deadline deadline = Deadline::in_ns(kLeavingTimeoutNs);
+    for (;;) {
+        bool is_being_left = false;
+        auto lease = attempt(is_being_left);
+        if (lease || !is_being_left || deadline.has_passed()) return lease;
+        TAILRACE_STEP("registry.slot_being_left");
+        const timespec nap{0, kNapNs};
+        ::nanosleep(&nap, nullptr);
+    }
+}
+
+Result<SlotLease> try_publisher_slot(const Region& region,
+                                     const std::string& name,
+                                     bool& is_being_left) {
+    auto registry = lock_registry(region);
+    if (!registry) return registry.error();
+    TAILRACE_STEP("registry.locked");
+    const std::uint32_t slots = region.header().publisher_slots;
+    for (std::uint32_t index = 0; index < slots; ++index) {
+        static_cast<void>(clear_dead_publisher(region, index));
+    }
+    auto lease = take_free_slot(
+        region,
+        slots,
+        kPublisherLocks,
+        name,
+        [&](std::uint32_t index) -> auto& { return region.publisher_slot(index).owner; },
+        [&](std::uint32_t index) { renew_statistics(region, region.publisher_slot(index)); },
+        is_being_left);
+    if (!lease && lease.error().code == ErrorCode::busy) {
+        const std::string holder = owner_name(region.publisher_slot(0).owner);
+        return make_error(
+            ErrorCode::busy,
+            slots == 1 ? "stream '" + region.name() + "' has its one publisher already: " + holder
+                       : "all " + std::to_string(slots) + " publisher slots of stream '" +
+                             region.name() + "' are taken",
+            "tailrace inspect " + region.name() + " shows by whom");
+    }
+    if (!lease) return lease;
+    count_up(region.state().registry.publisher_attaches);
+    if (region.header().publishing == Publishing::single) take_over_tail(region);
+    return lease;
+}
+
+Result<SlotLease> try_subscriber_slot(const Region& region,
+                                      const SubscriberOptions& options,
+                                      bool& is_being_left) {
+    auto registry = lock_registry(region);
+    if (!registry) return registry.error();
+    TAILRACE_STEP("registry.locked");
+    const std::uint32_t slots = region.header().subscriber_slots;
+    for (std::uint32_t index = 0; index < slots; ++index) {
+        static_cast<void>(clear_dead_subscriber(region, index));
+    }
+    auto lease = take_free_slot(
+        region,
+        slots,
+        kSubscriberLocks,
+        options.name,
+        [&](std::uint32_t index) -> auto& { return region.subscriber_slot(index).owner; },
+        [&](std::uint32_t index) {
+            SubscriberSlot& slot = region.subscriber_slot(index);
+            renew_statistics(region, slot, region.latency_histogram(index));
+            declare(slot, options);
+        },
+        is_being_left);
+    if (!lease && lease.error().code == ErrorCode::busy) {
+        return make_error(
+            ErrorCode::busy,
+            "all " + std::to_string(slots) + " subscriber slots of stream '" + region.name() +
+                "' are taken",
+            "tailrace lag " + region.name() + " shows by whom; an observer needs no slot");
+    }
+    if (lease) count_up(region.state().registry.subscriber_attaches);
+    return lease;
 }
 
 }  // namespace
@@ -192,63 +285,13 @@ void free_slot(SlotOwner& owner) noexcept {
 }
 
 Result<SlotLease> take_publisher_slot(const Region& region, const std::string& name) {
-    auto registry = lock_registry(region);
-    if (!registry) return registry.error();
-    TAILRACE_STEP("registry.locked");
-    const std::uint32_t slots = region.header().publisher_slots;
-    for (std::uint32_t index = 0; index < slots; ++index) {
-        static_cast<void>(clear_dead_publisher(region, index));
-    }
-    auto lease = take_free_slot(
-        region,
-        slots,
-        kPublisherLocks,
-        name,
-        [&](std::uint32_t index) -> auto& { return region.publisher_slot(index).owner; },
-        [&](std::uint32_t index) { renew_statistics(region, region.publisher_slot(index)); });
-    if (!lease && lease.error().code == ErrorCode::busy) {
-        const std::string holder = owner_name(region.publisher_slot(0).owner);
-        return make_error(
-            ErrorCode::busy,
-            slots == 1 ? "stream '" + region.name() + "' has its one publisher already: " + holder
-                       : "all " + std::to_string(slots) + " publisher slots of stream '" +
-                             region.name() + "' are taken",
-            "tailrace inspect " + region.name() + " shows by whom");
-    }
-    if (!lease) return lease;
-    count_up(region.state().registry.publisher_attaches);
-    if (region.header().publishing == Publishing::single) take_over_tail(region);
-    return lease;
+    return take_when_left(
+        [&](bool& is_being_left) { return try_publisher_slot(region, name, is_being_left); });
 }
 
 Result<SlotLease> take_subscriber_slot(const Region& region, const SubscriberOptions& options) {
-    auto registry = lock_registry(region);
-    if (!registry) return registry.error();
-    TAILRACE_STEP("registry.locked");
-    const std::uint32_t slots = region.header().subscriber_slots;
-    for (std::uint32_t index = 0; index < slots; ++index) {
-        static_cast<void>(clear_dead_subscriber(region, index));
-    }
-    auto lease = take_free_slot(
-        region,
-        slots,
-        kSubscriberLocks,
-        options.name,
-        [&](std::uint32_t index) -> auto& { return region.subscriber_slot(index).owner; },
-        [&](std::uint32_t index) {
-            SubscriberSlot& slot = region.subscriber_slot(index);
-            renew_statistics(region, slot, region.latency_histogram(index));
-            declare(slot, options);
-        });
-    if (!lease && lease.error().code == ErrorCode::busy) {
-        return make_error(
-            ErrorCode::busy,
-            "all " + std::to_string(slots) + " subscriber slots of stream '" + region.name() +
-                "' are taken",
-            "tailrace lag " + region.name() + " shows by whom; an observer needs no slot");
-    }
-    if (lease) count_up(region.state().registry.subscriber_attaches);
-    return lease;
+    return take_when_left(
+        [&](bool& is_being_left) { return try_subscriber_slot(region, options, is_being_left); });
 }
 
 bool reclaim_if_dead_subscriber(const Region& region,

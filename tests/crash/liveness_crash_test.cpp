@@ -189,6 +189,46 @@ TEST_CASE("liveness: a process whose first thread has ended is alive while other
     CHECK(drain(reader).texts() == std::vector<std::string>{"late", "after"});
 }
 
+TEST_CASE("liveness: who leaves a slot is waited for, not said to have it", "[crash][liveness]") {
+    const Watchdog watchdog("liveness: who leaves a slot is waited for");
+    for (const bool publishes : {true, false}) {
+        CAPTURE(publishes);
+        StreamOptions options = small_stream(Publishing::single);
+        options.publisher_slots = 1;
+        options.subscriber_slots = 1;
+        const TestStream stream(options);
+        SharedObject<StepPause> leaving;
+        const auto attach = [&]() -> Result<void> {
+            if (publishes) {
+                auto publisher =
+                    Publisher::attach("stream", {"p", WaitStrategy::futex, stream.directory()});
+                return publisher ? Result<void>() : publisher.error();
+            }
+            SubscriberOptions reading;
+            reading.directory = stream.directory();
+            auto subscriber = Subscriber::attach("stream", reading);
+            return subscriber ? Result<void>() : subscriber.error();
+        };
+        // It has freed its slot, and is set aside before it unlocks.
+        ChildProcess leaver([&] {
+            StepScript script;
+            script.pause_at(publishes ? "publisher.slot_freed" : "subscriber.slot_freed", *leaving);
+            return attach() ? 0 : 1;
+        });
+        leaving->wait_until_reached();
+        // It goes on once the successor has met its lock.
+        StepScript script;
+        script.at("registry.slot_being_left", 1, [&] { leaving->let_go(); });
+
+        const auto attached = attach();
+
+        INFO((attached ? "" : attached.error().message));
+        CHECK(attached);
+        leaving->let_go();
+        CHECK(leaver.wait().exit_code == 0);
+    }
+}
+
 TEST_CASE("liveness: a fork in the middle of an unlock doesn't keep the lock",
           "[crash][liveness]") {
     const Watchdog watchdog("liveness: a fork in the middle of an unlock");
