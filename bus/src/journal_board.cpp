@@ -1,6 +1,8 @@
 #include "journal_gaps.hpp"
+#include "registry.hpp"
 
 #include <tailrace/base/check.hpp>
+#include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/wait.hpp>
@@ -18,6 +20,30 @@ constexpr std::uint64_t kWriterCheckNs = 20'000'000;
 
 bool is_short_of_room(JournalState state) noexcept {
     return state == JournalState::low_space || state == JournalState::no_space;
+}
+
+// Whether any process holds the lock of the role: the writer, or a child that a dead one left. The
+// byte of turn 0 counts as well, since a writer of layout 2.1 knows no other.
+bool is_role_locked(const Region& region) noexcept {
+    // Relaxed: who looks in the middle of a take sees the turn of a writer that is gone, or that of
+    // the new one; the kernel says of either whether it is held.
+    const std::uint32_t turn =
+        region.state().journal_gaps.writer_lock_turn.load(std::memory_order_relaxed);
+    return region.is_lock_held(kJournalLock) ||
+           (turn != 0 && region.is_lock_held(lock_of_turn(kJournalLock, turn)));
+}
+
+// Locks the first turn of the role that nobody holds. Requires: the registry lock, no living
+// writer.
+Result<FileLock> lock_role(const Region& region, std::uint32_t& turn) {
+    for (turn = 0; turn < kLockTurns; ++turn) {
+        auto lock = FileLock::try_lock(region.lock_path(), lock_of_turn(kJournalLock, turn));
+        if (lock || lock.error().code != ErrorCode::busy) return lock;
+    }
+    return make_error(ErrorCode::busy,
+                      "the dead journal writers of stream '" + region.name() + "' have left " +
+                          std::to_string(kLockTurns) + " children that hold its locks",
+                      "end them: fuser -v " + region.path() + "/control");
 }
 
 // Behind an acquire of the state.
@@ -102,19 +128,31 @@ void JournalBoardWriter::stop() noexcept {
 Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> region,
                                                     Sequence durable_sequence) {
     TAILRACE_CHECK(region != nullptr && region->access() != RegionAccess::observe);
-    auto lock = FileLock::try_lock(region->lock_path(), kJournalLock);
-    if (!lock && lock.error().code == ErrorCode::busy) {
+    // The role changes hands under the registry lock, so that the identity that is judged is of
+    // whoever holds the role's lock, and of two that take over from a dead one the first wins.
+    auto registry = lock_registry(*region);
+    if (!registry) return registry.error();
+    if (has_journal_writer(*region)) {
         return make_error(ErrorCode::busy,
                           "stream '" + region->name() + "' has a journal writer already (pid " +
                               std::to_string(region->state().journal.writer.pid) + ")",
                           "tailrace lag " + region->name());
     }
-    if (!lock) return lock.error();
     JournalBoard& board = region->state().journal;
-    TAILRACE_STEP("journal_board.locked");
+    // Before the lock: should this process die between the two, no child of its keeps a lock in the
+    // name of somebody who lives.
+    const ProcessIdentity last_writer = board.writer;
     board.writer = current_process();
+    std::uint32_t turn = 0;
+    auto lock = lock_role(*region, turn);
+    if (!lock) {
+        board.writer = last_writer;
+        return lock.error();
+    }
+    TAILRACE_STEP("journal_board.locked");
     // Relaxed, all: made visible by the state. What the last writer promised here is not believed:
     // the disk says.
+    region->state().journal_gaps.writer_lock_turn.store(turn, std::memory_order_relaxed);
     region->state().journal_gaps.writer_thread.store(static_cast<std::uint32_t>(::gettid()),
                                                      std::memory_order_relaxed);
     board.os_errno.store(0, std::memory_order_relaxed);
@@ -192,7 +230,7 @@ Sequence durable_sequence(const Region& region) noexcept {
 }
 
 bool has_journal_writer(const Region& region) noexcept {
-    return region.is_lock_held(kJournalLock);
+    return is_role_locked(region) && !has_ended(region.state().journal.writer);
 }
 
 Result<void> check_durable(const Region& region) {
@@ -234,6 +272,9 @@ Result<void> wait_durable_behind(const Region& region,
     const auto is_durable = [&] {
         return durable_sequence(region) >= sequence;
     };
+    // Whether the writer's process has ended takes some files of /proc to tell, and matters only
+    // when a child of its keeps the lock: so it is asked now and then, and before giving up.
+    std::uint64_t process_look_ns = monotonic_ns() + kWriterCheckNs;
     for (;;) {
         // In this order: a gap below the durable sequence was listed before that moved.
         const bool is_reached = is_durable();
@@ -253,7 +294,10 @@ Result<void> wait_durable_behind(const Region& region,
             if (is_durable()) continue;
             return no_room(region);
         }
-        if (!has_journal_writer(region)) {
+        const std::uint64_t now_ns = monotonic_ns();
+        const bool asks_for_process = now_ns >= process_look_ns || deadline.has_passed();
+        if (asks_for_process) process_look_ns = now_ns + kWriterCheckNs;
+        if (!(asks_for_process ? has_journal_writer(region) : is_role_locked(region))) {
             if (is_durable()) continue;
             return make_error(ErrorCode::no_writer,
                               "no journal writer runs for stream '" + region.name() +

@@ -9,6 +9,7 @@
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
+#include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/wait.hpp>
 
@@ -217,7 +218,7 @@ Error exists_error(const std::string& name, const StreamPaths& paths) {
 
 // Whether a living process holds any slot or the journal's role.
 bool is_in_use(const Region& region) noexcept {
-    if (region.is_lock_held(kJournalLock)) return true;
+    if (has_journal_writer(region)) return true;
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
         if (region.is_lock_held(kPublisherLocks + index)) return true;
     }

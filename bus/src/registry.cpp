@@ -148,14 +148,6 @@ std::string owner_name(const SlotOwner& owner) {
            std::to_string(owner.process.pid) + ")";
 }
 
-Result<FileLock> lock_registry(const Region& region) {
-    auto lock = FileLock::lock(region.lock_path(), kRegistryLock);
-    if (lock) return lock;
-    Error error = lock.error();
-    error.message = "cannot attach to stream '" + region.name() + "': " + error.message;
-    return error;
-}
-
 // Takes the first slot of a table whose lock is free. `prepare(index)` makes it ready for its new
 // owner. Error `busy` when there is none; `is_being_left` when there will be one at once. Requires:
 // the registry lock.
@@ -267,6 +259,14 @@ Result<SlotLease> try_subscriber_slot(const Region& region,
 }
 
 }  // namespace
+
+Result<FileLock> lock_registry(const Region& region) {
+    auto lock = FileLock::lock(region.lock_path(), kRegistryLock);
+    if (lock) return lock;
+    Error error = lock.error();
+    error.message = "cannot attach to stream '" + region.name() + "': " + error.message;
+    return error;
+}
 
 bool is_crowded(const Region& region) noexcept {
     std::uint32_t handles = 0;

@@ -17,6 +17,9 @@
 
 namespace tailrace::bus {
 
+// Waits for the registry lock.
+[[nodiscard]] Result<FileLock> lock_registry(const Region& region);
+
 struct SlotLease {
     FileLock lock;
     std::uint32_t index;

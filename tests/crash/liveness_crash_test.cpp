@@ -9,6 +9,8 @@
 #include "support/test_stream.hpp"
 #include "support/watchdog.hpp"
 
+#include <tailrace/bus/journal_board.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <pthread.h>
@@ -116,6 +118,66 @@ TEST_CASE("liveness: a child that outlives its subscriber doesn't keep the gate 
         CHECK(publisher.publish(bytes_of(std::string(100, 'x')), 0, Deadline::in_ms(30'000)) ==
               PublishStatus::ok);
         CHECK(is_alive(grandchild->load()));
+    }
+}
+
+TEST_CASE("liveness: a child that outlives its journal writer doesn't keep the role",
+          "[crash][liveness]") {
+    const Watchdog watchdog("liveness: a child that outlives its journal writer");
+    for (const Kind kind : {Kind::fork, Kind::clone}) {
+        CAPTURE(kind == Kind::fork);
+        const TestStream stream;
+        const auto region = stream.open();
+        const Lifeline lifeline;
+        SharedObject<std::array<std::atomic<pid_t>, 2>> children;
+        // A successor's child, too: its own successor must get past both.
+        for (std::atomic<pid_t>& child : *children) {
+            SharedObject<std::atomic<bool>> is_waited_for;
+            ChildProcess victim([&]() -> int {
+                auto writer = expect(JournalBoardWriter::take(stream.open(), 100), "take");
+                leave_a_child(kind, lifeline, child);
+                wait_until([&] { return is_waited_for->load(); });
+                die_here();
+            });
+            wait_until([&] { return child.load() > 0; });
+            CHECK(has_journal_writer(*region));
+            ChildProcess waiter([&] {
+                const auto waited = wait_durable(*stream.open(), 101, Deadline::never());
+                return !waited && waited.error().code == ErrorCode::no_writer ? 0 : 1;
+            });
+            wait_until([&] { return region->state().journal.durable_wait.sleeping.load() != 0; });
+            is_waited_for->store(true);
+            REQUIRE(victim.wait().was_killed());
+
+            REQUIRE(is_alive(child.load()));
+            REQUIRE_FALSE(has_journal_writer(*region));
+            CHECK(waiter.wait().exit_code == 0);
+            CHECK(wait_durable(*region, 101, Deadline::at_once()).error().code ==
+                  ErrorCode::no_writer);
+        }
+
+        {
+            auto writer = JournalBoardWriter::take(stream.open(), 100);
+            INFO((writer ? "" : writer.error().message));
+            REQUIRE(writer);
+            const auto second = JournalBoardWriter::take(stream.open(), 100);
+            REQUIRE_FALSE(second);
+            CHECK(second.error().message.find(std::to_string(::getpid())) != std::string::npos);
+            CHECK(has_journal_writer(*region));
+            // The role is its own: it needs nothing of the children, and they take nothing away.
+            for (const std::atomic<pid_t>& child : *children) {
+                REQUIRE(is_alive(child.load()));
+                REQUIRE(::kill(child.load(), SIGKILL) == 0);
+            }
+            if (kind == Kind::clone)
+                wait_until([&] { return !region->is_lock_held(kJournalLock); });
+            CHECK(has_journal_writer(*region));
+            CHECK_FALSE(JournalBoardWriter::take(stream.open(), 100));
+            CHECK_FALSE(Region::unlink("stream", false, stream.directory()));
+        }
+        CHECK_FALSE(has_journal_writer(*region));
+        CHECK(JournalBoardWriter::take(stream.open(), 100));
+        CHECK(Region::unlink("stream", false, stream.directory()));
     }
 }
 

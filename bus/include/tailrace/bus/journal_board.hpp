@@ -1,9 +1,10 @@
 // The journal's notice board: how far a stream is durable, for publishers that wait and tools that
 // watch.
 //
-// The journal writer is one process at a time, proven by a lock that dies with it. Everybody else
-// only reads. `durable_sequence` in shared memory is never taken over by a successor: it is set
-// anew from what recovery found on the disk.
+// The journal writer is one process at a time, proven by a lock that dies with it, or by the end of
+// the process where a child has kept the lock. Everybody else only reads. `durable_sequence` in
+// shared memory is never taken over by a successor: it is set anew from what recovery found on the
+// disk.
 #pragma once
 
 #include <tailrace/base/file_lock.hpp>
@@ -62,7 +63,7 @@ private:
 
 // Everything below it is durable, but for the journal's gaps: see check_kept().
 [[nodiscard]] Sequence durable_sequence(const Region& region) noexcept;
-// Whether a journal writer is alive now. One system call.
+// Whether a journal writer is alive now. Cold: while one is, it reads some files of /proc.
 [[nodiscard]] bool has_journal_writer(const Region& region) noexcept;
 // Whether what is published now will soon be durable. Errors: no_writer, io_failure, and no_space
 // already while the journal's last file is being filled: so that what was published before that

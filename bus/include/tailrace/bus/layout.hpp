@@ -23,7 +23,7 @@ namespace tailrace::bus {
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
 inline constexpr std::uint16_t kLayoutMajor = 2;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 1;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMinor = 2;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
@@ -123,10 +123,10 @@ struct JournalGap {
 // Sequences that are not in the journal although it went on behind them. Written by the holder of
 // the journal lock alone, ascending; the oldest entry gives way to the newest. Since layout 2.1.
 struct JournalGaps {
-    std::atomic<std::uint64_t> count;          // listed so far
-    std::atomic<Sequence> listed_from;         // gaps below it are not listed (any more)
-    std::atomic<std::uint32_t> writer_thread;  // that writes the journal, as its process counts
-    std::uint32_t reserved;
+    std::atomic<std::uint64_t> count;             // listed so far
+    std::atomic<Sequence> listed_from;            // gaps below it are not listed (any more)
+    std::atomic<std::uint32_t> writer_thread;     // that writes the journal, as its process counts
+    std::atomic<std::uint32_t> writer_lock_turn;  // of the journal lock that it holds; since 2.2
     std::array<JournalGap, kListedGaps> entries;
 };
 static_assert(sizeof(JournalGaps) == 536);
@@ -281,6 +281,16 @@ inline constexpr std::uint64_t kRegistryLock = kLockBase;
 inline constexpr std::uint64_t kJournalLock = kLockBase + 1;
 inline constexpr std::uint64_t kPublisherLocks = kLockBase + 0x1000;
 inline constexpr std::uint64_t kSubscriberLocks = kLockBase + 0x10000;
+
+// A dead owner may leave a child that still holds its lock. The next one then locks the byte of the
+// turn after, and says so beside its identity.
+inline constexpr std::uint64_t kLockTurnDistance = 0x100000;
+inline constexpr std::uint32_t kLockTurns = 64;
+
+[[nodiscard]] constexpr std::uint64_t lock_of_turn(std::uint64_t lock,
+                                                   std::uint32_t turn) noexcept {
+    return lock + turn % kLockTurns * kLockTurnDistance;
+}
 
 inline constexpr std::uint64_t kStateOffset = kHeaderPageBytes;
 inline constexpr std::uint64_t kPublisherTableOffset = 2 * kHeaderPageBytes;
