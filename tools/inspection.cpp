@@ -41,6 +41,7 @@ std::string_view journal_state_name(const bus::JournalStatus& journal) {
     if (journal.state == bus::JournalState::failed) return "failed";
     if (journal.is_alive && journal.state == bus::JournalState::low_space) return "low on space";
     if (journal.is_alive && journal.state == bus::JournalState::no_space) return "disk full";
+    if (journal.is_alive && journal.state == bus::JournalState::opening) return "opening";
     if (journal.is_alive) return "running";
     return journal.state == bus::JournalState::none ? "none yet" : "stopped";
 }

@@ -27,13 +27,16 @@ std::string_view reader_state_name(ReaderState state) noexcept {
             return "LOW-SPACE";
         case ReaderState::disk_full:
             return "DISK-FULL";
+        case ReaderState::opening:
+            return "OPENING";
     }
     return "UNKNOWN";
 }
 
 Colour reader_state_colour(ReaderState state) noexcept {
     if (state == ReaderState::ok) return Colour::green;
-    const bool is_warning = state == ReaderState::lagging || state == ReaderState::low_space;
+    const bool is_warning = state == ReaderState::lagging || state == ReaderState::low_space ||
+                            state == ReaderState::opening;
     return is_warning ? Colour::yellow : Colour::red;
 }
 
@@ -41,6 +44,7 @@ ReaderState reader_state(const ReaderPicture& now,
                          const std::optional<ReaderPicture>& before) noexcept {
     if (now.journal == bus::JournalState::failed) return ReaderState::failed;
     if (!now.is_alive) return ReaderState::stopped;
+    if (now.journal == bus::JournalState::opening) return ReaderState::opening;
     if (now.journal == bus::JournalState::no_space) return ReaderState::disk_full;
     if (now.journal == bus::JournalState::low_space) return ReaderState::low_space;
     const bool loses = before && now.lost_events > before->lost_events;

@@ -9,6 +9,7 @@
 //     OVERRUN   events were lost to it (skip), or what it wants has left the ring
 //     LOW-SPACE the journal's disk has no room behind what is being filled
 //     DISK-FULL that is full too
+//     OPENING   the journal is being recovered: how far it is durable isn't known yet
 // Pure functions.
 #pragma once
 
@@ -30,7 +31,8 @@ enum class ReaderState : std::uint8_t {
     failed,
     overrun,
     low_space,
-    disk_full
+    disk_full,
+    opening
 };
 
 [[nodiscard]] std::string_view reader_state_name(ReaderState state) noexcept;

@@ -105,6 +105,9 @@ JournalBoardWriter& JournalBoardWriter::operator=(JournalBoardWriter&& other) no
         region_ = std::move(other.region_);
         lock_ = std::move(other.lock_);
         fences_ = other.fences_;
+        last_state_ = other.last_state_;
+        last_durable_sequence_ = other.last_durable_sequence_;
+        last_written_sequence_ = other.last_written_sequence_;
     }
     return *this;
 }
@@ -117,16 +120,23 @@ void JournalBoardWriter::stop() noexcept {
     if (region_ == nullptr || !lock_.is_held()) return;
     JournalBoard& board = region_->state().journal;
     // Relaxed: only this writer writes it.
-    if (board.state.load(std::memory_order_relaxed) != JournalState::failed) {
-        // [sync:journal_state] Release: the last durable sequence is seen with it.
-        board.state.store(JournalState::stopped, std::memory_order_release);
+    JournalState state = board.state.load(std::memory_order_relaxed);
+    if (state == JournalState::opening) {
+        // What the last writer promised of its journal is as true as before. The errno of a failure
+        // is still there. Relaxed: carried by what is released below.
+        board.written_sequence.store(last_written_sequence_, std::memory_order_relaxed);
+        // [sync:durable_moved] Release: the last writer's flush, which take() acquired.
+        board.durable_sequence.store(last_durable_sequence_, std::memory_order_release);
+        state = last_state_;
     }
+    // [sync:journal_state] Release: the last durable sequence is seen with it.
+    board.state.store(state == JournalState::failed ? state : JournalState::stopped,
+                      std::memory_order_release);
     wake_sleepers(board.durable_wait, fences_);
     lock_.unlock();
 }
 
-Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> region,
-                                                    Sequence durable_sequence) {
+Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> region) {
     TAILRACE_CHECK(region != nullptr && region->access() != RegionAccess::observe);
     // The role changes hands under the registry lock, so that the identity that is judged is of
     // whoever holds the role's lock, and of two that take over from a dead one the first wins.
@@ -150,17 +160,39 @@ Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> regi
         return lock.error();
     }
     TAILRACE_STEP("journal_board.locked");
-    // Relaxed, all: made visible by the state. What the last writer promised here is not believed:
-    // the disk says.
+    JournalBoardWriter writer(region, std::move(*lock));
+    // Relaxed, all: the last writer is gone; its role was let go by the kernel, or by its end.
+    writer.last_state_ = board.state.load(std::memory_order_relaxed);
+    writer.last_written_sequence_ = board.written_sequence.load(std::memory_order_relaxed);
+    // [sync:durable_moved] Acquire: should it be given back.
+    writer.last_durable_sequence_ = board.durable_sequence.load(std::memory_order_acquire);
+    if (writer.last_state_ == JournalState::opening)
+        writer.last_state_ = JournalState::stopped;  // killed before it had promised anything
+    // Relaxed, all: made visible by the state.
     region->state().journal_gaps.writer_lock_turn.store(turn, std::memory_order_relaxed);
     region->state().journal_gaps.writer_thread.store(static_cast<std::uint32_t>(::gettid()),
                                                      std::memory_order_relaxed);
+    // What the last writer promised here is not believed, it may have been of another journal: the
+    // disk says. The promise goes before anybody is asked to wait for a new one.
+    board.durable_sequence.store(0, std::memory_order_relaxed);
+    board.written_sequence.store(0, std::memory_order_relaxed);
+    TAILRACE_STEP("journal_board.promise_withdrawn");
+    // [sync:journal_state] Release: who sees `opening` sees no promise of the last writer's.
+    board.state.store(JournalState::opening, std::memory_order_release);
+    return writer;
+}
+
+void JournalBoardWriter::opened(Sequence durable_sequence) noexcept {
+    JournalBoard& board = region_->state().journal;
+    // Relaxed, both: carried by the state.
     board.os_errno.store(0, std::memory_order_relaxed);
-    board.durable_sequence.store(durable_sequence, std::memory_order_relaxed);
     board.written_sequence.store(durable_sequence, std::memory_order_relaxed);
+    // [sync:durable_moved] Release: recovery flushed what it found, and its gaps are listed.
+    board.durable_sequence.store(durable_sequence, std::memory_order_release);
+    TAILRACE_STEP("journal_board.promise_renewed");
     // [sync:journal_state] Release: who sees `running` sees what is above.
     board.state.store(JournalState::running, std::memory_order_release);
-    return JournalBoardWriter(std::move(region), std::move(*lock));
+    wake_all(board.durable_wait);
 }
 
 void JournalBoardWriter::progress(Sequence durable_sequence,
@@ -207,7 +239,8 @@ void JournalBoardWriter::room(JournalRoom room, int os_errno) noexcept {
                                                            : JournalState::no_space;
     // Relaxed: only this writer writes it.
     const JournalState before = board.state.load(std::memory_order_relaxed);
-    if (before == state || before == JournalState::failed) return;
+    if (before == state || before == JournalState::failed || before == JournalState::opening)
+        return;
     // Relaxed: carried by the state.
     board.os_errno.store(static_cast<std::uint32_t>(os_errno), std::memory_order_relaxed);
     // [sync:journal_state] Release: the errno is seen with it.
@@ -267,6 +300,7 @@ Result<void> wait_durable_behind(const Region& region,
                                  Sequence sequence,
                                  Deadline deadline) {
     TAILRACE_CHECK(region.access() != RegionAccess::observe);
+    if (sequence == 0) return {};  // while a journal is being opened nothing else is promised
     static_cast<void>(register_for_membarrier());
     JournalBoard& board = region.state().journal;
     const auto is_durable = [&] {
@@ -276,14 +310,22 @@ Result<void> wait_durable_behind(const Region& region,
     // when a child of its keeps the lock: so it is asked now and then, and before giving up.
     std::uint64_t process_look_ns = monotonic_ns() + kWriterCheckNs;
     for (;;) {
+        // [sync:journal_state] Acquire: with `opening`, no promise and no gap of the last writer's
+        // counts any more; the first look below finds the promise gone.
+        const bool is_opening =
+            board.state.load(std::memory_order_acquire) == JournalState::opening;
         // In this order: a gap below the durable sequence was listed before that moved.
-        const bool is_reached = is_durable();
-        const GapVerdict verdict = find_gap(board, region.state().journal_gaps, told, sequence);
+        const bool is_reached = !is_opening && is_durable();
+        const GapVerdict verdict =
+            is_opening ? GapVerdict{}
+                       : find_gap(board, region.state().journal_gaps, told, sequence);
         if (verdict.finding != GapFinding::none) {
             told = std::max(told, verdict.end);
             return not_kept(region, verdict);
         }
         if (is_reached) {
+            // A successor withdraws the promise before it touches the list of gaps.
+            if (!is_durable()) continue;
             told = std::max(told, sequence);
             return {};
         }
@@ -304,6 +346,12 @@ Result<void> wait_durable_behind(const Region& region,
                                   "', so sequence " + std::to_string(sequence) +
                                   " won't become durable",
                               "tailrace record " + region.name());
+        }
+        if (deadline.has_passed() && is_opening) {
+            return make_error(ErrorCode::timed_out,
+                              "the journal of stream '" + region.name() +
+                                  "' is being opened: how far it is durable isn't known yet",
+                              "tailrace lag " + region.name());
         }
         if (deadline.has_passed()) {
             return make_error(ErrorCode::timed_out,

@@ -126,7 +126,9 @@ JournalStatus journal_status(const Region& region, Place tail) {
         status.thread_id =
             region.state().journal_gaps.writer_thread.load(std::memory_order_relaxed);
     status.durable_sequence = durable_sequence(region);
-    status.lag.events = behind(tail.sequence, status.durable_sequence);
+    // What is below the ring's first sequence isn't its journal writer's to show.
+    status.lag.events =
+        behind(tail.sequence, std::max(status.durable_sequence, region.header().first_sequence));
     if (status.lag.events != 0) status.lag.age_ns = std::nullopt;
     return status;
 }
@@ -283,7 +285,8 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
     JournalStatus journal = journal_status(region, tail);
     if (journal.state != JournalState::none || region.header().journal_directory[0] != '\0') {
         if (journal.lag.events != 0) {
-            if (const auto place = find_place(shared_region, journal.durable_sequence)) {
+            const Sequence from = std::max(journal.durable_sequence, status.first_sequence);
+            if (const auto place = find_place(shared_region, from)) {
                 journal.lag = lag_of(region, tail, *place, wall_clock_ns());
             }
         }

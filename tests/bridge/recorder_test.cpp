@@ -4,6 +4,7 @@
 #include "support/watchdog.hpp"
 
 #include <tailrace/bridge/recorder.hpp>
+#include <tailrace/bus/stream_status.hpp>
 #include <tailrace/journal/compress.hpp>
 
 #include <catch2/catch.hpp>
@@ -12,7 +13,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <filesystem>
 #include <thread>
 #include <vector>
 
@@ -318,6 +321,69 @@ TEST_CASE("recorder: its successor goes on where the journal ends", "[bridge][re
     CHECK(content.events.size() == 100);
     CHECK(is_numbered_from(content, 1, 100));
     CHECK(content.gaps.empty());
+}
+
+TEST_CASE("recorder: while its successor recovers nothing is promised, and who waits ends right",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder recovering");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    const auto region = recorded.stream().open();
+    ChildProcess first([&] {
+        auto own = recorded.stream().publisher("first");
+        auto recorder = recorded.recorder();
+        if (!publish_numbered(own, 1, 0, 50) || !record_all(recorder, own.region())) return 1;
+        ::kill(::getpid(), SIGKILL);
+        return 1;
+    });
+    REQUIRE(first.wait().was_killed());
+    REQUIRE(bus::durable_sequence(*region) == 50);
+    // As a write that is still on its way would: recovery waits until the file is let go.
+    std::string newest;
+    for (const auto& entry : std::filesystem::directory_iterator(recorded.journal_directory())) {
+        if (entry.path().extension() == ".seg") newest = std::max(newest, entry.path().string());
+    }
+    REQUIRE_FALSE(newest.empty());
+    auto late_write = FileLock::try_lock(newest, 1);
+    REQUIRE(late_write);
+    std::atomic<bool> stop{false};
+    Result<void> outcome;
+    std::thread journal([&] {
+        auto recorder = recorded.try_record();
+        outcome = recorder ? recorder->run(stop) : Result<void>(recorder.error());
+    });
+    wait_until([&] {
+        return bus::has_journal_writer(*region) &&
+               bus::read_status(region).journal->pid == static_cast<std::uint32_t>(::getpid());
+    });
+
+    const auto too_early = bus::wait_durable(*region, 50, bus::Deadline::in_ms(2));
+    const bus::StreamStatus status = bus::read_status(region);
+    std::array<bool, 2> is_durable{};
+    std::thread old_waiter([&] {
+        is_durable[0] = bus::wait_durable(*region, 50, bus::Deadline::never()).has_value();
+    });
+    const bool has_published = publish_numbered(publisher, 1, 50, 1);
+    std::thread new_waiter([&] {
+        is_durable[1] = bus::wait_durable(*region, 51, bus::Deadline::never()).has_value();
+    });
+    wait_until([&] { return region->state().journal.durable_wait.sleeping.load() != 0; });
+    late_write->unlock();
+    old_waiter.join();
+    new_waiter.join();
+    stop.store(true);
+    journal.join();
+
+    REQUIRE_FALSE(too_early);
+    CHECK(too_early.error().code == ErrorCode::timed_out);
+    REQUIRE(status.journal);
+    CHECK(status.journal->state == bus::JournalState::opening);
+    CHECK(status.journal->durable_sequence == 0);
+    CHECK(has_published);
+    CHECK(is_durable[0]);
+    CHECK(is_durable[1]);
+    CHECK(outcome);
+    CHECK(is_numbered_from(read_journal(recorded.journal_directory()), 1, 51));
 }
 
 TEST_CASE("recorder: what left the ring while nobody recorded is an exact gap",

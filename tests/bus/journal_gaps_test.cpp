@@ -1,5 +1,6 @@
 #include "journal_gaps.hpp"
 
+#include "support/journal_writer.hpp"
 #include "support/shared_object.hpp"
 #include "support/test_stream.hpp"
 #include "support/watchdog.hpp"
@@ -29,7 +30,7 @@ bool names_a_gap(const Result<void>& waited) {
 }
 
 JournalBoardWriter writer_of(const TestStream& stream, Sequence durable = 0) {
-    return expect(JournalBoardWriter::take(stream.open(), durable), "take");
+    return journal_writer(stream, durable);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "support/child_process.hpp"
+#include "support/journal_writer.hpp"
 #include "support/received_events.hpp"
 #include "support/shared_object.hpp"
 #include "support/test_stream.hpp"
@@ -9,6 +10,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -178,7 +180,7 @@ TEST_CASE("journal board: waiting for durability without a writer fails at once"
 TEST_CASE("journal board: progress, and a deadline", "[bus][journal_board]") {
     const Watchdog watchdog("journal board: progress, and a deadline");
     const TestStream stream;
-    auto writer = expect(JournalBoardWriter::take(stream.open(), 5), "take");
+    auto writer = journal_writer(stream, 5);
     const auto region = stream.open();
 
     CHECK(has_journal_writer(*region));
@@ -204,7 +206,7 @@ TEST_CASE("journal board: a waiter in another process is woken by progress",
     const Watchdog watchdog("journal board: a waiter is woken by progress");
     const TestStream stream;
     const auto region = stream.open();
-    auto writer = expect(JournalBoardWriter::take(stream.open(), 0), "take");
+    auto writer = journal_writer(stream, 0);
     ChildProcess waiter([&] {
         return wait_durable(*stream.open(RegionAccess::subscribe), 1000, Deadline::in_ms(30'000))
                    ? 0
@@ -223,7 +225,7 @@ TEST_CASE("journal board: a failure freezes durability and reaches every waiter"
     const Watchdog watchdog("journal board: a failure freezes durability");
     const TestStream stream;
     const auto region = stream.open();
-    auto writer = expect(JournalBoardWriter::take(stream.open(), 3), "take");
+    auto writer = journal_writer(stream, 3);
     ChildProcess waiter([&] {
         const auto waited = wait_durable(*stream.open(), 4, Deadline::never());
         return !waited && waited.error().code == ErrorCode::io_failure &&
@@ -251,14 +253,14 @@ TEST_CASE("journal board: a writer that was killed is missed, and its successor 
     const auto region = stream.open();
     SharedObject<std::atomic<bool>> took;
     ChildProcess first([&]() -> int {
-        auto writer = expect(JournalBoardWriter::take(stream.open(), 0), "take");
+        auto writer = journal_writer(stream, 0);
         writer.progress(100, 100, 0, 0);
         took->store(true);
         for (;;)
             ::pause();
     });
     wait_until([&] { return took->load(); });
-    const auto refused = JournalBoardWriter::take(stream.open(), 0);
+    const auto refused = try_journal_writer(stream, 0);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::busy);
     CHECK(refused.error().message.find(std::to_string(first.pid())) != std::string::npos);
@@ -272,15 +274,98 @@ TEST_CASE("journal board: a writer that was killed is missed, and its successor 
 
     CHECK(waiter.wait().exit_code == 0);
     // What the disk proves counts, not what the dead one had promised here.
-    const auto second = JournalBoardWriter::take(stream.open(), 40);
+    const auto second = try_journal_writer(stream, 40);
     REQUIRE(second);
     CHECK(durable_sequence(*region) == 40);
+}
+
+TEST_CASE("journal board: what a dead writer promised is not its successor's promise",
+          "[bus][journal_board]") {
+    const Watchdog watchdog("journal board: not its successor's promise");
+    const TestStream stream;
+    const auto region = stream.open();
+    Publisher publisher = stream.publisher();
+    publish(publisher, 30);
+    ChildProcess first([&] {
+        auto writer = journal_writer(stream, 0);
+        writer.gap(5, 8);
+        writer.progress(20, 20, 0, 0);
+        ::kill(::getpid(), SIGKILL);
+        return 1;
+    });
+    REQUIRE(first.wait().was_killed());
+    CHECK(wait_durable(*region, 8, 20, Deadline::never()));
+
+    auto second = expect(JournalBoardWriter::take(stream.open()), "take");
+
+    CHECK(durable_sequence(*region) == 0);
+    // Neither a yes nor a no, before the disk has been asked.
+    for (const Sequence end : {6U, 8U, 20U, 30U}) {
+        const auto waited = wait_durable(*region, end - 1, end, Deadline::in_ms(2));
+        REQUIRE_FALSE(waited);
+        CHECK(waited.error().code == ErrorCode::timed_out);
+        CHECK(waited.error().message.find("being opened") != std::string::npos);
+    }
+    CHECK(wait_durable(*region, 0, 0, Deadline::never()));
+    CHECK(check_durable(*region));
+    StreamStatus status = read_status(region);
+    REQUIRE(status.journal);
+    CHECK(status.journal->is_alive);
+    CHECK(status.journal->state == JournalState::opening);
+    CHECK(status.journal->durable_sequence == 0);
+    CHECK(status.journal->lag.events == 30);
+    // Waiters go on waiting, and are told what the new journal holds.
+    ChildProcess kept(
+        [&] { return wait_durable(*stream.open(), 8, 15, Deadline::never()) ? 0 : 1; });
+    wait_until([&] { return region->state().journal.durable_wait.sleeping.load() != 0; });
+    second.continue_at(12);
+    second.gap(16, 18);
+    second.opened(19);
+    CHECK(kept.wait().exit_code == 0);
+    CHECK(durable_sequence(*region) == 19);
+    CHECK(wait_durable(*region, 6, 7, Deadline::never()).error().code == ErrorCode::sequence_gone);
+    CHECK(wait_durable(*region, 15, 19, Deadline::never()).error().code ==
+          ErrorCode::sequence_gone);
+    CHECK(wait_durable(*region, 18, 20, Deadline::in_ms(2)).error().code == ErrorCode::timed_out);
+    CHECK(read_status(region).journal->state == JournalState::running);
+}
+
+TEST_CASE("journal board: a writer that could not open its journal changes nothing",
+          "[bus][journal_board]") {
+    const TestStream stream;
+    const auto region = stream.open();
+    { const auto idle = expect(JournalBoardWriter::take(stream.open()), "take"); }
+    CHECK(durable_sequence(*region) == 0);
+    CHECK(read_status(region).journal->state == JournalState::stopped);
+    {
+        auto writer = journal_writer(stream, 3);
+        writer.progress(20, 21, 0, 0);
+    }
+    for (const bool has_failed : {false, true}) {
+        CAPTURE(has_failed);
+        if (has_failed) journal_writer(stream, 20).fail(EIO);
+        { const auto idle = expect(JournalBoardWriter::take(stream.open()), "take"); }
+
+        CHECK(wait_durable(*region, 20, Deadline::never()));
+        CHECK(wait_durable(*region, 21, Deadline::never()).error().code ==
+              (has_failed ? ErrorCode::io_failure : ErrorCode::no_writer));
+        CHECK(read_status(region).journal->os_errno == (has_failed ? EIO : 0));
+    }
+    // Killed while it opens: what was promised before isn't known any more.
+    ChildProcess killed([&] {
+        const auto writer = expect(JournalBoardWriter::take(stream.open()), "take");
+        ::kill(::getpid(), SIGKILL);
+        return 1;
+    });
+    REQUIRE(killed.wait().was_killed());
+    CHECK(wait_durable(*region, 20, Deadline::never()).error().code == ErrorCode::no_writer);
+    CHECK_FALSE(read_status(region).journal->is_alive);
 }
 
 TEST_CASE("journal board: a writer that leaves says so", "[bus][journal_board]") {
     const TestStream stream;
     const auto region = stream.open();
-    { const auto writer = expect(JournalBoardWriter::take(stream.open(), 7), "take"); }
+    { const auto writer = journal_writer(stream, 7); }
 
     CHECK_FALSE(has_journal_writer(*region));
     const StreamStatus status = read_status(region);
@@ -296,7 +381,7 @@ TEST_CASE("journal board: a disk without room refuses early, wakes who waits, an
     const TestStream stream;
     const auto region = stream.open();
     CHECK(check_durable(*region).error().code == ErrorCode::no_writer);
-    auto writer = expect(JournalBoardWriter::take(stream.open(), 3), "take");
+    auto writer = journal_writer(stream, 3);
     CHECK(check_durable(*region));
 
     writer.room(JournalRoom::low, ENOSPC);

@@ -3,6 +3,7 @@
 
 #include "claimant.hpp"
 #include "support/child_process.hpp"
+#include "support/journal_writer.hpp"
 #include "support/lifeline.hpp"
 #include "support/received_events.hpp"
 #include "support/step_script.hpp"
@@ -134,7 +135,7 @@ TEST_CASE("liveness: a child that outlives its journal writer doesn't keep the r
         for (std::atomic<pid_t>& child : *children) {
             SharedObject<std::atomic<bool>> is_waited_for;
             ChildProcess victim([&]() -> int {
-                auto writer = expect(JournalBoardWriter::take(stream.open(), 100), "take");
+                auto writer = journal_writer(stream, 100);
                 leave_a_child(kind, lifeline, child);
                 wait_until([&] { return is_waited_for->load(); });
                 die_here();
@@ -157,10 +158,10 @@ TEST_CASE("liveness: a child that outlives its journal writer doesn't keep the r
         }
 
         {
-            auto writer = JournalBoardWriter::take(stream.open(), 100);
+            auto writer = try_journal_writer(stream, 100);
             INFO((writer ? "" : writer.error().message));
             REQUIRE(writer);
-            const auto second = JournalBoardWriter::take(stream.open(), 100);
+            const auto second = try_journal_writer(stream, 100);
             REQUIRE_FALSE(second);
             CHECK(second.error().message.find(std::to_string(::getpid())) != std::string::npos);
             CHECK(has_journal_writer(*region));
@@ -172,11 +173,11 @@ TEST_CASE("liveness: a child that outlives its journal writer doesn't keep the r
             if (kind == Kind::clone)
                 wait_until([&] { return !region->is_lock_held(kJournalLock); });
             CHECK(has_journal_writer(*region));
-            CHECK_FALSE(JournalBoardWriter::take(stream.open(), 100));
+            CHECK_FALSE(try_journal_writer(stream, 100));
             CHECK_FALSE(Region::unlink("stream", false, stream.directory()));
         }
         CHECK_FALSE(has_journal_writer(*region));
-        CHECK(JournalBoardWriter::take(stream.open(), 100));
+        CHECK(try_journal_writer(stream, 100));
         CHECK(Region::unlink("stream", false, stream.directory()));
     }
 }

@@ -1,6 +1,7 @@
 // The journal's list of gaps in all orders: nobody is told that a dropped event is durable.
 
 #include "model/interleaver.hpp"
+#include "support/journal_writer.hpp"
 #include "support/test_stream.hpp"
 #include "support/watchdog.hpp"
 
@@ -52,7 +53,7 @@ TEST_CASE("model: while the list of gaps turns over, no answer is a lie", "[mode
     const Watchdog watchdog("model: list of gaps", 110);
     const TestStream stream;
     const auto region = stream.open();
-    auto writer = expect(JournalBoardWriter::take(stream.open(), 0), "take");
+    auto writer = journal_writer(stream, 0);
     StreamState& state = region->state();
     constexpr Sequence kNow = kListedGaps * kEvery;
     struct Question {

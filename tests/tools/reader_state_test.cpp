@@ -60,3 +60,14 @@ TEST_CASE("reader_state: a journal whose disk has no room says so before anythin
     journal.is_alive = false;
     CHECK(reader_state(journal, {}) == ReaderState::stopped);
 }
+
+TEST_CASE("reader_state: a journal that is being opened is not said to lag.") {
+    ReaderPicture journal = picture(0, 1000, 2'000'000'000);
+    journal.room_ratio = 0.0;
+    journal.journal = tailrace::bus::JournalState::opening;
+    CHECK(reader_state(journal, {}) == ReaderState::opening);
+    CHECK(reader_state(journal, journal) == ReaderState::opening);
+    CHECK(reader_state_name(ReaderState::opening) == "OPENING");
+    journal.is_alive = false;
+    CHECK(reader_state(journal, {}) == ReaderState::stopped);
+}

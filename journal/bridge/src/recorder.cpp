@@ -121,7 +121,7 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     const Result<void> raised = take_priority(options.priority);
     if (!raised && raised.error().code != ErrorCode::no_permission) return raised.error();
     // The role is taken first: two recorders must not even look at the journal together.
-    auto board = bus::JournalBoardWriter::take(region, bus::durable_sequence(*region));
+    auto board = bus::JournalBoardWriter::take(region);
     if (!board) return board.error();
 
     bus::SubscriberOptions reading;
@@ -167,6 +167,8 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     if (is_new) recorder.board_.gap(region->header().first_sequence, recorder.first_sequence_);
     if (!raised) recorder.priority_refusal_ = raised.error();
     if (auto noted = recorder.note_missed(); !noted) return noted.error();
+    // Only now: what the board promised so far may have been of another journal.
+    recorder.board_.opened(recorder.writer_.durable_sequence());
     recorder.report_progress();
     return recorder;
 }

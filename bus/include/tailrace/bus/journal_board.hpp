@@ -3,8 +3,8 @@
 //
 // The journal writer is one process at a time, proven by a lock that dies with it, or by the end of
 // the process where a child has kept the lock. Everybody else only reads. `durable_sequence` in
-// shared memory is never taken over by a successor: it is set anew from what recovery found on the
-// disk.
+// shared memory is never taken over by a successor: it is 0 while that one recovers its journal,
+// and then what recovery found on the disk.
 #pragma once
 
 #include <tailrace/base/file_lock.hpp>
@@ -23,9 +23,10 @@ enum class JournalRoom : std::uint8_t { enough, low, none };
 // The writer's end. One thread.
 class JournalBoardWriter {
 public:
-    // Takes the role. Error `busy` with the pid of the writer that runs.
-    [[nodiscard]] static Result<JournalBoardWriter> take(std::shared_ptr<Region> region,
-                                                         Sequence durable_sequence);
+    // Takes the role. Nothing is promised from here on until opened(); who waits goes on waiting. A
+    // writer that leaves without having opened its journal gives back what it found: it has learnt
+    // nothing of the journal before it. Error `busy` with the pid of the writer that runs.
+    [[nodiscard]] static Result<JournalBoardWriter> take(std::shared_ptr<Region> region);
 
     JournalBoardWriter(JournalBoardWriter&&) noexcept = default;
     JournalBoardWriter& operator=(JournalBoardWriter&& other) noexcept;
@@ -34,6 +35,9 @@ public:
     // Says `stopped`, unless it failed.
     ~JournalBoardWriter();
 
+    // The journal is open: everything below is in it, but for gaps that were told. To be called
+    // once, behind continue_at() and before anything else is promised.
+    void opened(Sequence durable_sequence) noexcept;
     // Wakes waiters when `durable_sequence` moved. Requires: durable <= written, both never go
     // back.
     void progress(Sequence durable_sequence,
@@ -59,6 +63,10 @@ private:
     std::shared_ptr<Region> region_;
     FileLock lock_;
     bool fences_ = false;
+    // What stood on the board when the role was taken, until opened().
+    JournalState last_state_ = JournalState::none;
+    Sequence last_durable_sequence_ = 0;
+    Sequence last_written_sequence_ = 0;
 };
 
 // Everything below it is durable, but for the journal's gaps: see check_kept().

@@ -97,6 +97,7 @@ enum class JournalState : std::uint32_t {
     failed = 3,
     low_space = 4,  // running, but its disk has no room behind what it writes into now
     no_space = 5,   // that is full too: nothing becomes durable until there is room
+    opening = 6,    // recovers its journal: nothing here is promised until that has shown it
 };
 
 // What the journal writer tells everybody. Written by the holder of the journal lock alone.
