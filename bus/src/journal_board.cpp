@@ -1,5 +1,5 @@
 #include "journal_gaps.hpp"
-#include "registry.hpp"
+#include "registry_lock.hpp"
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
@@ -140,7 +140,8 @@ Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> regi
     TAILRACE_CHECK(region != nullptr && region->access() != RegionAccess::observe);
     // The role changes hands under the registry lock, so that the identity that is judged is of
     // whoever holds the role's lock, and of two that take over from a dead one the first wins.
-    auto registry = lock_registry(*region);
+    LockFile file;
+    const auto registry = RegistryLock::lock(*region, file, Deadline::in_ns(kRegistryTimeoutNs));
     if (!registry) return registry.error();
     if (has_journal_writer(*region)) {
         return make_error(ErrorCode::busy,

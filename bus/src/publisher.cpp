@@ -293,10 +293,11 @@ void Publisher::check_holder() noexcept {
     last_liveness_check_ns_ = now_ns;
     // What changes is seen at the next attempt.
     if (holder_.kind == HolderKind::subscriber) {
-        static_cast<void>(reclaim_if_dead_subscriber(*region_, holder_.slot_index, registry_));
+        static_cast<void>(
+            reclaim_if_dead_subscriber(*region_, holder_.slot_index, slot_index_, registry_));
     } else if (holder_.kind == HolderKind::publisher) {
         const std::uint64_t rescued_events =
-            reclaim_if_dead_publisher(*region_, holder_.slot_index, registry_);
+            reclaim_if_dead_publisher(*region_, holder_.slot_index, slot_index_, registry_);
         count_up(slot_->statistics.rescued_events, rescued_events);
     }
 }

@@ -2,6 +2,7 @@
 
 #include "hole.hpp"
 #include "poll_descriptor.hpp"
+#include "registry_lock.hpp"
 #include "slot_statistics.hpp"
 
 #include <tailrace/base/clock.hpp>
@@ -148,6 +149,14 @@ std::string owner_name(const SlotOwner& owner) {
            std::to_string(owner.process.pid) + ")";
 }
 
+// As the publisher that sits in this slot, whose identity is known without a descriptor.
+std::optional<RegistryLock> try_lock_as(const Region& region,
+                                        std::uint32_t publisher_index,
+                                        LockFile& file) noexcept {
+    return RegistryLock::try_lock(
+        region, file, region.publisher_slot(publisher_index).owner.process);
+}
+
 // Takes the first slot of a table whose lock is free. `prepare(index)` makes it ready for its new
 // owner. Error `busy` when there is none; `is_being_left` when there will be one at once. Requires:
 // the registry lock.
@@ -195,7 +204,8 @@ Result<SlotLease> take_when_left(Attempt&& attempt) {
 Result<SlotLease> try_publisher_slot(const Region& region,
                                      const std::string& name,
                                      bool& is_being_left) {
-    auto registry = lock_registry(region);
+    LockFile file;
+    const auto registry = RegistryLock::lock(region, file, Deadline::in_ns(kRegistryTimeoutNs));
     if (!registry) return registry.error();
     TAILRACE_STEP("registry.locked");
     const std::uint32_t slots = region.header().publisher_slots;
@@ -228,7 +238,8 @@ Result<SlotLease> try_publisher_slot(const Region& region,
 Result<SlotLease> try_subscriber_slot(const Region& region,
                                       const SubscriberOptions& options,
                                       bool& is_being_left) {
-    auto registry = lock_registry(region);
+    LockFile file;
+    const auto registry = RegistryLock::lock(region, file, Deadline::in_ns(kRegistryTimeoutNs));
     if (!registry) return registry.error();
     TAILRACE_STEP("registry.locked");
     const std::uint32_t slots = region.header().subscriber_slots;
@@ -260,14 +271,6 @@ Result<SlotLease> try_subscriber_slot(const Region& region,
 
 }  // namespace
 
-Result<FileLock> lock_registry(const Region& region) {
-    auto lock = FileLock::lock(region.lock_path(), kRegistryLock);
-    if (lock) return lock;
-    Error error = lock.error();
-    error.message = "cannot attach to stream '" + region.name() + "': " + error.message;
-    return error;
-}
-
 bool is_crowded(const Region& region) noexcept {
     std::uint32_t handles = 0;
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
@@ -296,14 +299,13 @@ Result<SlotLease> take_subscriber_slot(const Region& region, const SubscriberOpt
 
 bool reclaim_if_dead_subscriber(const Region& region,
                                 std::uint32_t index,
+                                std::uint32_t publisher_index,
                                 LockFile& registry) noexcept {
     const SubscriberSlot& slot = region.subscriber_slot(index);
     if (!is_active(slot.owner) || !region.is_dead(slot.owner, kSubscriberLocks + index))
         return false;
-    if (!registry.try_lock(kRegistryLock)) return false;
-    const bool freed = clear_dead_subscriber(region, index);
-    registry.unlock(kRegistryLock);
-    return freed;
+    const auto lock = try_lock_as(region, publisher_index, registry);
+    return lock && clear_dead_subscriber(region, index);
 }
 
 bool evict_silent_subscriber(const Region& region,
@@ -311,7 +313,8 @@ bool evict_silent_subscriber(const Region& region,
                              std::uint64_t now_ns,
                              std::uint32_t publisher_index,
                              LockFile& registry) noexcept {
-    if (!registry.try_lock(kRegistryLock)) return false;
+    const auto lock = try_lock_as(region, publisher_index, registry);
+    if (!lock) return false;
     SubscriberSlot& slot = region.subscriber_slot(silence.slot_index);
     // Under the lock the slot keeps its owner, so what is looked at here is whom the gate belongs
     // to. Relaxed, both: written under the lock.
@@ -337,23 +340,22 @@ bool evict_silent_subscriber(const Region& region,
         notice.evicted_position.store(silence.gate_position, std::memory_order_relaxed);
         notice.evicted_silence_ns.store(now_ns - silence.since_ns, std::memory_order_relaxed);
     }
-    registry.unlock(kRegistryLock);
     return evicted;
 }
 
 std::uint64_t reclaim_if_dead_publisher(const Region& region,
                                         std::uint32_t index,
+                                        std::uint32_t publisher_index,
                                         LockFile& registry) noexcept {
     const PublisherSlot& slot = region.publisher_slot(index);
     if (!is_active(slot.owner) || !region.is_dead(slot.owner, kPublisherLocks + index)) return 0;
-    if (!registry.try_lock(kRegistryLock)) return 0;
+    const auto lock = try_lock_as(region, publisher_index, registry);
+    if (!lock) return 0;
     const std::atomic<std::uint64_t>& rescued = region.state().registry.rescued_events;
     // Relaxed, both: only holders of the registry lock write it, and this is one.
     const std::uint64_t before = rescued.load(std::memory_order_relaxed);
     static_cast<void>(clear_dead_publisher(region, index));
-    const std::uint64_t written = rescued.load(std::memory_order_relaxed) - before;
-    registry.unlock(kRegistryLock);
-    return written;
+    return rescued.load(std::memory_order_relaxed) - before;
 }
 
 }  // namespace tailrace::bus

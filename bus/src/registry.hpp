@@ -1,6 +1,6 @@
 // Registry: who sits in which slot of a stream, and what happens to the slots of the dead.
 //
-// All changes of ownership are made under one kernel lock (kRegistryLock), which its holder's death
+// All changes of ownership are made under one lock (registry_lock.hpp), which its holder's death
 // releases. So is every tombstone: two rescuers can't meet, and one that was stopped half-way keeps
 // the dead owner's intent in place, which keeps the ring from lapping what it is about to write.
 // Cold paths only.
@@ -16,9 +16,6 @@
 #include <string>
 
 namespace tailrace::bus {
-
-// Waits for the registry lock.
-[[nodiscard]] Result<FileLock> lock_registry(const Region& region);
 
 struct SlotLease {
     FileLock lock;
@@ -44,14 +41,17 @@ struct SlotLease {
 void free_slot(SlotOwner& owner) noexcept;
 
 // If the owner of the slot is dead, resolves what it left and frees the slot. True: something
-// changed. Never waits and needs no descriptor: `registry` is the region's lock file, opened by the
-// caller at attach. False too when another process holds the registry.
+// changed. Never waits and needs no descriptor: `registry` is the region's lock file, opened at
+// attach by the caller, who sits in publisher slot `publisher_index`. False too when another
+// process holds the registry.
 [[nodiscard]] bool reclaim_if_dead_subscriber(const Region& region,
                                               std::uint32_t index,
+                                              std::uint32_t publisher_index,
                                               LockFile& registry) noexcept;
 // The same. Returns how many tombstones it wrote.
 std::uint64_t reclaim_if_dead_publisher(const Region& region,
                                         std::uint32_t index,
+                                        std::uint32_t publisher_index,
                                         LockFile& registry) noexcept;
 
 }  // namespace tailrace::bus

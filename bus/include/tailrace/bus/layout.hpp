@@ -149,6 +149,16 @@ static_assert(sizeof(RegistryStatistics) == 384);
 static_assert(offsetof(RegistryStatistics, earlier_publishers) == 128);
 static_assert(offsetof(RegistryStatistics, earlier_subscribers) == 256);
 
+using ProcessWords = std::array<std::uint64_t, sizeof(ProcessIdentity) / sizeof(std::uint64_t)>;
+
+// Who holds the registry lock, and by which byte. Written by the holder. Since layout 2.2.
+struct RegistryHolder {
+    std::atomic<std::uint32_t> lock_turn;  // counts take-overs from the dead
+    std::atomic<std::uint32_t> change;     // odd: `process` holds the lock, or died with it
+    std::array<std::atomic<std::uint64_t>, std::tuple_size_v<ProcessWords>> process;
+};
+static_assert(sizeof(RegistryHolder) == 48);
+
 // Bytes [4096, 8192) of `control`.
 struct StreamState {
     // The next claim: sequence and position in one word (tail_word.hpp). Single-publisher streams
@@ -173,6 +183,7 @@ struct StreamState {
         kWriterDistanceBytes) std::array<std::atomic<std::uint64_t>, kCheckpointCount> checkpoints;
 
     alignas(kWriterDistanceBytes) JournalGaps journal_gaps;
+    alignas(kWriterDistanceBytes) RegistryHolder registry_holder;
 };
 static_assert(sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
@@ -184,6 +195,7 @@ static_assert(offsetof(StreamState, registry) == 640);
 static_assert(offsetof(StreamState, journal) == 1024);
 static_assert(offsetof(StreamState, checkpoints) == 1152);
 static_assert(offsetof(StreamState, journal_gaps) == 1280);
+static_assert(offsetof(StreamState, registry_holder) == 1920);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a
