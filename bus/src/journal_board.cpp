@@ -22,15 +22,13 @@ bool is_short_of_room(JournalState state) noexcept {
     return state == JournalState::low_space || state == JournalState::no_space;
 }
 
-// Whether any process holds the lock of the role: the writer, or a child that a dead one left. The
-// byte of turn 0 counts as well, since a writer of layout 2.1 knows no other.
+// Whether any process holds the lock of the role: the writer, or a child that a dead one left.
 bool is_role_locked(const Region& region) noexcept {
     // Relaxed: who looks in the middle of a take sees the turn of a writer that is gone, or that of
     // the new one; the kernel says of either whether it is held.
     const std::uint32_t turn =
         region.state().journal_gaps.writer_lock_turn.load(std::memory_order_relaxed);
-    return region.is_lock_held(kJournalLock) ||
-           (turn != 0 && region.is_lock_held(lock_of_turn(kJournalLock, turn)));
+    return region.is_lock_held(lock_of_turn(kJournalLock, turn));
 }
 
 // Locks the first turn of the role that nobody holds. Requires: the registry lock, no living

@@ -157,6 +157,9 @@ TEST_CASE("liveness: a child that outlives its journal writer doesn't keep the r
                   ErrorCode::no_writer);
         }
 
+        // Who leaves while the children are there takes nothing back either.
+        CHECK(try_journal_writer(stream, 100));
+        CHECK_FALSE(has_journal_writer(*region));
         {
             auto writer = try_journal_writer(stream, 100);
             INFO((writer ? "" : writer.error().message));
