@@ -31,6 +31,7 @@
 #include <cstddef>
 #include <fstream>
 #include <functional>
+#include <optional>
 
 namespace tailrace::journal {
 
@@ -64,13 +65,14 @@ bool forbid_io_uring(int os_errno) {
            ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-enum class Registration { refused, allowed, no_io_uring };
+enum class Registration { allowed, refused, ring_refused, no_io_uring };
 
 // Whether this process may lock memory for io_uring, asked of the kernel itself.
 Registration try_to_register_buffers() {
     io_uring_params params{};
+    // Some kernels (5.11 and before, 6.14 and later) count the ring itself as locked memory.
     const long fd = ::syscall(__NR_io_uring_setup, 4, &params);
-    if (fd < 0) return errno == ENOMEM ? Registration::refused : Registration::no_io_uring;
+    if (fd < 0) return errno == ENOMEM ? Registration::ring_refused : Registration::no_io_uring;
     void* const memory =
         ::mmap(nullptr, kMiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     iovec region{memory, kMiB};
@@ -79,6 +81,20 @@ Registration try_to_register_buffers() {
     ::munmap(memory, kMiB);
     ::close(static_cast<int>(fd));
     return refused ? Registration::refused : Registration::allowed;
+}
+
+// How many buffers are registered with the rings of this process, as the kernel tells of each
+// descriptor; empty when it tells of no ring.
+std::optional<std::uint64_t> registered_buffers() {
+    std::optional<std::uint64_t> sum;
+    for (const auto& descriptor : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+        std::ifstream lines(descriptor.path());
+        for (std::string word; lines >> word;) {
+            std::uint64_t count = 0;
+            if (word == "UserBufs:" && lines >> count) sum = sum.value_or(0) + count;
+        }
+    }
+    return sum;
 }
 
 // A tmpfs of its own size, for as long as it lives.
@@ -106,7 +122,7 @@ bool goes_on(WriterState state) {
     return state == WriterState::running || state == WriterState::low_space;
 }
 
-enum Answer : int { fine = 0, no_filter = 77, wrong = 1 };
+enum Answer : int { fine = 0, no_filter = 77, no_io_uring = 78, no_word_of_rings = 79, wrong = 1 };
 
 }  // namespace
 
@@ -144,29 +160,58 @@ TEST_CASE("io_uring refused: the writer goes on over pwrite and says why", "[jou
 
 TEST_CASE("io_uring with little lockable memory: works, with buffers that are not registered",
           "[journal][refusal]") {
+    // None at all, and enough for the ring but not for the buffers of a writer.
+    const rlim_t lockable_bytes = GENERATE(rlim_t{0}, rlim_t{512} << 10U);
+    INFO(lockable_bytes);
     const TempDirectory temp;
+    const int unlimited = in_child([&] {
+        auto writer = Writer::open(small_options(temp.path() + "/unlimited"));
+        if (!writer) return 2;
+        if (writer->io_backend_name() != "io_uring") return int{no_io_uring};
+        const auto buffers = registered_buffers();
+        if (!buffers) return int{no_word_of_rings};
+        if (::geteuid() == 0 && *buffers == 0) return 3;
+        return writer->close() ? int{fine} : 4;
+    });
+    if (unlimited == no_io_uring) {
+        WARN("SKIPPED: there is no io_uring here to be limited");
+        return;
+    }
+    if (unlimited == no_word_of_rings) {
+        WARN("SKIPPED: the kernel doesn't tell what is registered with a ring");
+        return;
+    }
+    REQUIRE(unlimited == fine);
+
     const int answer = in_child([&] {
-        const rlimit none{0, 0};
-        if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0) return 2;
+        const rlimit limit{lockable_bytes, lockable_bytes};
+        if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0) return 2;
         if (::geteuid() == 0 && (::chmod(temp.path().c_str(), 0777) != 0 || ::setgid(65534) != 0 ||
                                  ::setuid(65534) != 0)) {
             return 3;
         }
-        switch (try_to_register_buffers()) {
-            case Registration::no_io_uring:
-                return int{no_filter};
-            case Registration::allowed:
-                return 7;
-            case Registration::refused:
-                break;
-        }
+        // Who has changed its user may not look at itself, else.
+        if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) return 4;
+        const Registration registration = try_to_register_buffers();
+        if (registration == Registration::allowed) return 5;
+        if (registration == Registration::no_io_uring) return 6;
+        const bool has_ring = registration != Registration::ring_refused;
+        // Others of this user may have locked what the ring needs.
+        if (!has_ring && lockable_bytes != 0) return int{no_io_uring};
         auto writer = Writer::open(small_options(temp.journal()));
-        if (!writer) return 4;
-        if (!append_all(*writer, make_events(0, 20'000))) return 5;
-        return writer->close() ? int{fine} : 6;
+        if (!writer) return 7;
+        if (has_ring) {
+            if (writer->io_backend_name() != "io_uring") return 8;
+            if (registered_buffers() != std::uint64_t{0}) return 9;
+        } else {
+            if (writer->io_backend_name() != "pwrite") return 10;
+            if (writer->io_backend_reason().find("ENOMEM") == std::string_view::npos) return 11;
+        }
+        if (!append_all(*writer, make_events(0, 20'000))) return 12;
+        return writer->close() ? int{fine} : 13;
     });
-    if (answer == no_filter) {
-        WARN("SKIPPED: there is no io_uring here to be limited");
+    if (answer == no_io_uring) {
+        WARN("SKIPPED: with so little lockable memory there is no io_uring at all here");
         return;
     }
     CHECK(answer == fine);
