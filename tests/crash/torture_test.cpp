@@ -8,6 +8,7 @@
 #include "support/arrival_log.hpp"
 #include "support/child_process.hpp"
 #include "support/numbered_event.hpp"
+#include "support/pause.hpp"
 #include "support/seeded_random.hpp"
 #include "support/shared_object.hpp"
 #include "support/test_stream.hpp"
@@ -37,6 +38,7 @@ constexpr std::size_t kWitness = kSubscribers;
 constexpr std::size_t kMostEntries = std::size_t{1} << 22U;
 constexpr std::size_t kMostLives = 1U << 14U;
 constexpr std::uint32_t kBatch = 3;
+constexpr std::uint64_t kMostPauseNs = 5'000'000;
 
 // Entries that are no arrivals: a gap of `number` sequences, and an attachment that begins there.
 constexpr std::uint32_t kGapEntry = UINT32_MAX;
@@ -286,7 +288,7 @@ private:
     }
 
     void pass_time(std::uint64_t looks) {
-        for (; looks > 0; --looks)
+        for (Pause pause(looks, kMostPauseNs); pause.goes_on();)
             look();
     }
 

@@ -3,6 +3,7 @@
 
 #include "journal_fixture.hpp"
 #include "support/child_process.hpp"
+#include "support/pause.hpp"
 #include "support/seeded_random.hpp"
 #include "support/shared_object.hpp"
 #include "support/watchdog.hpp"
@@ -23,6 +24,7 @@ namespace {
 
 constexpr int kKills = 1'000;
 constexpr int kRoundsPerLook = 100;
+constexpr std::uint64_t kMostPauseNs = 2'000'000;
 
 struct Stage {
     std::atomic<std::uint64_t> acknowledged{0};  // all ids below
@@ -66,7 +68,7 @@ int kills_wanted() {
 
 TEST_CASE("writer killed a thousand times: every acknowledged id is in the journal, in order, once",
           "[kill]") {
-    const test::Watchdog watchdog("killed writer", 280);
+    const test::Watchdog watchdog("killed writer", 580);
     test::SeededRandom random("killed writer");
     const TempDirectory temp;
     const test::SharedObject<Stage> stage;
@@ -82,7 +84,7 @@ TEST_CASE("writer killed a thousand times: every acknowledged id is in the journ
         const std::uint64_t target = before + (round % 4 == 0 ? 0 : 1 + random.below(100));
         while (stage->acknowledged.load() < target && !writer.has_ended())
             ::sched_yield();
-        for (std::uint64_t turns = random.below(400); turns > 0; --turns)
+        for (test::Pause pause(random.below(400), kMostPauseNs); pause.goes_on();)
             ::sched_yield();
         if (writer.kill().was_killed()) ++killed;
         const std::uint64_t acknowledged = stage->acknowledged.load();
