@@ -5,11 +5,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
 namespace tailrace::test {
+
+namespace {
+
+// False: there is no such child. A signal that was handled meanwhile changes nothing.
+bool wait_for(pid_t pid, int& status, int options) noexcept {
+    pid_t changed = -1;
+    do {
+        changed = ::waitpid(pid, &status, options);
+    } while (changed < 0 && errno == EINTR);
+    return changed == pid;
+}
+
+}  // namespace
 
 bool Ending::was_killed() const noexcept {
     return signal == SIGKILL;
@@ -29,12 +43,15 @@ ChildProcess::ChildProcess(const std::function<int()>& body) {
     ::_exit(body());
 }
 
-ChildProcess::ChildProcess(ChildProcess&& other) noexcept : pid_(std::exchange(other.pid_, 0)) {}
+ChildProcess::ChildProcess(ChildProcess&& other) noexcept
+    : pid_(std::exchange(other.pid_, 0)),
+      ended_(std::exchange(other.ended_, std::nullopt)) {}
 
 ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
     if (this != &other) {
         static_cast<void>(kill());
         pid_ = std::exchange(other.pid_, 0);
+        ended_ = std::exchange(other.ended_, std::nullopt);
     }
     return *this;
 }
@@ -45,37 +62,41 @@ ChildProcess::~ChildProcess() {
 
 Ending ChildProcess::kill() noexcept {
     if (pid_ <= 0) return {-1, 0};
-    ::kill(pid_, SIGKILL);
+    if (!ended_) ::kill(pid_, SIGKILL);
     return wait();
 }
 
 Ending ChildProcess::wait() noexcept {
     if (pid_ <= 0) return {-1, 0};
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0) {
-    }
+    if (!ended_ && wait_for(pid_, status, 0)) ended_ = status;
     pid_ = 0;
-    if (WIFEXITED(status)) return {WEXITSTATUS(status), 0};
-    return {-1, WTERMSIG(status)};
+    const std::optional<int> ended = std::exchange(ended_, std::nullopt);
+    if (!ended) return {-1, 0};
+    if (WIFEXITED(*ended)) return {WEXITSTATUS(*ended), 0};
+    return {-1, WTERMSIG(*ended)};
 }
 
 bool ChildProcess::has_ended() const noexcept {
+    if (ended_) return true;
     siginfo_t info{};
     return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
            info.si_pid == pid_;
 }
 
 void ChildProcess::stop() noexcept {
+    if (pid_ <= 0 || ended_) return;
     ::kill(pid_, SIGSTOP);
     int status = 0;
-    ::waitpid(pid_, &status, WUNTRACED);
+    if (wait_for(pid_, status, WUNTRACED) && !WIFSTOPPED(status)) ended_ = status;
 }
 
 void ChildProcess::resume() noexcept {
-    ::kill(pid_, SIGCONT);
+    if (pid_ > 0 && !ended_) ::kill(pid_, SIGCONT);
 }
 
 void ChildProcess::wait_without_reaping() const noexcept {
+    if (ended_) return;
     siginfo_t info{};
     ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
 }

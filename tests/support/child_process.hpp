@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <optional>
 
 namespace tailrace::test {
 
@@ -40,7 +41,7 @@ public:
     Ending kill() noexcept;
     // Waits until it has ended by itself.
     Ending wait() noexcept;
-    // SIGSTOP, and waits until it has stopped.
+    // SIGSTOP, and waits until it has stopped, or has ended before by itself.
     void stop() noexcept;
     void resume() noexcept;
     // Becomes a zombie when it ends, but isn't reaped yet: returns when it has ended. wait() still
@@ -49,6 +50,7 @@ public:
 
 private:
     pid_t pid_ = 0;
+    std::optional<int> ended_;  // its status, once it is reaped: the pid may be another's by now
 };
 
 }  // namespace tailrace::test
