@@ -246,16 +246,22 @@ TEST_CASE("read ahead: a file that isn't in the cache is read past it, one that 
     }
     BatchScan scan(posix_files());
     const Walk cold = walk_segment(scan, path);
-    CHECK(cold.wrong == 0);
-    CHECK(cold.end.sequence == kEvents);
-    CHECK(cold.was_ahead);
+    REQUIRE(cold.wrong == 0);
+    REQUIRE(cold.end.sequence == kEvents);
+    REQUIRE(cold.was_ahead);
 
     std::vector<std::byte> whole(64 * kMiB);
     REQUIRE(posix_files().read(file->id(), 0, whole).value == whole.size());
     BatchScan again(posix_files());
     const Walk warm = walk_segment(again, path);
-    CHECK(warm.wrong == 0);
-    CHECK(warm.batches == cold.batches);
+    REQUIRE(warm.wrong == 0);
+    REQUIRE(warm.batches == cold.batches);
+    // What is read past the cache doesn't come into it, so this tells whether it was there.
+    const IoOutcome kept = posix_files().cached_bytes(file->id(), 0, 64 * kMiB);
+    if (warm.was_ahead && (!kept.ok() || kept.value < 64 * kMiB)) {
+        WARN("SKIPPED: the kernel has taken back some of what it had cached");
+        return;
+    }
     CHECK_FALSE(warm.was_ahead);
 }
 
