@@ -58,8 +58,8 @@ class Settings(Case):
             self.ok("pub", "s", "--size", "1000", "-n", "1000")
 
         def smaller():
-            segments = self.ok("inspect", self.journal_of(), "--segments", "--json").json["segments"]
-            return sum(one["size_bytes"] < MIB for one in segments) >= 2
+            looked = self.ok("inspect", self.journal_of(), "--segments", "--json").json
+            return sum(one["size_bytes"] < MIB for one in looked["segments"]) >= 2
 
         self.wait_until("compressed segments", smaller)
         end = self.end(process).json_lines[-1]
