@@ -36,6 +36,7 @@ def main(tailrace):
         assert value["min"] <= value["median"] <= value["max"], name
         # One look costs so little that the difference may come out as less than nothing.
         assert name == "publish_look_for_sleepers" or value["min"] > 0, name
+        assert (row["ratio_to_floor"] is None) == (row["unit"] == "share"), name
         assert len(row["runs"]) == 1 and row["conditions"]["verified"], name
 
     chosen = run(tailrace, "suite", "--quick", "--runs", "2", "--rows", "dies")["rows"]

@@ -75,6 +75,16 @@ bool is_met(const RowSpec& row, const Spread& value, const Spread& ratio) {
     return true;
 }
 
+// The time that a figure stands for: of a rate, that of one event.
+std::optional<double> time_ns(const RowSpec& row, double value) {
+    constexpr double kNsPerMs = 1e6;
+    constexpr double kNsPerS = 1e9;
+    if (row.unit == "ns") return value;
+    if (row.unit == "ms") return value * kNsPerMs;
+    if (row.unit == "events/s" && value > 0) return kNsPerS / value;
+    return std::nullopt;  // a share
+}
+
 json row_json(const SuiteJob& job, std::size_t index, const std::vector<Reading>& readings) {
     const RowSpec& row = job.rows[index];
     std::vector<double> values;
@@ -83,8 +93,8 @@ json row_json(const SuiteJob& job, std::size_t index, const std::vector<Reading>
     for (const Reading* const reading : counted(row, readings)) {
         values.push_back(reading->values[index]);
         floors.push_back(reading->floor_ns);
-        if (row.unit == "ns" && reading->floor_ns > 0)
-            ratios.push_back(reading->values[index] / reading->floor_ns);
+        const auto figure_ns = time_ns(row, reading->values[index]);
+        if (figure_ns && reading->floor_ns > 0) ratios.push_back(*figure_ns / reading->floor_ns);
     }
     json runs = json::array();
     for (const Reading& reading : readings) {
@@ -106,9 +116,11 @@ json row_json(const SuiteJob& job, std::size_t index, const std::vector<Reading>
                    {"runs", runs}};
     const bool is_rate = row.judged == Judged::value_at_least;
     result["floor_ok"] = is_rate ? json(good_runs(readings) >= kWantedRuns) : json(nullptr);
+    // A rate whose floor held in no run at all says nothing either way.
+    const bool has_verdict = !is_rate || good_runs(readings) != 0;
     const bool is_judged = row.judged != Judged::not_at_all;
     result["target"] = is_judged ? json(row.target) : json(nullptr);
-    result["met"] = is_judged ? json(is_met(row, value, ratio)) : json(nullptr);
+    result["met"] = is_judged && has_verdict ? json(is_met(row, value, ratio)) : json(nullptr);
     return result;
 }
 

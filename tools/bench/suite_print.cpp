@@ -18,7 +18,7 @@ std::string number(double value, const std::string& unit) {
 }
 
 std::string verdict(const json& row) {
-    if (row["met"].is_null()) return "";
+    if (row["met"].is_null()) return row["target"].is_null() ? "" : "the floor held in no run";
     std::string text = row["met"].get<bool>() ? "met" : "not met";
     if (row["floor_ok"].is_boolean() && !row["floor_ok"].get<bool>())
         text += ", floor not held in five runs";
@@ -59,7 +59,7 @@ void print_suite(const json& report) {
                    number(row["value"]["median"].get<double>(), unit),
                    number(row["value"]["max"].get<double>(), unit),
                    row["floor_rtt_ns"]["median"].get<double>(),
-                   has_ratio ? fmt::format("{:.2f}", row["ratio_to_floor"]["median"].get<double>())
+                   has_ratio ? fmt::format("{:.3g}", row["ratio_to_floor"]["median"].get<double>())
                              : std::string(),
                    target,
                    verdict(row));
