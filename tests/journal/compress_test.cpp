@@ -199,6 +199,7 @@ TEST_CASE("compress: one that is stopped keeps what is done, and the next goes o
     write_segments(temp.journal());
     std::atomic<bool> stop{false};
     std::vector<std::uint64_t> done;
+    std::uint64_t frames = 0;
     CompressOptions options;
     options.stop = &stop;
     options.compressed = [&](const CompressedSegment& segment) {
@@ -208,7 +209,6 @@ TEST_CASE("compress: one that is stopped keeps what is done, and the next goes o
         CHECK(segment.stored_bytes < segment.raw_bytes);
     };
     SECTION("in the middle of the second segment") {
-        std::uint64_t frames = 0;
         options.progress = [&](std::uint64_t, std::uint64_t) {
             if (++frames == 5) stop.store(true);
         };
