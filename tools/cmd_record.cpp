@@ -211,13 +211,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
             options.journal.directory = usual_journal_directory(flags.stream);
         }
     }
-    // What the journal's settings say, unless it is said otherwise for this time.
-    auto kept = journal::load_settings(options.journal.directory);
-    if (!kept) return kept.error();
-    kept->put(*said);
-    if (auto fine = journal::check_settings(*kept); !fine) return fine.error();
-    kept->apply_to(options.journal);
-    options.compress_level = static_cast<int>(kept->compress_level.value_or(0));
+    if (auto applied = apply_settings(options, *said); !applied) return applied.error();
     auto recorder = bridge::Recorder::attach(flags.stream, options);
     if (!recorder) return recorder.error();
     print_start(flags,

@@ -89,6 +89,17 @@ Result<journal::JournalSettings> JournalFlags::settings() const {
     return settings;
 }
 
+Result<void> apply_settings(bridge::RecorderOptions& options,
+                            const journal::JournalSettings& said) {
+    auto kept = journal::load_settings(options.journal.directory);
+    if (!kept) return kept.error();
+    kept->put(said);
+    if (auto fine = journal::check_settings(*kept); !fine) return fine.error();
+    kept->apply_to(options.journal);
+    options.compress_level = static_cast<int>(kept->compress_level.value_or(0));
+    return {};
+}
+
 // So that it can be given to --sync again.
 std::string sync_text(journal::SyncPolicy policy, std::uint64_t interval_ns) {
     if (policy != journal::SyncPolicy::interval) {

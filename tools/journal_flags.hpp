@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 
+#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/journal/settings.hpp>
 
 #include <optional>
@@ -22,6 +23,11 @@ struct JournalFlags {
     // What was given, checked.
     [[nodiscard]] Result<journal::JournalSettings> settings() const;
 };
+
+// Fills in what the settings kept in `options.journal.directory` say, unless `said` says otherwise
+// for this time. Error: those of load_settings() and check_settings().
+[[nodiscard]] Result<void> apply_settings(bridge::RecorderOptions& options,
+                                          const journal::JournalSettings& said);
 
 // "group", "interval=5ms", "none"
 [[nodiscard]] std::string sync_text(journal::SyncPolicy policy, std::uint64_t interval_ns);

@@ -1,6 +1,7 @@
 #include "record_all.hpp"
 
 #include "command.hpp"
+#include "journal_flags.hpp"
 #include "journal_place.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
@@ -78,13 +79,7 @@ private:
     }
 
     std::optional<Error> record() {
-        // What the journal's settings say, unless it is said otherwise for all streams.
-        auto kept = journal::load_settings(options_.journal.directory);
-        if (!kept) return kept.error();
-        kept->put(said_);
-        if (auto fine = journal::check_settings(*kept); !fine) return fine.error();
-        kept->apply_to(options_.journal);
-        options_.compress_level = static_cast<int>(kept->compress_level.value_or(0));
+        if (auto applied = apply_settings(options_, said_); !applied) return applied.error();
         auto recorder = bridge::Recorder::attach(stream_, options_);
         if (!recorder) return recorder.error();
         tell([&](WriterNews& news) {
