@@ -77,18 +77,6 @@ std::string pages_text(const bus::Region& region, bool is_new, const std::string
                               obstacle.empty() ? "the kernel had none to give" : obstacle);
 }
 
-std::string_view publish_time_name(bus::PublishTime publish_time) {
-    switch (publish_time) {
-        case bus::PublishTime::off:
-            return "off";
-        case bus::PublishTime::per_event:
-            return "event";
-        case bus::PublishTime::per_batch:
-            return "batch";
-    }
-    return "unknown";
-}
-
 void print_created(const bus::Region& region, bool is_new, const std::string& wanted_pages) {
     const bus::StreamHeader& header = region.header();
     const std::string journal = journal_directory_of(header);
@@ -102,7 +90,7 @@ void print_created(const bus::Region& region, bool is_new, const std::string& wa
         document["max_event_bytes"] = header.max_payload_bytes;
         document["publishers"] = single ? "single" : "multi";
         document["readers"] = header.subscriber_slots;
-        document["publish_time"] = publish_time_name(header.publish_time);
+        document["publish_time"] = bus::publish_time_name(header.publish_time);
         document["alignment_bytes"] = header.alignment_bytes;
         document["first_seq"] = header.first_sequence;
         document["journal"] = journal.empty() ? Json() : Json(journal);

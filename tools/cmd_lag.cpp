@@ -33,7 +33,7 @@ struct LagFlags {
     std::optional<LagLimit> limit;
 };
 
-struct Row {
+struct LagRow {
     std::string stream;
     std::string reader;
     std::uint32_t pid = 0;
@@ -88,7 +88,7 @@ std::string_view policy_name(bus::SlowPolicy policy) {
     return "unknown";
 }
 
-void judge(Row& row, History& history, std::uint64_t now_ns) {
+void judge(LagRow& row, History& history, std::uint64_t now_ns) {
     const std::string key = fmt::format("{}/{}/{}", row.stream, row.reader, row.pid);
     std::optional<ReaderPicture> before;
     if (const auto found = history.pictures.find(key); found != history.pictures.end()) {
@@ -104,27 +104,27 @@ void judge(Row& row, History& history, std::uint64_t now_ns) {
     history.pictures[key] = row.picture;
 }
 
-std::vector<Row> rows_of(const std::string& stream,
-                         const bus::StreamStatus& status,
-                         std::uint64_t capacity_bytes) {
-    std::vector<Row> rows;
+std::vector<LagRow> rows_of(const std::string& stream,
+                            const bus::StreamStatus& status,
+                            std::uint64_t capacity_bytes) {
+    std::vector<LagRow> rows;
     for (const bus::SubscriberStatus& subscriber : status.subscribers) {
         // The journal writer's own place in the ring; the journal's row says more.
         if (status.journal && subscriber.pid == status.journal->pid &&
             subscriber.name == "journal") {
             continue;
         }
-        Row row{stream,
-                subscriber.name,
-                subscriber.pid,
-                std::string(policy_name(subscriber.policy)),
-                status.end_sequence,
-                {},
-                subscriber.latency,
-                subscriber.filter,
-                subscriber.is_evicted,
-                ReaderState::ok,
-                {}};
+        LagRow row{stream,
+                   subscriber.name,
+                   subscriber.pid,
+                   std::string(policy_name(subscriber.policy)),
+                   status.end_sequence,
+                   {},
+                   subscriber.latency,
+                   subscriber.filter,
+                   subscriber.is_evicted,
+                   ReaderState::ok,
+                   {}};
         row.picture = {subscriber.is_alive,
                        subscriber.sequence,
                        subscriber.lag,
@@ -135,17 +135,17 @@ std::vector<Row> rows_of(const std::string& stream,
     }
     if (status.journal) {
         const bus::JournalStatus& journal = *status.journal;
-        Row row{stream,
-                "journal",
-                journal.is_alive ? journal.pid : 0,
-                "durable",
-                status.end_sequence,
-                {},
-                {},
-                {},
-                false,
-                ReaderState::ok,
-                {}};
+        LagRow row{stream,
+                   "journal",
+                   journal.is_alive ? journal.pid : 0,
+                   "durable",
+                   status.end_sequence,
+                   {},
+                   {},
+                   {},
+                   false,
+                   ReaderState::ok,
+                   {}};
         const double room =
             1.0 - static_cast<double>(journal.lag.bytes) / static_cast<double>(capacity_bytes);
         row.picture = {journal.is_alive,
@@ -162,7 +162,7 @@ std::vector<Row> rows_of(const std::string& stream,
 
 // One look at all streams.
 struct Look {
-    std::vector<Row> rows;
+    std::vector<LagRow> rows;
     std::string holders;  // lines of text
     Json holders_json = Json::array();
 };
@@ -183,7 +183,7 @@ Result<Look> look(const LagFlags& flags, History& history) {
             continue;
         }
         const bus::StreamStatus status = bus::read_status(*region);
-        for (Row& row : rows_of(stream, status, (*region)->capacity_bytes())) {
+        for (LagRow& row : rows_of(stream, status, (*region)->capacity_bytes())) {
             row.journal_directory = journal_directory_of((*region)->header());
             if (flags.reader.empty() || flags.reader == row.reader)
                 found.rows.push_back(std::move(row));
@@ -193,7 +193,7 @@ Result<Look> look(const LagFlags& flags, History& history) {
             found.holders_json.push_back(std::move(holder));
     }
     const std::uint64_t now_ns = monotonic_ns();
-    for (Row& row : found.rows)
+    for (LagRow& row : found.rows)
         judge(row, history, now_ns);
     history.at_ns = now_ns;
     return found;
@@ -205,7 +205,7 @@ struct Trouble {
     std::string hint;
 };
 
-std::optional<Trouble> trouble_of(const Row& row) {
+std::optional<Trouble> trouble_of(const LagRow& row) {
     if (row.state == ReaderState::failed) {
         // The directory may be relative to where the recorder ran; the stream's name is enough.
         return Trouble{
@@ -229,8 +229,8 @@ std::optional<Trouble> trouble_of(const Row& row) {
 }
 
 // On stderr, what can be done about it.
-void explain(const std::vector<Row>& rows) {
-    for (const Row& row : rows) {
+void explain(const std::vector<LagRow>& rows) {
+    for (const LagRow& row : rows) {
         if (const auto trouble = trouble_of(row)) {
             warn(
                 fmt::format("{}/{}: {}; {}", row.stream, row.reader, trouble->what, trouble->hint));
@@ -238,20 +238,20 @@ void explain(const std::vector<Row>& rows) {
     }
 }
 
-std::string age_text(const Row& row) {
+std::string age_text(const LagRow& row) {
     const auto& age_ns = row.picture.lag.age_ns;
     if (!age_ns) return "?";
     return *age_ns == 0 ? "0" : duration_text(*age_ns);
 }
 
-std::string trend_text(const Row& row) {
+std::string trend_text(const LagRow& row) {
     if (!row.trend_per_s) return "";
     if (std::abs(*row.trend_per_s) < 1) return "=";
     return fmt::format(
         "{}{}", *row.trend_per_s > 0 ? "+" : "-", rate_text(std::abs(*row.trend_per_s)));
 }
 
-std::string latency_text(const Row& row, std::uint64_t bus::LatencyStatus::*which) {
+std::string latency_text(const LagRow& row, std::uint64_t bus::LatencyStatus::*which) {
     return row.latency.samples == 0 ? "-" : duration_text(row.latency.*which);
 }
 
@@ -273,7 +273,7 @@ void print_table(const Look& found, bool with_trend) {
                                          "STATE"};
     if (with_trend) headings.insert(headings.end() - 1, ">TREND");
     Table table(headings);
-    for (const Row& row : found.rows) {
+    for (const LagRow& row : found.rows) {
         const ReaderPicture& picture = row.picture;
         std::vector<std::string> cells = {row.stream,
                                           row.reader,
@@ -303,7 +303,7 @@ void print_json(const Look& found) {
     Json document;
     document["time_ns"] = ns_string(wall_clock_ns());
     document["readers"] = Json::array();
-    for (const Row& row : found.rows) {
+    for (const LagRow& row : found.rows) {
         const ReaderPicture& picture = row.picture;
         Json reader;
         reader["stream"] = row.stream;
@@ -345,9 +345,9 @@ void print_json(const Look& found) {
 }
 
 // True when somebody is behind by more than the limit, said on stderr.
-bool exceeds(const std::vector<Row>& rows, const LagLimit& limit) {
+bool exceeds(const std::vector<LagRow>& rows, const LagLimit& limit) {
     bool exceeded = false;
-    for (const Row& row : rows) {
+    for (const LagRow& row : rows) {
         const bus::Lag& lag = row.picture.lag;
         if (limit.events && lag.events > *limit.events) {
             exceeded = true;

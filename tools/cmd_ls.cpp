@@ -18,7 +18,7 @@ namespace tailrace::tool {
 
 namespace {
 
-struct Row {
+struct StreamRow {
     std::string stream;
     std::string state;  // "ok", "journal only", or the name of the error
     std::uint64_t capacity_bytes = 0;
@@ -32,8 +32,8 @@ struct Row {
     std::string problem;
 };
 
-Row row_of_stream(const std::string& name) {
-    Row row;
+StreamRow row_of_stream(const std::string& name) {
+    StreamRow row;
     row.stream = name;
     row.journal_state = "off";
     auto region = bus::Region::open(name, bus::RegionAccess::observe, settings().directory);
@@ -65,16 +65,16 @@ Row row_of_stream(const std::string& name) {
 }
 
 // Journals in the usual place that no ring names: what is left of streams after a reboot.
-std::vector<Row> journals_without_ring(const std::vector<Row>& streams) {
+std::vector<StreamRow> journals_without_ring(const std::vector<StreamRow>& streams) {
     std::set<std::string> known;
-    for (const Row& row : streams)
+    for (const StreamRow& row : streams)
         known.insert(row.journal);
-    std::vector<Row> rows;
+    std::vector<StreamRow> rows;
     std::error_code failed;
     for (const auto& entry : std::filesystem::directory_iterator(usual_journal_parent(), failed)) {
         const std::string directory = entry.path().string();
         if (known.contains(directory) || !journal::is_journal(directory)) continue;
-        Row row;
+        StreamRow row;
         row.stream = entry.path().filename().string();
         row.state = "journal only";
         row.journal = directory;
@@ -89,15 +89,16 @@ std::vector<Row> journals_without_ring(const std::vector<Row>& streams) {
         }
         rows.push_back(std::move(row));
     }
-    std::sort(
-        rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.stream < b.stream; });
+    std::sort(rows.begin(), rows.end(), [](const StreamRow& a, const StreamRow& b) {
+        return a.stream < b.stream;
+    });
     return rows;
 }
 
-void print_json(const std::vector<Row>& rows) {
+void print_json(const std::vector<StreamRow>& rows) {
     Json document;
     document["streams"] = Json::array();
-    for (const Row& row : rows) {
+    for (const StreamRow& row : rows) {
         Json stream;
         stream["stream"] = row.stream;
         stream["state"] = row.state;
@@ -115,9 +116,9 @@ void print_json(const std::vector<Row>& rows) {
     out().write_json(document);
 }
 
-void print_table(const std::vector<Row>& rows) {
+void print_table(const std::vector<StreamRow>& rows) {
     Table table({"STREAM", ">RING", ">OLDEST", ">NEXT", ">PUBS", ">READERS", "JOURNAL", "STATE"});
-    for (const Row& row : rows) {
+    for (const StreamRow& row : rows) {
         const bool has_ring = row.state == "ok";
         const bool has_events = has_ring || row.state == "journal only";
         table.add({row.stream,
@@ -137,10 +138,10 @@ Result<ExitCode> run_ls() {
     if (auto allowed = allow_only_text_and_json("ls"); !allowed) return allowed.error();
     auto names = bus::Region::list(settings().directory);
     if (!names) return names.error();
-    std::vector<Row> rows;
+    std::vector<StreamRow> rows;
     for (const std::string& name : *names)
         rows.push_back(row_of_stream(name));
-    for (Row& row : journals_without_ring(rows))
+    for (StreamRow& row : journals_without_ring(rows))
         rows.push_back(std::move(row));
     if (settings().json()) {
         print_json(rows);
@@ -153,7 +154,7 @@ Result<ExitCode> run_ls() {
         return ExitCode::done;
     }
     print_table(rows);
-    for (const Row& row : rows) {
+    for (const StreamRow& row : rows) {
         if (!row.problem.empty()) warn(row.problem);
     }
     return ExitCode::done;

@@ -10,6 +10,7 @@
 #include "units.hpp"
 #include "wait_option.hpp"
 
+#include <tailrace/base/clock.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/publisher.hpp>
 
@@ -24,7 +25,6 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 // How often a wait looks whether somebody asked to stop.
 constexpr std::uint64_t kLookUpNs = 200 * kNsPerMs;
 

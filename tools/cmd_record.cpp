@@ -20,9 +20,6 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kNsPerMs = 1'000'000;
-constexpr std::uint64_t kNsPerS = 1'000'000'000;
-
 struct RecordFlags {
     std::string stream;
     std::string directory;
@@ -112,7 +109,7 @@ public:
 
     void show_now_and_then(const bridge::Recorder& recorder) {
         const std::uint64_t now_ns = monotonic_ns();
-        if (now_ns - last_ns_ < kNsPerS) return;
+        if (now_ns - last_ns_ < kNsPerSecond) return;
         show(recorder, static_cast<double>(now_ns - last_ns_) / 1e9);
         last_ns_ = now_ns;
     }

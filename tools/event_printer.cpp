@@ -4,6 +4,7 @@
 #include "units.hpp"
 
 #include <tailrace/base/checksum.hpp>
+#include <tailrace/base/clock.hpp>
 
 #include <fmt/format.h>
 #include <iterator>
@@ -13,7 +14,6 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kNsPerS = 1'000'000'000;
 constexpr std::size_t kDateSize = 11;     // "2026-11-22T"
 constexpr std::size_t kSecondsSize = 19;  // "2026-11-22T14:00:06"
 
@@ -44,7 +44,7 @@ EventPrinter::EventPrinter(std::string stream, Format format)
       format_(format) {}
 
 std::string_view EventPrinter::second_text(std::uint64_t time_ns) {
-    const std::uint64_t second = time_ns / kNsPerS;
+    const std::uint64_t second = time_ns / kNsPerSecond;
     if (second != cached_second_) {
         cached_second_ = second;
         cached_text_ = time_text(time_ns).substr(0, kSecondsSize);
@@ -84,7 +84,7 @@ void EventPrinter::print_text(const Event& event) {
         fmt::format_to(std::back_inserter(line_),
                        "{}.{:09}Z  ",
                        second_text(time_ns).substr(kDateSize),
-                       time_ns % kNsPerS);
+                       time_ns % kNsPerSecond);
     }
     fmt::format_to(std::back_inserter(line_), "#{}", event.sequence());
     if (event.type() != 0) fmt::format_to(std::back_inserter(line_), "  type {}", event.type());
@@ -111,7 +111,7 @@ void EventPrinter::print_json(const Event& event) {
         fmt::format_to(end,
                        R"("time":"{}.{:09}Z","time_ns":"{}",)",
                        second_text(time_ns),
-                       time_ns % kNsPerS,
+                       time_ns % kNsPerSecond,
                        time_ns);
     } else {
         line_ += R"("time":null,"time_ns":null,)";

@@ -17,11 +17,6 @@ namespace tailrace::tool {
 
 namespace {
 
-std::string_view publish_time_name(bus::PublishTime publish_time) {
-    if (publish_time == bus::PublishTime::off) return "off";
-    return publish_time == bus::PublishTime::per_batch ? "batch" : "event";
-}
-
 // How its thread is scheduled at this moment; null when it isn't alive, or another namespace's.
 Json priority_of(const bus::JournalStatus& journal) {
     if (!journal.is_alive || journal.thread_id == 0) return {};
@@ -101,7 +96,7 @@ void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
     document["group_id"] = header.group_id == bus::kNoGroup ? Json() : Json(header.group_id);
     document["publishers_allowed"] =
         header.publishing == bus::Publishing::single ? "single" : "multi";
-    document["publish_time"] = publish_time_name(header.publish_time);
+    document["publish_time"] = bus::publish_time_name(header.publish_time);
     document["first_seq"] = status.first_sequence;
     document["oldest_seq"] = status.oldest_sequence;
     document["end_seq"] = status.end_sequence;
@@ -262,7 +257,7 @@ void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
                      header.publishing == bus::Publishing::single
                          ? "one publisher"
                          : fmt::format("{} publisher slots", header.publisher_slots),
-                     publish_time_name(header.publish_time)));
+                     bus::publish_time_name(header.publish_time)));
     line("pages",
          fmt::format(
              "{}   mode {:04o}{}",

@@ -13,7 +13,6 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 constexpr std::uint64_t kFirstShownNs = 1'000 * kNsPerMs;
 constexpr std::uint64_t kShownEveryNs = 200 * kNsPerMs;
 

@@ -24,12 +24,10 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kNsPerMs = 1'000'000;
-constexpr std::uint64_t kNsPerS = 1'000'000'000;
 constexpr std::uint64_t kTurnNs = 50 * kNsPerMs;
 constexpr std::uint64_t kLookEveryNs = 500 * kNsPerMs;
-constexpr std::uint64_t kFirstRetryNs = kNsPerS;
-constexpr std::uint64_t kLongestRetryNs = 60 * kNsPerS;
+constexpr std::uint64_t kFirstRetryNs = kNsPerSecond;
+constexpr std::uint64_t kLongestRetryNs = 60 * kNsPerSecond;
 
 // What a writer's thread tells the main thread, which alone prints.
 struct WriterNews {
@@ -266,7 +264,7 @@ void RecordAll::listen() {
 // With --json one object for each stream; on a terminal the sum, and whoever is in trouble.
 void RecordAll::show_status() {
     const std::uint64_t now_ns = monotonic_ns();
-    if (now_ns - last_shown_ns_ < kNsPerS) return;
+    if (now_ns - last_shown_ns_ < kNsPerSecond) return;
     const double seconds = static_cast<double>(now_ns - last_shown_ns_) / 1e9;
     last_shown_ns_ = now_ns;
     std::uint64_t events = 0;

@@ -11,8 +11,6 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kNsPerS = 1'000'000'000;
-
 std::atomic<bool> stop{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes it");
 
@@ -51,8 +49,8 @@ bool sleep_until_ns(std::uint64_t until_ns) noexcept {
         const std::uint64_t now_ns = monotonic_ns();
         if (now_ns >= until_ns) return true;
         const std::uint64_t wake_ns = std::min(until_ns, now_ns + kSliceNs);
-        const timespec wake{static_cast<std::time_t>(wake_ns / kNsPerS),
-                            static_cast<long>(wake_ns % kNsPerS)};
+        const timespec wake{static_cast<std::time_t>(wake_ns / kNsPerSecond),
+                            static_cast<long>(wake_ns % kNsPerSecond)};
         ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, nullptr);
     }
 }

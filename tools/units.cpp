@@ -1,5 +1,7 @@
 #include "units.hpp"
 
+#include <tailrace/base/clock.hpp>
+
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -10,9 +12,6 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kNsPerUs = 1'000;
-constexpr std::uint64_t kNsPerMs = 1'000'000;
-constexpr std::uint64_t kNsPerS = 1'000'000'000;
 constexpr std::uint64_t kSecondsPerMinute = 60;
 constexpr std::uint64_t kSecondsPerHour = 3600;
 constexpr std::uint64_t kSecondsPerDay = 86400;
@@ -65,10 +64,6 @@ constexpr std::array<Unit, 4> kRatePeriods = {{
     {"/h", 1.0 / 3600},
 }};
 
-Error invalid(std::string message, std::string hint) {
-    return make_error(ErrorCode::invalid_argument, std::move(message), std::move(hint));
-}
-
 // The number at the front of `text`, which is shortened by it. No sign, no exponent, no "inf".
 std::optional<double> take_number(std::string_view& text) {
     const std::size_t size = std::min(text.find_first_not_of("0123456789."), text.size());
@@ -119,8 +114,8 @@ std::optional<std::int64_t> zone_offset_s(std::string_view text) {
 }  // namespace
 
 Result<std::uint64_t> parse_duration_ns(std::string_view text) {
-    const Error error = invalid(fmt::format("'{}' is not a duration", text),
-                                "250us, 10ms, 1.5s, 1h30m (units: ns us ms s m h d)");
+    const Error error = invalid_argument(fmt::format("'{}' is not a duration", text),
+                                         "250us, 10ms, 1.5s, 1h30m (units: ns us ms s m h d)");
     if (text == "0") return std::uint64_t{0};
     if (text.empty()) return error;
     double total_ns = 0;
@@ -139,7 +134,7 @@ Result<std::uint64_t> parse_duration_ns(std::string_view text) {
 
 Result<std::uint64_t> parse_size_bytes(std::string_view text) {
     const Error error =
-        invalid(fmt::format("'{}' is not a size", text), "4096, 64KiB, 16MiB, 1GiB");
+        invalid_argument(fmt::format("'{}' is not a size", text), "4096, 64KiB, 16MiB, 1GiB");
     const auto number = take_number(text);
     const auto factor = factor_of(kSizeUnits, text);
     if (!number || !factor) return error;
@@ -149,8 +144,8 @@ Result<std::uint64_t> parse_size_bytes(std::string_view text) {
 }
 
 Result<double> parse_rate_per_s(std::string_view text) {
-    const Error error =
-        invalid(fmt::format("'{}' is not a rate", text), "1000/s, 100k/s, 1.5M/s, 60/m, max");
+    const Error error = invalid_argument(fmt::format("'{}' is not a rate", text),
+                                         "1000/s, 100k/s, 1.5M/s, 60/m, max");
     if (text == "max") return 0.0;
     const auto number = take_number(text);
     const std::size_t slash = std::min(text.find('/'), text.size());
@@ -162,7 +157,7 @@ Result<double> parse_rate_per_s(std::string_view text) {
 
 Result<double> parse_speed(std::string_view text) {
     const Error error =
-        invalid(fmt::format("'{}' is not a speed", text), "1x, 10x, 0.5x (slower), max");
+        invalid_argument(fmt::format("'{}' is not a speed", text), "1x, 10x, 0.5x (slower), max");
     if (text == "max") return 0.0;
     const auto number = take_number(text);
     if (!number || *number <= 0 || (text != "x" && !text.empty())) return error;
@@ -170,7 +165,8 @@ Result<double> parse_speed(std::string_view text) {
 }
 
 Result<std::uint64_t> parse_count(std::string_view text) {
-    const Error error = invalid(fmt::format("'{}' is not a number", text), "1482990 or 1,482,990");
+    const Error error =
+        invalid_argument(fmt::format("'{}' is not a number", text), "1482990 or 1,482,990");
     std::string digits;
     for (const char c : text) {
         if (c == ',' || c == '_') continue;
@@ -211,7 +207,7 @@ std::string duration_text(std::uint64_t duration_ns) {
     if (duration_ns < kNsPerUs) return fmt::format("{} ns", duration_ns);
     if (value < 999.95e3) return fmt::format("{:.1f} us", value / 1e3);
     if (value < 999.95e6) return fmt::format("{:.1f} ms", value / 1e6);
-    const std::uint64_t seconds = duration_ns / kNsPerS;
+    const std::uint64_t seconds = duration_ns / kNsPerSecond;
     if (seconds < kSecondsPerMinute) return fmt::format("{:.1f} s", value / 1e9);
     if (seconds < kSecondsPerHour) {
         return fmt::format("{}m{:02}s", seconds / kSecondsPerMinute, seconds % kSecondsPerMinute);
@@ -232,7 +228,7 @@ std::string rate_text(double per_s) {
 }
 
 std::string time_text(std::uint64_t time_ns) {
-    const auto seconds = static_cast<std::time_t>(time_ns / kNsPerS);
+    const auto seconds = static_cast<std::time_t>(time_ns / kNsPerSecond);
     std::tm parts{};
     ::gmtime_r(&seconds, &parts);
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z",
@@ -242,7 +238,7 @@ std::string time_text(std::uint64_t time_ns) {
                        parts.tm_hour,
                        parts.tm_min,
                        parts.tm_sec,
-                       time_ns % kNsPerS);
+                       time_ns % kNsPerSecond);
 }
 
 std::optional<std::uint64_t> parse_time_ns(std::string_view text) {
@@ -292,7 +288,7 @@ std::optional<std::uint64_t> parse_time_ns(std::string_view text) {
     }
     const auto offset_s = zone_offset_s(text);
     if (!offset_s || seconds < *offset_s) return std::nullopt;
-    return static_cast<std::uint64_t>(seconds - *offset_s) * kNsPerS + fraction_ns;
+    return static_cast<std::uint64_t>(seconds - *offset_s) * kNsPerSecond + fraction_ns;
 }
 
 }  // namespace tailrace::tool

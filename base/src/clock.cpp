@@ -10,8 +10,6 @@ namespace tailrace {
 
 namespace {
 
-constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
-
 // The rate is taken over at least this long: an error of 50 ns at either end is then 5 ppm, which
 // adds up to 50 ns within one anchor.
 constexpr std::uint64_t kCalibrationNs = 20'000'000;
@@ -39,10 +37,10 @@ Reading read_all_clocks() noexcept {
     Reading closest{};
     std::uint64_t closest_ticks = UINT64_MAX;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-        const std::uint64_t before = __rdtsc();
+        const std::uint64_t before = __builtin_ia32_rdtsc();
         const std::uint64_t wall_ns = wall_clock_ns();
         const std::uint64_t steady_ns = monotonic_ns();
-        const std::uint64_t width_ticks = __rdtsc() - before;
+        const std::uint64_t width_ticks = __builtin_ia32_rdtsc() - before;
         if (width_ticks >= closest_ticks) continue;
         closest_ticks = width_ticks;
         closest = {before + width_ticks / 2, wall_ns, steady_ns};

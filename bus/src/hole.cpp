@@ -40,11 +40,6 @@ Intent load_intent(const PublisherSlot& slot) noexcept {
     return intent;
 }
 
-bool is_active(const SlotOwner& owner) noexcept {
-    // [sync:slot_owner] Acquire: the owner's identity was written before the slot became active.
-    return owner.state.load(std::memory_order_acquire) == SlotState::active;
-}
-
 Place end_of(const Intent& intent) noexcept {
     return {intent.place.sequence + intent.count, intent.place.position + intent.size_bytes};
 }

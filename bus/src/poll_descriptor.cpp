@@ -19,8 +19,6 @@ namespace tailrace::bus {
 
 namespace {
 
-constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
-
 std::array<char, 16> fifo_name(std::uint32_t slot_index) noexcept {
     std::array<char, 16> name{};
     std::snprintf(name.data(), name.size(), "%s%u", kPollFifoPrefix, slot_index);

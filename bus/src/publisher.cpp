@@ -14,6 +14,7 @@
 #include "registry.hpp"
 
 #include <tailrace/base/check.hpp>
+#include <tailrace/base/clock.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/publisher.hpp>
 
@@ -24,8 +25,6 @@
 namespace tailrace::bus {
 
 namespace {
-
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 // How often a publisher that finds no room asks the kernel whether the holder is dead.
 constexpr std::uint64_t kLivenessCheckNs = kNsPerMs;

@@ -24,11 +24,6 @@ namespace {
 constexpr std::uint64_t kLeavingTimeoutNs = 2'000'000'000;
 constexpr long kNapNs = 100'000;
 
-bool is_active(const SlotOwner& owner) noexcept {
-    // [sync:slot_owner] Acquire: the identity that is_dead reads was written before.
-    return owner.state.load(std::memory_order_acquire) == SlotState::active;
-}
-
 void occupy(SlotOwner& owner, const std::string& name) {
     owner.process = current_process();
     owner.attached_ns = wall_clock_ns();

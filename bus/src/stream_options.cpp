@@ -12,20 +12,17 @@ bool is_name_character(char c) noexcept {
            c == '_' || c == '-';
 }
 
-Error invalid(std::string message, std::string hint = {}) {
-    return make_error(ErrorCode::invalid_argument, std::move(message), std::move(hint));
-}
-
 }  // namespace
 
 Result<void> check_stream_name(std::string_view name) {
     const std::string shown(name);
     const std::string hint = "names are 1 to 63 of A-Z a-z 0-9 . _ - and don't begin with a dot";
-    if (name.empty()) return invalid("a stream needs a name", hint);
+    if (name.empty()) return invalid_argument("a stream needs a name", hint);
     if (name.size() >= kNameCapacity) {
-        return invalid("stream name '" + shown + "' is longer than 63 characters", hint);
+        return invalid_argument("stream name '" + shown + "' is longer than 63 characters", hint);
     }
-    if (name.front() == '.') return invalid("stream name '" + shown + "' begins with a dot", hint);
+    if (name.front() == '.')
+        return invalid_argument("stream name '" + shown + "' begins with a dot", hint);
     for (const char c : name) {
         if (is_name_character(c)) continue;
         // One byte of a longer character, alone, would spoil the text around it.
@@ -33,8 +30,8 @@ Result<void> check_stream_name(std::string_view name) {
         const std::string what = c == '/'     ? "a slash"
                                  : is_visible ? "the character '" + std::string(1, c) + "'"
                                               : "a space, a control character or one beyond ASCII";
-        return invalid("stream name '" + shown + "' holds " + what,
-                       hint + (c == '/' ? "; choose another place with --dir" : ""));
+        return invalid_argument("stream name '" + shown + "' holds " + what,
+                                hint + (c == '/' ? "; choose another place with --dir" : ""));
     }
     return {};
 }
@@ -42,41 +39,47 @@ Result<void> check_stream_name(std::string_view name) {
 Result<void> check_stream_options(const StreamOptions& options) {
     if (!is_power_of_two(options.capacity_bytes) || options.capacity_bytes < kMinCapacityBytes ||
         options.capacity_bytes > kMaxCapacityBytes) {
-        return invalid("a capacity of " + std::to_string(options.capacity_bytes) +
-                           " bytes is not a power of two from 64 KiB to 16 GiB",
-                       "--capacity 64MiB");
+        return invalid_argument("a capacity of " + std::to_string(options.capacity_bytes) +
+                                    " bytes is not a power of two from 64 KiB to 16 GiB",
+                                "--capacity 64MiB");
     }
     if (options.alignment_bytes != 16 && options.alignment_bytes != 64) {
-        return invalid("an alignment of " + std::to_string(options.alignment_bytes) +
-                       " bytes is neither 16 nor 64");
+        return invalid_argument("an alignment of " + std::to_string(options.alignment_bytes) +
+                                " bytes is neither 16 nor 64");
     }
     constexpr std::uint64_t kRoomForHeaders = 128;
     if (options.max_payload_bytes > max_claim_bytes(options.capacity_bytes) - kRoomForHeaders) {
-        return invalid("events of " + std::to_string(options.max_payload_bytes) +
-                           " bytes are too large for a ring of " +
-                           std::to_string(options.capacity_bytes) +
-                           " bytes: at most a quarter of it",
-                       "choose a larger --capacity or a smaller --max-event");
+        return invalid_argument("events of " + std::to_string(options.max_payload_bytes) +
+                                    " bytes are too large for a ring of " +
+                                    std::to_string(options.capacity_bytes) +
+                                    " bytes: at most a quarter of it",
+                                "choose a larger --capacity or a smaller --max-event");
     }
     const bool wants_1g = options.huge_pages == HugePages::size_1g;
     if ((wants_1g || options.huge_pages == HugePages::size_2m) &&
         options.capacity_bytes <
             page_size_bytes(wants_1g ? PageKind::huge_1g : PageKind::huge_2m)) {
-        return invalid("a ring of " + std::to_string(options.capacity_bytes) +
-                           " bytes is smaller than one huge page of " +
-                           (wants_1g ? "1 GiB" : "2 MiB"),
-                       wants_1g ? "--capacity 1GiB" : "--capacity 2MiB");
+        return invalid_argument("a ring of " + std::to_string(options.capacity_bytes) +
+                                    " bytes is smaller than one huge page of " +
+                                    (wants_1g ? "1 GiB" : "2 MiB"),
+                                wants_1g ? "--capacity 1GiB" : "--capacity 2MiB");
     }
     constexpr std::uint32_t kMaxSlots = 1024;
     if (options.publisher_slots == 0 || options.publisher_slots > kMaxSlots ||
         options.subscriber_slots == 0 || options.subscriber_slots > kMaxSlots) {
-        return invalid("a stream has 1 to 1024 publisher slots and 1 to 1024 subscriber slots");
+        return invalid_argument(
+            "a stream has 1 to 1024 publisher slots and 1 to 1024 subscriber slots");
     }
     if (options.journal_directory.size() >= sizeof(StreamHeader::journal_directory)) {
-        return invalid("the journal's path '" + options.journal_directory +
-                       "' is longer than 511 characters");
+        return invalid_argument("the journal's path '" + options.journal_directory +
+                                "' is longer than 511 characters");
     }
     return {};
+}
+
+std::string_view publish_time_name(PublishTime publish_time) noexcept {
+    if (publish_time == PublishTime::off) return "off";
+    return publish_time == PublishTime::per_batch ? "batch" : "event";
 }
 
 std::string default_directory() {

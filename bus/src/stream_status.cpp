@@ -19,11 +19,6 @@ std::string name_of(const SlotOwner& owner) {
     return {owner.name.begin(), end};
 }
 
-bool is_active(const SlotOwner& owner) noexcept {
-    // [sync:slot_owner] Acquire: the identity and the name were written before.
-    return owner.state.load(std::memory_order_acquire) == SlotState::active;
-}
-
 std::uint64_t behind(std::uint64_t ahead, std::uint64_t position) noexcept {
     return ahead > position ? ahead - position : 0;
 }

@@ -20,8 +20,6 @@ namespace tailrace::bus {
 
 namespace {
 
-constexpr std::uint64_t kNsPerMs = 1'000'000;
-
 // A sleeper looks up this often: nobody wakes it when a publisher dies inside a claim.
 constexpr std::uint64_t kSleepAtClaimNs = kNsPerMs;
 constexpr std::uint64_t kSleepNs = 100 * kNsPerMs;
@@ -33,26 +31,23 @@ constexpr long kObserverNapNs = 100'000;
 // for.
 constexpr std::uint64_t kWalkTimeoutNs = 10'000 * kNsPerMs;
 
-Error invalid(std::string message, std::string hint) {
-    return make_error(ErrorCode::invalid_argument, std::move(message), std::move(hint));
-}
-
 Result<void> check_options(const SubscriberOptions& options) {
     if (options.policy == SlowPolicy::spill) {
-        return invalid("the policy spill is not available in this version",
-                       "use gate (lossless) or skip");
+        return invalid_argument("the policy spill is not available in this version",
+                                "use gate (lossless) or skip");
     }
     if (options.policy == SlowPolicy::evict && options.evict_after_ns < kNsPerMs) {
-        return invalid("a reader can't be evicted after " + std::to_string(options.evict_after_ns) +
-                           " ns: publishers look once a millisecond",
-                       "tailrace tail --policy evict --evict-after 2s");
+        return invalid_argument("a reader can't be evicted after " +
+                                    std::to_string(options.evict_after_ns) +
+                                    " ns: publishers look once a millisecond",
+                                "tailrace tail --policy evict --evict-after 2s");
     }
     const EventFilter& filter = options.filter;
     if (filter.modulus() != 0 && filter.remainder() >= filter.modulus()) {
-        return invalid("no key leaves " + std::to_string(filter.remainder()) +
-                           " when it is divided by " + std::to_string(filter.modulus()),
-                       "partitions of N are numbered 0 to N - 1: --partition 0/" +
-                           std::to_string(filter.modulus()));
+        return invalid_argument("no key leaves " + std::to_string(filter.remainder()) +
+                                    " when it is divided by " + std::to_string(filter.modulus()),
+                                "partitions of N are numbered 0 to N - 1: --partition 0/" +
+                                    std::to_string(filter.modulus()));
     }
     return {};
 }

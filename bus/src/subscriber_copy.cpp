@@ -13,7 +13,7 @@ namespace tailrace::bus {
 namespace {
 
 // Copied and checked in one go. Small enough to stay in a core's own cache.
-constexpr std::uint64_t kCopyBytes = 64 * 1024;
+constexpr std::uint64_t kCopyBatchBytes = 64 * 1024;
 
 }  // namespace
 
@@ -25,7 +25,7 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
         last_gap_ = {next_.sequence, 0};
         return {0, PollState::gap};
     }
-    if (copies_buffer_.empty()) copies_buffer_.resize(kCopyBytes);
+    if (copies_buffer_.empty()) copies_buffer_.resize(kCopyBatchBytes);
     const Place first = next_;
     Place next = next_;
     std::uint64_t copied_bytes = 0;

@@ -1,3 +1,4 @@
+#include <tailrace/base/clock.hpp>
 #include <tailrace/bus/wait.hpp>
 
 #include <linux/futex.h>
@@ -12,8 +13,6 @@
 namespace tailrace::bus {
 
 namespace {
-
-constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
 // Without membarrier a wake-up may be missed, so nobody sleeps longer than this.
 constexpr std::uint64_t kSleepWithoutMembarrierNs = 1'000'000;

@@ -3,6 +3,7 @@
 #include "batch_scan.hpp"
 #include "lease.hpp"
 #include "segment_census.hpp"
+#include "sequence_range.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -10,10 +11,6 @@
 namespace tailrace::journal {
 
 namespace {
-
-std::string range_text(Sequence first, Sequence end) {
-    return "[" + std::to_string(first) + ", " + std::to_string(end) + ")";
-}
 
 class Assessor {
 public:

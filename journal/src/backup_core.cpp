@@ -15,15 +15,15 @@ namespace tailrace::journal {
 
 namespace {
 
-constexpr std::uint64_t kCopyBytes = 1U << 20;
+constexpr std::uint64_t kBackupCopyBytes = 1U << 20;
 // A copy by the kernel in pieces, so that progress is seen.
 constexpr std::uint64_t kKernelCopyBytes = 32U << 20;
 
-std::string aside(const std::string& path) {
+std::string copying_name(const std::string& path) {
     return path + ".copying";
 }
 
-Error cannot(const char* what, const std::string& path, int os_errno) {
+Error backup_cannot(const char* what, const std::string& path, int os_errno) {
     return os_error(os_errno,
                     std::string("backup cannot ") + what + " '" + path + "'",
                     "what is there is a sound, shorter copy; run the backup again when the cause "
@@ -136,7 +136,7 @@ Result<void> BackupCore::leave_behind(std::size_t nth) {
         const std::uint64_t number = parts_[copied - 1].number;
         (void)files_.remove(index_path(destination_, number));
         const IoOutcome removed = files_.remove(segment_path(destination_, number));
-        if (!removed.ok()) return cannot("remove from", destination_, removed.os_errno);
+        if (!removed.ok()) return backup_cannot("remove from", destination_, removed.os_errno);
         --report_.copied_segments;
     }
     first_part_ = nth + 1;
@@ -149,12 +149,12 @@ Result<void> BackupCore::find_durable_end(Part& newest) {
     if (!writer_runs_) {
         // Nobody promises more; what is read now must not be what only a cache holds.
         const IoOutcome synced = files_.sync(newest.file.id());
-        if (!synced.ok()) return cannot("flush", newest.path, synced.os_errno);
+        if (!synced.ok()) return backup_cannot("flush", newest.path, synced.os_errno);
     }
     auto file = open_file(files_, newest.path, {});
     if (!file) return file.error();
     if (!scan_.attach(std::move(*file), newest.header)) {
-        return cannot("find memory for", newest.path, ENOMEM);
+        return backup_cannot("find memory for", newest.path, ENOMEM);
     }
     LogPosition position = first_position(newest.header);
     LogPosition durable_end = position;
@@ -164,7 +164,7 @@ Result<void> BackupCore::find_durable_end(Part& newest) {
     std::deque<LogPosition> undecided;
     while (!position.sealed) {
         const FoundBatch found = scan_.batch_at(position.offset);
-        if (found.os_errno != 0) return cannot("read", newest.path, found.os_errno);
+        if (found.os_errno != 0) return backup_cannot("read", newest.path, found.os_errno);
         if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) break;
         advance(position, found.header);
         undecided.push_back(position);
@@ -216,7 +216,8 @@ Result<void> BackupCore::find_end_of_copy() {
     if (!header) return header.error();
     copied_newest_ = *header;
     copied_end_ = first_position(*header);
-    if (!scan_.attach(std::move(*file), *header)) return cannot("find memory for", path, ENOMEM);
+    if (!scan_.attach(std::move(*file), *header))
+        return backup_cannot("find memory for", path, ENOMEM);
     while (!copied_end_.sealed) {
         const FoundBatch found = scan_.batch_at(copied_end_.offset);
         if (found.os_errno != 0 || found.verdict != BatchVerdict::valid ||
@@ -279,19 +280,19 @@ Result<void> BackupCore::copy_range(const Part& part, FileId into, std::uint64_t
                 continue;
             }
             if (outcome.os_errno == ENOSPC || outcome.os_errno == EIO) {
-                return cannot("copy", part.path, outcome.os_errno);
+                return backup_cannot("copy", part.path, outcome.os_errno);
             }
             by_kernel = false;  // not between these file systems
-            memory = AlignedMemory(kCopyBytes);
-            if (memory.bytes().empty()) return cannot("find memory for", part.path, ENOMEM);
+            memory = AlignedMemory(kBackupCopyBytes);
+            if (memory.bytes().empty()) return backup_cannot("find memory for", part.path, ENOMEM);
         }
-        const auto room = memory.bytes().first(std::min(left, kCopyBytes));
+        const auto room = memory.bytes().first(std::min(left, kBackupCopyBytes));
         IoOutcome outcome = files_.read(part.file.id(), offset, room);
         if (outcome.ok() && outcome.value == 0) outcome.os_errno = EIO;
-        if (!outcome.ok()) return cannot("read", part.path, outcome.os_errno);
+        if (!outcome.ok()) return backup_cannot("read", part.path, outcome.os_errno);
         const auto bytes = std::span<const std::byte>(room).first(outcome.value);
         const IoOutcome written = files_.write(into, offset, bytes);
-        if (!written.ok()) return cannot("write the copy of", part.path, written.os_errno);
+        if (!written.ok()) return backup_cannot("write the copy of", part.path, written.os_errno);
         offset += bytes.size();
         show_progress(bytes.size());
     }
@@ -300,18 +301,18 @@ Result<void> BackupCore::copy_range(const Part& part, FileId into, std::uint64_t
 
 Result<void> BackupCore::copy_whole(const Part& part) {
     const std::string path = segment_path(destination_, part.number);
-    AsideFile file(files_, aside(path));
+    AsideFile file(files_, copying_name(path));
     IoOutcome outcome = file.create();
     // The last block gives the file its size; what is never written takes no room.
     const std::vector<std::byte> blank(kBlockSizeBytes);
     if (outcome.ok()) {
         outcome = files_.write(file.id(), stored_file_bytes(part.header) - kBlockSizeBytes, blank);
     }
-    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    if (!outcome.ok()) return backup_cannot("write", file.path(), outcome.os_errno);
     if (auto copied = copy_range(part, file.id(), 0); !copied) return copied.error();
     outcome = file.flush();
     if (outcome.ok()) outcome = file.take_name(path, destination_);
-    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    if (!outcome.ok()) return backup_cannot("write", path, outcome.os_errno);
     ++report_.copied_segments;
     return {};
 }
@@ -329,7 +330,7 @@ Result<void> BackupCore::copy_rest(const Part& part) {
     if (auto copied = copy_range(part, file->id(), copied_end_.offset); !copied)
         return copied.error();
     const IoOutcome outcome = files_.sync(file->id());
-    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    if (!outcome.ok()) return backup_cannot("write", path, outcome.os_errno);
     ++report_.copied_segments;
     return {};
 }
@@ -352,7 +353,7 @@ Result<void> BackupCore::write_super_of_copy() {
         if (!file) return file.error();
         const std::vector<std::byte> blank(2 * kBlockSizeBytes);
         const IoOutcome outcome = files_.write(file->id(), 0, blank);
-        if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+        if (!outcome.ok()) return backup_cannot("write", path, outcome.os_errno);
     }
     super.journal_id = parts_.front().header.journal_id;
     super.writer_epoch = parts_.back().header.writer_epoch;
@@ -369,7 +370,7 @@ Result<void> BackupCore::write_super_of_copy() {
         if (auto written = write_super(files_, destination_, super); !written) return written;
     }
     const IoOutcome synced = files_.sync_directory(destination_);
-    if (!synced.ok()) return cannot("flush", destination_, synced.os_errno);
+    if (!synced.ok()) return backup_cannot("flush", destination_, synced.os_errno);
     return {};
 }
 

@@ -11,10 +11,10 @@ namespace tailrace::journal {
 
 namespace {
 
-constexpr std::size_t kCheckedFrom = offsetof(BatchHeader, body_checksum);
+constexpr std::size_t kBatchCheckedFrom = offsetof(BatchHeader, body_checksum);
 
 std::uint64_t header_checksum(const BatchHeader& header, const BatchPlace& place) noexcept {
-    const auto bytes = std::as_bytes(std::span(&header, 1)).subspan(kCheckedFrom);
+    const auto bytes = std::as_bytes(std::span(&header, 1)).subspan(kBatchCheckedFrom);
     return checksum64(bytes, batch_seed(place.salt, place.offset));
 }
 

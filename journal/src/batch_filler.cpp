@@ -10,7 +10,7 @@ namespace tailrace::journal {
 namespace {
 
 // What is copied before it is walked: small enough that the walk finds it in the nearest cache.
-constexpr std::uint64_t kCopyBytes = 32U << 10;
+constexpr std::uint64_t kFillCopyBytes = 32U << 10;
 
 }  // namespace
 
@@ -59,7 +59,8 @@ AppendResult BatchFiller::append(const Run& run, std::uint64_t now_ns) noexcept 
         taken.status = AppendStatus::out_of_order;
         return taken;
     }
-    Appending rest{run.first_publish_time_ns != 0 ? run.first_publish_time_ns : now_ns, kCopyBytes};
+    Appending rest{run.first_publish_time_ns != 0 ? run.first_publish_time_ns : now_ns,
+                   kFillCopyBytes};
     while (taken.event_count < run.event_count && taken.status == AppendStatus::taken) {
         taken.status = append_part(run, taken, rest);
     }
@@ -94,7 +95,7 @@ AppendStatus BatchFiller::append_part(const Run& run,
         taken.event_count += walk.event_count;
         taken.size_bytes += walk.size_bytes;
         // Of later parts nothing is known but that the running maximum holds.
-        rest = {0, kCopyBytes};
+        rest = {0, kFillCopyBytes};
     }
     if (walk.stop == WalkStop::malformed) return AppendStatus::malformed;
     if (walk.stop == WalkStop::done) {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kFewEntries = 1024;
 
-std::string aside(const std::string& path) {
+std::string new_name(const std::string& path) {
     return path + ".new";
 }
 
@@ -74,13 +74,13 @@ bool CatalogueFile::rewrite(const JournalId& journal_id, std::uint64_t oldest_nu
         std::memcpy(bytes.data() + catalogue_entry_offset(slot), &entry, sizeof(entry));
     }
     const std::string path = catalogue_path(directory_);
-    const IoOutcome opened = files_->open(aside(path), {.write = true, .create = true});
+    const IoOutcome opened = files_->open(new_name(path), {.write = true, .create = true});
     if (!opened.ok()) return false;
     StoredFile file(*files_, static_cast<FileId>(opened.value));
     IoOutcome outcome = files_->write(file.id(), 0, bytes);
     file.reset();
-    if (outcome.ok()) outcome = files_->rename(aside(path), path);
-    if (!outcome.ok()) (void)files_->remove(aside(path));
+    if (outcome.ok()) outcome = files_->rename(new_name(path), path);
+    if (!outcome.ok()) (void)files_->remove(new_name(path));
     if (outcome.ok()) written_ = segments_.size();
     return outcome.ok();
 }

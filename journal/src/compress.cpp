@@ -20,7 +20,7 @@ namespace tailrace::journal {
 
 namespace {
 
-Error cannot(const char* what, const std::string& path, int os_errno) {
+Error compress_cannot(const char* what, const std::string& path, int os_errno) {
     return os_error(os_errno,
                     std::string("compress cannot ") + what + " '" + path + "'",
                     "the journal is as it was; 'df' shows the room");
@@ -97,7 +97,7 @@ Result<void> Compressor::check_room(const std::string& path, std::uint64_t end_o
     if (options_.spared_bytes == 0) return {};
     std::error_code failure;
     const auto room = std::filesystem::space(directory_, failure);
-    if (failure) return cannot("look at the room for", path, failure.value());
+    if (failure) return compress_cannot("look at the room for", path, failure.value());
     const std::uint64_t frames = end_offset / kFrameSizeBytes + 1;
     const std::uint64_t most_bytes = frames * stored_.bytes().size() + 3 * kBlockSizeBytes;
     if (room.available >= most_bytes + options_.spared_bytes) return {};
@@ -114,7 +114,7 @@ Result<void> Compressor::check_content(const std::string& path, const PreviousSe
     LogPosition position = first_position(scan_.segment());
     while (position.offset < end.end_offset && !is_stopped()) {
         const FoundBatch found = scan_.batch_at(position.offset);
-        if (found.os_errno != 0) return cannot("read", path, found.os_errno);
+        if (found.os_errno != 0) return compress_cannot("read", path, found.os_errno);
         if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) {
             return make_error(ErrorCode::corrupt,
                               "'" + path + "' is damaged at " + std::to_string(position.offset) +
@@ -135,13 +135,13 @@ Result<std::uint64_t> Compressor::write_frames(const AsideFile& into,
         const auto raw = raw_.bytes().first(std::min(kFrameSizeBytes, end_offset - offset));
         const IoOutcome outcome = scan_.read(offset, raw);
         if (!outcome.ok() || outcome.value != raw.size()) {
-            return cannot("read for", into.path(), outcome.ok() ? EIO : outcome.os_errno);
+            return compress_cannot("read for", into.path(), outcome.ok() ? EIO : outcome.os_errno);
         }
         const std::size_t size = compress_frame(raw, stored_.bytes(), options_.level);
-        if (size == 0) return cannot("find memory for", into.path(), ENOMEM);
+        if (size == 0) return compress_cannot("find memory for", into.path(), ENOMEM);
         const auto stored = std::span<const std::byte>(stored_.bytes()).first(size);
         const IoOutcome written = files_.write(into.id(), at, stored);
-        if (!written.ok()) return cannot("write", into.path(), written.os_errno);
+        if (!written.ok()) return compress_cannot("write", into.path(), written.os_errno);
         table.push_back({at, size, checksum64(stored, scan_.segment().salt ^ offset)});
         at += size;
         copied_so_far_bytes_ += raw.size();
@@ -157,13 +157,14 @@ Result<void> Compressor::compress_segment(const SegmentHeader& header, const Pre
     const std::string path = segment_path(directory_, header.segment_number);
     auto from = open_leased(files_, path);
     if (!from) return is_given_up(header) ? keep_segment() : from.error();
-    if (!scan_.attach(std::move(*from), header)) return cannot("find memory for", path, ENOMEM);
+    if (!scan_.attach(std::move(*from), header))
+        return compress_cannot("find memory for", path, ENOMEM);
     if (auto room = check_room(path, end.end_offset); !room) return room.error();
     if (auto checked = check_content(path, end); !checked) return checked.error();
 
     AsideFile file(files_, aside(path));
     if (const IoOutcome created = file.create(); !created.ok()) {
-        return cannot("make", file.path(), created.os_errno);
+        return compress_cannot("make", file.path(), created.os_errno);
     }
     std::vector<FrameEntry> table;
     auto table_at = write_frames(file, table, end.end_offset);
@@ -190,11 +191,11 @@ Result<void> Compressor::compress_segment(const SegmentHeader& header, const Pre
     }
     if (outcome.ok()) outcome = files_.write(file.id(), 0, header_bytes);
     if (outcome.ok()) outcome = file.flush();
-    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    if (!outcome.ok()) return compress_cannot("write", file.path(), outcome.os_errno);
     outcome = file.take_name_of(scan_.file(), path, directory_);
     // Retention was faster: then the name must not come back.
     if (outcome.os_errno == ENOENT && is_given_up(header)) return keep_segment();
-    if (!outcome.ok()) return cannot("replace", path, outcome.os_errno);
+    if (!outcome.ok()) return compress_cannot("replace", path, outcome.os_errno);
     ++report_.compressed_segments;
     report_.raw_bytes += end.end_offset;
     report_.stored_bytes += compressed.stored_size_bytes;
@@ -206,7 +207,7 @@ Result<void> Compressor::compress_segment(const SegmentHeader& header, const Pre
 
 Result<CompressReport> Compressor::run() {
     if (raw_.bytes().empty() || stored_.bytes().empty()) {
-        return cannot("find memory for", directory_, ENOMEM);
+        return compress_cannot("find memory for", directory_, ENOMEM);
     }
     if (auto looked = while_segments_go([this] { return look(); }); !looked) return looked.error();
     report_.next_segment_number = options_.first_segment_number;

@@ -1,5 +1,7 @@
 #include "durable_choice.hpp"
 
+#include <tailrace/base/clock.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -61,7 +63,6 @@ DurableChoice choice_of(std::vector<Candidate>& candidates) {
     std::sort(candidates.begin(), candidates.end(), [](Candidate& left, Candidate& right) {
         return left.median_ns() < right.median_ns();
     });
-    constexpr std::uint64_t kNsPerUs = 1000;
     for (Candidate& candidate : candidates) {
         choice.chooser.add(candidate.kind, candidate.median_ns());
         if (!choice.reason.empty()) choice.reason += ", ";

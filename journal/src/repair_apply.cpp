@@ -11,9 +11,9 @@ namespace tailrace::journal {
 
 namespace {
 
-constexpr std::uint64_t kCopyBytes = 1U << 20;
+constexpr std::uint64_t kRepairCopyBytes = 1U << 20;
 
-Error cannot(const char* what, const std::string& path, int os_errno) {
+Error repair_cannot(const char* what, const std::string& path, int os_errno) {
     return os_error(os_errno,
                     std::string("repair cannot ") + what + " '" + path + "'",
                     "what was replaced so far is repaired, all else as it was; repair again when "
@@ -46,11 +46,12 @@ std::string RepairWorker::aside(const std::string& path) const {
 Result<void> RepairWorker::make_kept_directory() {
     for (const std::string& path : {kept_parent(directory_), work_.plan.kept_directory}) {
         const IoOutcome made = files_.make_directory(path);
-        if (!made.ok() && made.os_errno != EEXIST) return cannot("make", path, made.os_errno);
+        if (!made.ok() && made.os_errno != EEXIST)
+            return repair_cannot("make", path, made.os_errno);
     }
     for (const std::string& path : {directory_, kept_parent(directory_)}) {
         const IoOutcome synced = files_.sync_directory(path);
-        if (!synced.ok()) return cannot("flush", path, synced.os_errno);
+        if (!synced.ok()) return repair_cannot("flush", path, synced.os_errno);
     }
     return write_note();
 }
@@ -79,7 +80,7 @@ Result<void> RepairWorker::write_note() {
     if (!file) return file.error();
     IoOutcome outcome = files_.write(file->id(), 0, std::as_bytes(std::span(text)));
     if (outcome.ok()) outcome = files_.sync(file->id());
-    if (!outcome.ok()) return cannot("write", path, outcome.os_errno);
+    if (!outcome.ok()) return repair_cannot("write", path, outcome.os_errno);
     return {};
 }
 
@@ -88,15 +89,15 @@ Result<void> RepairWorker::copy_range(SegmentContent& from,
                                       const std::string& path,
                                       std::uint64_t offset,
                                       std::uint64_t end_offset) {
-    const AlignedMemory memory(kCopyBytes);
-    if (memory.bytes().empty()) return cannot("find memory for", path, ENOMEM);
+    const AlignedMemory memory(kRepairCopyBytes);
+    if (memory.bytes().empty()) return repair_cannot("find memory for", path, ENOMEM);
     while (offset < end_offset) {
-        const auto part = memory.bytes().first(std::min(kCopyBytes, end_offset - offset));
+        const auto part = memory.bytes().first(std::min(kRepairCopyBytes, end_offset - offset));
         IoOutcome outcome = from.read(offset, part);
-        if (!outcome.ok()) return cannot("read", path, outcome.os_errno);
+        if (!outcome.ok()) return repair_cannot("read", path, outcome.os_errno);
         const auto bytes = std::span<const std::byte>(part).first(outcome.value);
         if (!is_zero(bytes)) outcome = files_.write(into, offset, bytes);
-        if (!outcome.ok()) return cannot("write a copy of", path, outcome.os_errno);
+        if (!outcome.ok()) return repair_cannot("write a copy of", path, outcome.os_errno);
         offset += part.size();
     }
     return {};
@@ -110,7 +111,7 @@ Result<void> RepairWorker::copy_content(const SegmentRepair& segment, FileId int
         auto file = open_file(files_, segment.path, {});
         if (!file) return file.error();
         if (!from.attach(std::move(*file), segment.header)) {
-            return cannot("find memory for", segment.path, ENOMEM);
+            return repair_cannot("find memory for", segment.path, ENOMEM);
         }
     }
     const auto copy_up_to = [&](std::uint64_t end_offset) -> Result<void> {
@@ -122,7 +123,7 @@ Result<void> RepairWorker::copy_content(const SegmentRepair& segment, FileId int
         std::vector<std::byte> block(kBlockSizeBytes);
         std::memcpy(block.data(), &mend.header, sizeof(mend.header));
         const IoOutcome outcome = files_.write(into, mend.offset, block);
-        if (!outcome.ok()) return cannot("write a copy of", segment.path, outcome.os_errno);
+        if (!outcome.ok()) return repair_cannot("write a copy of", segment.path, outcome.os_errno);
         offset = mend.offset + mend.covered_bytes;
     }
     return copy_up_to(segment.end.offset);
@@ -137,11 +138,11 @@ Result<void> RepairWorker::make_segment(const SegmentRepair& segment) {
         outcome =
             files_.write(file.id(), segment.header.segment_size_bytes - kBlockSizeBytes, blank);
     }
-    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    if (!outcome.ok()) return repair_cannot("write", file.path(), outcome.os_errno);
     if (auto copied = copy_content(segment, file.id()); !copied) return copied.error();
     const SegmentHeader header = uncompressed(segment.header);
     outcome = files_.write(file.id(), 0, std::as_bytes(std::span(&header, 1)));
-    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    if (!outcome.ok()) return repair_cannot("write", file.path(), outcome.os_errno);
     return put_in_place(file, segment.path, segment.has_file);
 }
 
@@ -152,9 +153,10 @@ Result<void> RepairWorker::keep(const std::string& path) {
         auto file = open_file(files_, path, {});
         if (!file) return file.error();
         const IoOutcome size = files_.size_bytes(file->id());
-        if (!size.ok()) return cannot("look at", path, size.os_errno);
+        if (!size.ok()) return repair_cannot("look at", path, size.os_errno);
         SegmentContent from(files_);
-        if (!from.attach(std::move(*file), {})) return cannot("find memory for", path, ENOMEM);
+        if (!from.attach(std::move(*file), {}))
+            return repair_cannot("find memory for", path, ENOMEM);
         auto into = open_file(files_, kept(path), {.write = true, .create = true});
         if (!into) return into.error();
         if (auto copied = copy_range(from, into->id(), path, 0, size.value); !copied) {
@@ -163,18 +165,18 @@ Result<void> RepairWorker::keep(const std::string& path) {
         outcome = files_.sync(into->id());
     }
     if (outcome.ok()) outcome = files_.sync_directory(work_.plan.kept_directory);
-    if (!outcome.ok()) return cannot("keep", path, outcome.os_errno);
+    if (!outcome.ok()) return repair_cannot("keep", path, outcome.os_errno);
     return {};
 }
 
 Result<void> RepairWorker::put_in_place(AsideFile& file, const std::string& path, bool has_old) {
     IoOutcome outcome = file.flush();
-    if (!outcome.ok()) return cannot("flush", file.path(), outcome.os_errno);
+    if (!outcome.ok()) return repair_cannot("flush", file.path(), outcome.os_errno);
     if (has_old) {
         if (auto kept = keep(path); !kept) return kept.error();
     }
     outcome = file.take_name(path, directory_);
-    if (!outcome.ok()) return cannot("replace", path, outcome.os_errno);
+    if (!outcome.ok()) return repair_cannot("replace", path, outcome.os_errno);
     return {};
 }
 
@@ -184,7 +186,7 @@ Result<void> RepairWorker::replace(const std::string& path,
     AsideFile file(files_, aside(path));
     IoOutcome outcome = file.create();
     if (outcome.ok()) outcome = files_.write(file.id(), 0, bytes);
-    if (!outcome.ok()) return cannot("write", file.path(), outcome.os_errno);
+    if (!outcome.ok()) return repair_cannot("write", file.path(), outcome.os_errno);
     return put_in_place(file, path, has_old);
 }
 
@@ -193,7 +195,7 @@ Result<void> RepairWorker::make_index(const SegmentRepair& segment) {
     auto file = open_file(files_, segment.path, {});
     if (!file) return file.error();
     BatchScan scan(files_);
-    if (!scan.attach(std::move(*file), segment.header)) return cannot("index", path, ENOMEM);
+    if (!scan.attach(std::move(*file), segment.header)) return repair_cannot("index", path, ENOMEM);
     IndexBuilder entries;
     entries.begin(segment.header.segment_size_bytes);
     LogPosition position = first_position(segment.header);

@@ -2,6 +2,7 @@
 // can't be read.
 
 #include "repair_plan.hpp"
+#include "sequence_range.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,10 +11,6 @@
 namespace tailrace::journal {
 
 namespace {
-
-std::string range_text(Sequence first, Sequence end) {
-    return "[" + std::to_string(first) + ", " + std::to_string(end) + ")";
-}
 
 std::string why_not(const FoundBatch& batch) {
     if (batch.os_errno != 0) return os_error(batch.os_errno, "it can't be read").message;

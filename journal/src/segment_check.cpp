@@ -2,6 +2,7 @@
 
 #include "lease.hpp"
 #include "segment_directory.hpp"
+#include "sequence_range.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -12,10 +13,6 @@ namespace {
 
 // Enough to keep a device busy while what came is checked.
 constexpr std::uint64_t kReadAheadBytes = 8U << 20;
-
-std::string range_text(Sequence first, Sequence end) {
-    return "[" + std::to_string(first) + ", " + std::to_string(end) + ")";
-}
 
 FindingKind kind_of(BatchVerdict verdict) noexcept {
     return verdict == BatchVerdict::damaged_event ? FindingKind::damaged_event

@@ -12,10 +12,10 @@ namespace tailrace::journal {
 
 namespace {
 
-constexpr std::size_t kCheckedFrom = 16;  // behind magic and checksum
-static_assert(offsetof(SegmentHeader, format_major) == kCheckedFrom);
-static_assert(offsetof(SuperBlock, format_major) == kCheckedFrom);
-static_assert(offsetof(IndexHeader, segment_number) == kCheckedFrom);
+constexpr std::size_t kBlockCheckedFrom = 16;  // behind magic and checksum
+static_assert(offsetof(SegmentHeader, format_major) == kBlockCheckedFrom);
+static_assert(offsetof(SuperBlock, format_major) == kBlockCheckedFrom);
+static_assert(offsetof(IndexHeader, segment_number) == kBlockCheckedFrom);
 
 // The directory of a file of ours, for hints.
 std::string directory_of(const std::string& path) {
@@ -30,7 +30,7 @@ std::string verify_hint(const std::string& path) {
 
 template <typename Block>
 std::uint64_t block_checksum(const Block& block, std::uint64_t seed) noexcept {
-    return checksum64(std::as_bytes(std::span(&block, 1)).subspan(kCheckedFrom), seed);
+    return checksum64(std::as_bytes(std::span(&block, 1)).subspan(kBlockCheckedFrom), seed);
 }
 
 // Both blocks carry magic, checksum, versions and features at the same offsets: one set of rules
@@ -180,7 +180,7 @@ std::vector<std::byte> encode_index(IndexHeader header, std::span<const IndexEnt
         std::memcpy(bytes.data() + sizeof(header), entries.data(), entries.size_bytes());
     }
     std::memcpy(bytes.data(), &header, sizeof(header));
-    header.checksum = checksum64(std::span(bytes).subspan(kCheckedFrom), header.salt);
+    header.checksum = checksum64(std::span(bytes).subspan(kBlockCheckedFrom), header.salt);
     std::memcpy(bytes.data(), &header, sizeof(header));
     return bytes;
 }
@@ -206,7 +206,7 @@ Result<SegmentIndex> decode_index(std::span<const std::byte> bytes,
         bytes.size() != sizeof(IndexHeader) + room * sizeof(IndexEntry)) {
         return refuse("is cut short");
     }
-    if (checksum64(bytes.subspan(kCheckedFrom), header.salt) != header.checksum) {
+    if (checksum64(bytes.subspan(kBlockCheckedFrom), header.salt) != header.checksum) {
         return refuse("is damaged: its checksum differs");
     }
     index.entries.resize(room);

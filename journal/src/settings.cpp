@@ -81,10 +81,6 @@ std::string text_of(const JournalSettings& settings) {
     return text;
 }
 
-Error invalid(std::string message, std::string hint) {
-    return make_error(ErrorCode::invalid_argument, std::move(message), std::move(hint));
-}
-
 }  // namespace
 
 std::string_view sync_policy_name(SyncPolicy policy) noexcept {
@@ -127,22 +123,23 @@ Result<void> check_settings(const JournalSettings& settings) {
     const std::uint64_t segment = settings.segment_size_bytes.value_or(kDefaultSegmentSizeBytes);
     if (segment < kMinSegmentSizeBytes || segment > kMaxSegmentSizeBytes ||
         segment % kBlockSizeBytes != 0) {
-        return invalid("a segment can't have " + std::to_string(segment) + " bytes",
-                       "choose a multiple of 4096 from 1 MiB to 64 GiB");
+        return invalid_argument("a segment can't have " + std::to_string(segment) + " bytes",
+                                "choose a multiple of 4096 from 1 MiB to 64 GiB");
     }
     const std::uint64_t retained = settings.retain_size_bytes.value_or(0);
     if (retained != 0 && retained < 2 * segment) {
-        return invalid("a journal can't be kept within " + std::to_string(retained) +
-                           " bytes: two segments of " + std::to_string(segment) + " are the least",
-                       "keep more, or choose smaller segments");
+        return invalid_argument("a journal can't be kept within " + std::to_string(retained) +
+                                    " bytes: two segments of " + std::to_string(segment) +
+                                    " are the least",
+                                "keep more, or choose smaller segments");
     }
     if (settings.sync_policy == SyncPolicy::interval &&
         settings.sync_interval_ns.value_or(1) == 0) {
-        return invalid("an interval of nothing is asked for between flushes",
-                       "group flushes all the time; interval=5ms at most every 5 ms");
+        return invalid_argument("an interval of nothing is asked for between flushes",
+                                "group flushes all the time; interval=5ms at most every 5 ms");
     }
     if (settings.compress_level.value_or(0) > std::uint64_t{kSmallestLevel}) {
-        return invalid(
+        return invalid_argument(
             "segments can't be compressed at level " + std::to_string(*settings.compress_level),
             "levels go from 1 (fast) to 19 (small); 0: don't compress");
     }

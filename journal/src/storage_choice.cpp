@@ -105,8 +105,8 @@ void probe_direct(int fd, IoProbe& probe) {
 
 // Some blocks that were written before, as in a spare segment.
 void probe_durable_writes(int fd, WriteQueue& queue, IoProbe& probe) {
-    constexpr std::uint64_t kTrialBytes = 64 * kBlockSizeBytes;
-    const AlignedMemory zeroes(kTrialBytes);
+    constexpr std::uint64_t kFirstWriteBytes = 64 * kBlockSizeBytes;
+    const AlignedMemory zeroes(kFirstWriteBytes);
     if (zeroes.bytes().empty()) return;
     IoOutcome outcome = posix_files().write(fd, 0, zeroes.bytes());
     if (outcome.ok()) outcome = posix_files().sync(fd);
@@ -119,7 +119,7 @@ void probe_durable_writes(int fd, WriteQueue& queue, IoProbe& probe) {
                                        fd,
                                        zeroes.bytes().first(kBlockSizeBytes),
                                        0,
-                                       kTrialBytes,
+                                       kFirstWriteBytes,
                                        DurableWrite::automatic);
     probe.durable_write_reason = choice ? choice->reason : choice.error().message;
 }

@@ -3,6 +3,8 @@
 #include "durable_call.hpp"
 #include "flush_witness.hpp"
 
+#include <tailrace/base/clock.hpp>
+
 #include <liburing.h>
 
 #include <sys/syscall.h>
@@ -266,7 +268,6 @@ IoOutcome UringStorage::reap(std::span<Completion> into, std::uint64_t timeout_n
     std::uint64_t count = collect(into);
     if (count > 0 || timeout_ns == 0) return {count, 0};
 
-    constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
     __kernel_timespec timeout{static_cast<std::int64_t>(timeout_ns / kNsPerSecond),
                               static_cast<long long>(timeout_ns % kNsPerSecond)};
     io_uring_cqe* entry = nullptr;

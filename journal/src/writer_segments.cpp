@@ -20,32 +20,29 @@ constexpr std::uint64_t kOpenSpareNs = 30'000'000'000;
 constexpr std::uint32_t kMaxQueueDepth = 64;
 constexpr std::uint32_t kSpareBuffers = 4;  // beside those in flight: one being filled, some full
 
-Error invalid(std::string message, std::string hint) {
-    return make_error(ErrorCode::invalid_argument, std::move(message), std::move(hint));
-}
-
 Result<void> check_options(const JournalOptions& options) {
     if (options.segment_size_bytes < kMinSegmentSizeBytes ||
         options.segment_size_bytes > kMaxSegmentSizeBytes ||
         options.segment_size_bytes % kBlockSizeBytes != 0) {
-        return invalid("a segment of " + std::to_string(options.segment_size_bytes) +
-                           " bytes is asked for '" + options.directory + "'",
-                       "choose a multiple of 4096 from 64 KiB to 64 GiB");
+        return invalid_argument("a segment of " + std::to_string(options.segment_size_bytes) +
+                                    " bytes is asked for '" + options.directory + "'",
+                                "choose a multiple of 4096 from 64 KiB to 64 GiB");
     }
     if (options.event_alignment_bytes != 16 && options.event_alignment_bytes != 64) {
-        return invalid("events aligned to " + std::to_string(options.event_alignment_bytes) +
-                           " bytes are asked for '" + options.directory + "'",
-                       "choose the alignment of the stream's ring, 16 or 64");
+        return invalid_argument("events aligned to " +
+                                    std::to_string(options.event_alignment_bytes) +
+                                    " bytes are asked for '" + options.directory + "'",
+                                "choose the alignment of the stream's ring, 16 or 64");
     }
     if (options.stream_name.size() > kMaxStreamNameBytes) {
-        return invalid(
+        return invalid_argument(
             "the stream name for '" + options.directory + "' is too long",
             "a journal stores names of up to " + std::to_string(kMaxStreamNameBytes) + " bytes");
     }
     if (options.queue_depth < 1 || options.queue_depth > kMaxQueueDepth) {
-        return invalid("a queue depth of " + std::to_string(options.queue_depth) +
-                           " is asked for '" + options.directory + "'",
-                       "choose 1 to 64; 8 suits most disks");
+        return invalid_argument("a queue depth of " + std::to_string(options.queue_depth) +
+                                    " is asked for '" + options.directory + "'",
+                                "choose 1 to 64; 8 suits most disks");
     }
     return {};
 }
@@ -57,16 +54,16 @@ Result<JournalOptions> reconcile(JournalOptions options, const Assessment& found
     const std::string name = stream_name_of(newest);
     if (options.stream_name.empty()) options.stream_name = name;
     if (options.stream_name != name) {
-        return invalid("the journal '" + options.directory + "' belongs to the stream '" + name +
-                           "', not to '" + options.stream_name + "'",
-                       "give each stream a directory of its own");
+        return invalid_argument("the journal '" + options.directory + "' belongs to the stream '" +
+                                    name + "', not to '" + options.stream_name + "'",
+                                "give each stream a directory of its own");
     }
     if (options.event_alignment_bytes != newest.event_alignment_bytes) {
-        return invalid("the journal '" + options.directory + "' holds events aligned to " +
-                           std::to_string(newest.event_alignment_bytes) +
-                           " bytes, the stream's to " +
-                           std::to_string(options.event_alignment_bytes),
-                       "create the stream with the alignment of its journal");
+        return invalid_argument("the journal '" + options.directory + "' holds events aligned to " +
+                                    std::to_string(newest.event_alignment_bytes) +
+                                    " bytes, the stream's to " +
+                                    std::to_string(options.event_alignment_bytes),
+                                "create the stream with the alignment of its journal");
     }
     return options;
 }

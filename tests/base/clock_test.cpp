@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace clock_test {
+
 using namespace tailrace;
 
 TEST_CASE("clock: a publish clock never goes back", "[base][clock]") {
@@ -56,3 +58,5 @@ TEST_CASE("clock: monotonic time goes on", "[base][clock]") {
     CHECK(monotonic_ns() > began_ns);
     CHECK(wall_clock_ns() > 1'600'000'000'000'000'000U);
 }
+
+}  // namespace clock_test

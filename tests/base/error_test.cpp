@@ -6,6 +6,8 @@
 #include <set>
 #include <string>
 
+namespace error_test {
+
 using namespace tailrace;
 
 TEST_CASE("error: every code has a name of its own", "[base][error]") {
@@ -50,3 +52,5 @@ TEST_CASE("error: an errno that nobody knows still makes a message", "[base][err
     CHECK(error.code == ErrorCode::io_failure);
     CHECK(error.message == "cannot do it: error");
 }
+
+}  // namespace error_test

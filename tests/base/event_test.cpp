@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace event_test {
+
 using namespace tailrace;
 
 namespace {
@@ -132,3 +134,5 @@ TEST_CASE("event: the header's second word is what the struct looks like in memo
         header_word(header.payload_size_bytes, header.type, header.flags, header.extension_words) ==
         in_memory);
 }
+
+}  // namespace event_test

@@ -17,6 +17,8 @@
 #include <fstream>
 #include <string>
 
+namespace file_lock_test {
+
 using namespace tailrace;
 using namespace tailrace::test;
 
@@ -196,3 +198,5 @@ TEST_CASE("file lock: a child that drops its copy takes nothing from its parent"
     ::syscall(SYS_waitid, 1 /* P_PID */, child, &info, 4 /* WEXITED */, nullptr);
     CHECK(is_locked(file.fd.get(), kByte));
 }
+
+}  // namespace file_lock_test

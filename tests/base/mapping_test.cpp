@@ -13,6 +13,8 @@
 #include <string>
 #include <utility>
 
+namespace mapping_test {
+
 using namespace tailrace;
 using namespace tailrace::test;
 
@@ -116,3 +118,5 @@ TEST_CASE("mapping: it outlives its descriptor, and moves", "[base][mapping]") {
 
     CHECK(other.data()[kSize + 3] == std::byte{4});
 }
+
+}  // namespace mapping_test

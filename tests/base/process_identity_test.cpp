@@ -13,6 +13,8 @@
 #include <atomic>
 #include <string>
 
+namespace process_identity_test {
+
 using namespace tailrace;
 using namespace tailrace::test;
 
@@ -101,3 +103,5 @@ TEST_CASE("process identity: a name with spaces and parentheses doesn't confuse 
 
     CHECK(child.wait().exit_code == 0);
 }
+
+}  // namespace process_identity_test

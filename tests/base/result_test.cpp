@@ -15,6 +15,8 @@
 #include <memory>
 #include <string>
 
+namespace result_test {
+
 using namespace tailrace;
 
 namespace {
@@ -126,3 +128,5 @@ TEST_CASE("checksum: depends on every byte and on the seed", "[base][checksum]")
     // The algorithm is part of the formats: this is XXH3-64 of nothing.
     CHECK(checksum64({}, 0) == 0x2D06800538D394C2U);
 }
+
+}  // namespace result_test

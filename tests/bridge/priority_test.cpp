@@ -10,6 +10,8 @@
 
 #include <thread>
 
+namespace priority_test {
+
 namespace {
 
 using namespace tailrace;
@@ -131,3 +133,5 @@ TEST_CASE("recorder: what the policy leaves unflushed isn't waited for by spinni
 }
 
 }  // namespace
+
+}  // namespace priority_test

@@ -13,6 +13,8 @@
 #include <atomic>
 #include <map>
 
+namespace recorder_killed {
+
 namespace {
 
 using namespace tailrace;
@@ -114,3 +116,5 @@ TEST_CASE("recorder: killed two hundred times, and the journal holds every ackno
 }
 
 }  // namespace
+
+}  // namespace recorder_killed

@@ -19,6 +19,8 @@
 #include <thread>
 #include <vector>
 
+namespace recorder_test {
+
 namespace {
 
 using namespace tailrace;
@@ -529,3 +531,5 @@ TEST_CASE("recorder: an event that no batch can hold is refused by name", "[brid
 }
 
 }  // namespace
+
+}  // namespace recorder_test

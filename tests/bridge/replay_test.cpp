@@ -8,6 +8,8 @@
 
 #include <functional>
 
+namespace replay_test {
+
 namespace {
 
 using namespace tailrace;
@@ -146,3 +148,5 @@ TEST_CASE(
 }
 
 }  // namespace
+
+}  // namespace replay_test

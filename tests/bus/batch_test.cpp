@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace batch_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -209,3 +211,5 @@ TEST_CASE("batch: typed events are published at once", "[bus][batch]") {
     CHECK((times_ns[0] != 0) == (options.publish_time != PublishTime::off));
     CHECK((times_ns[3] != 0) == (options.publish_time != PublishTime::off));
 }
+
+}  // namespace batch_test

@@ -11,6 +11,8 @@
 #include <functional>
 #include <vector>
 
+namespace event_filter_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -186,3 +188,5 @@ TEST_CASE("event filter: a partition without keys is refused", "[bus][event_filt
     CHECK(refused.error().code == ErrorCode::invalid_argument);
     CHECK(refused.error().hint.find("0 to N - 1") != std::string::npos);
 }
+
+}  // namespace event_filter_test

@@ -4,6 +4,7 @@
 #include "support/test_stream.hpp"
 #include "support/watchdog.hpp"
 
+#include <tailrace/base/clock.hpp>
 #include <tailrace/bus/stream_status.hpp>
 
 #include <catch2/catch.hpp>
@@ -14,6 +15,8 @@
 #include <cstdint>
 #include <string>
 
+namespace eviction_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -21,7 +24,6 @@ using namespace tailrace::test;
 namespace {
 
 constexpr std::uint64_t kRingEvents = kMinCapacityBytes / 32;
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 Subscriber evictable(const TestStream& stream,
                      std::uint64_t evict_after_ns = kNsPerMs,
@@ -281,3 +283,5 @@ TEST_CASE("eviction: a stopped process that gates is waited for", "[bus][evictio
     CHECK(shared->story.delivered == number + 1);
     CHECK(shared->story.lost == 0);
 }
+
+}  // namespace eviction_test

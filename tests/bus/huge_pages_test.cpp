@@ -22,6 +22,8 @@
 #include <fstream>
 #include <string>
 
+namespace huge_pages_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -307,3 +309,5 @@ TEST_CASE("group: one that the user may not choose is refused, and nothing is le
     CHECK(exit_code == 0);
     CHECK(std::filesystem::is_empty(directory.path()));
 }
+
+}  // namespace huge_pages_test

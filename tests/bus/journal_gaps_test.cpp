@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace journal_gaps_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -236,3 +238,5 @@ TEST_CASE("journal gaps: who asks while the writer drops is never told a wrong y
         CHECK(own.yes + own.gaps > 0);
     }
 }
+
+}  // namespace journal_gaps_test

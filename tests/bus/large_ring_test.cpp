@@ -16,6 +16,8 @@
 #include <fstream>
 #include <string>
 
+namespace large_ring_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -122,3 +124,5 @@ TEST_CASE("large ring: 16 GiB, with events whose offsets and positions need more
     CHECK((*region)->tail().position > 48 * kGiB);
     CHECK((*region)->tail().sequence == 50);
 }
+
+}  // namespace large_ring_test

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 
+namespace latency_histogram_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -122,3 +124,5 @@ TEST_CASE("latency_histogram: a publisher's clock that is ahead counts as no tim
     CHECK(status.max_ns == 0);
     CHECK_FALSE(LatencyRecorder().is_on());
 }
+
+}  // namespace latency_histogram_test

@@ -23,6 +23,8 @@
 #include <string>
 #include <vector>
 
+namespace poll_descriptor_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -410,3 +412,5 @@ TEST_CASE("poll descriptor: users of one stream wake each other, whoever made th
     CHECK((foreigner_reads ? write() : read()) == 0);
     CHECK(foreigner.wait().exit_code == 0);
 }
+
+}  // namespace poll_descriptor_test

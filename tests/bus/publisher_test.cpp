@@ -15,6 +15,8 @@
 #include <numeric>
 #include <string>
 
+namespace publisher_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -471,3 +473,5 @@ TEST_CASE("publisher: a tail word that came round isn't taken for its own", "[bu
 
     CHECK(publisher.next_own_sequence() == far.sequence + 1);
 }
+
+}  // namespace publisher_test

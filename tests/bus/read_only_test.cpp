@@ -15,6 +15,8 @@
 #include <sstream>
 #include <string>
 
+namespace read_only_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -92,3 +94,5 @@ TEST_CASE("read only: a publisher may write both", "[bus][read_only]") {
     CHECK(mappings_of(file_of(stream, "control")) == std::multiset<std::string>{"rw-s"});
     CHECK(mappings_of(file_of(stream, "events")) == std::multiset<std::string>{"rw-s", "rw-s"});
 }
+
+}  // namespace read_only_test

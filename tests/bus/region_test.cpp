@@ -21,6 +21,8 @@
 #include <string>
 #include <vector>
 
+namespace region_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -524,3 +526,5 @@ TEST_CASE("region: the mode of the files is the one that was asked for, whatever
     CHECK(mode_of(events_of(stream)) == 0664);
     CHECK(mode_of(stream.directory() + "/stream") == 0775);
 }
+
+}  // namespace region_test

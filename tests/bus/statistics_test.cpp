@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <thread>
 
+namespace statistics_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -336,3 +338,5 @@ TEST_CASE("statistics: an open claim holds publishers back too", "[bus][statisti
     CHECK(status.holder->room_bytes == kMinCapacityBytes - 4 * kEventBytes);
     stuck.commit(claim);
 }
+
+}  // namespace statistics_test

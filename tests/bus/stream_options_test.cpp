@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+namespace stream_options_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 
@@ -120,3 +122,5 @@ TEST_CASE("stream options: the directory comes from the environment", "[bus][str
 
     if (before != nullptr) ::setenv("TAILRACE_DIR", saved.c_str(), 1);
 }
+
+}  // namespace stream_options_test

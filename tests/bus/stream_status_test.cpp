@@ -16,6 +16,8 @@
 #include <cerrno>
 #include <string>
 
+namespace stream_status_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -412,3 +414,5 @@ TEST_CASE("journal board: a disk without room refuses early, wakes who waits, an
     writer.room(JournalRoom::enough, 0);  // a failure is for good
     CHECK(check_durable(*region).error().code == ErrorCode::io_failure);
 }
+
+}  // namespace stream_status_test

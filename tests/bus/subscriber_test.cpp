@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace subscriber_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -383,3 +385,5 @@ TEST_CASE("subscriber: every poll state has a name", "[bus][subscriber]") {
     CHECK(poll_state_name(PollState::closed) == "closed");
     CHECK(poll_state_name(PollState::corrupt) == "corrupt");
 }
+
+}  // namespace subscriber_test

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace tail_word_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 
@@ -91,3 +93,5 @@ TEST_CASE("tail word: a long walk by random claims never loses its place", "[bus
     CHECK(place.position > 10'000 * kGiB);
     CHECK(place.sequence > 100'000'000);
 }
+
+}  // namespace tail_word_test

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <string>
 
+namespace wait_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -209,3 +211,5 @@ TEST_CASE("wait: a publisher that waits for room goes on when a reader makes som
     CHECK(other.wait().exit_code == 0);
     CHECK(received == kEvents);
 }
+
+}  // namespace wait_test

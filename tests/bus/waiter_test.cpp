@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace waiter_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -207,3 +209,5 @@ TEST_CASE("waiter: one publisher and three gating subscribers get on on a single
     for (ChildProcess& reader : readers)
         CHECK(reader.wait().exit_code == 0);
 }
+
+}  // namespace waiter_test

@@ -15,6 +15,8 @@
 #include <atomic>
 #include <vector>
 
+namespace descriptor_limit_test {
+
 namespace {
 
 using namespace tailrace;
@@ -117,3 +119,5 @@ TEST_CASE(
 }
 
 }  // namespace
+
+}  // namespace descriptor_limit_test

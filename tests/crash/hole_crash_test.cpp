@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+namespace hole_crash_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -253,3 +255,5 @@ TEST_CASE("hole: a stopped publisher isn't taken for dead", "[crash][hole]") {
     CHECK(drained.events[0].payload == std::string(8, 'c'));
     CHECK(publish_laps(other, 10) == 10);
 }
+
+}  // namespace hole_crash_test

@@ -28,6 +28,8 @@
 #include <thread>
 #include <vector>
 
+namespace liveness_crash_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -353,3 +355,5 @@ TEST_CASE("liveness: a fork between opening a lock's file and locking doesn't ke
     CHECK(FileLock::try_lock(region->lock_path(), kRegistryLock));
     CHECK(is_alive(grandchild->load()));
 }
+
+}  // namespace liveness_crash_test

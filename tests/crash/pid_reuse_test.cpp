@@ -23,6 +23,8 @@
 #include <string>
 #include <vector>
 
+namespace pid_reuse_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -150,3 +152,5 @@ TEST_CASE("liveness: a slot that names a living process of another start time is
     owner.process.start_ticks += 1;
     CHECK_FALSE(region->is_dead(owner, kPublisherLocks));
 }
+
+}  // namespace pid_reuse_test

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace publisher_crash_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -346,3 +348,5 @@ TEST_CASE("crash: a publisher dies while it waits for room, and the others don't
         }
     }
 }
+
+}  // namespace publisher_crash_test

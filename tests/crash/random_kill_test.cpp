@@ -22,6 +22,8 @@
 #include <string>
 #include <vector>
 
+namespace random_kill_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -242,3 +244,5 @@ TEST_CASE("crash: hundreds of kills at random instants lose nothing and repeat n
 
     arena.judge();
 }
+
+}  // namespace random_kill_test

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace region_crash_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -194,3 +196,5 @@ TEST_CASE("crash: a thread that slept while the stream went on by 40 GiB decodes
     }
     CHECK(has_gone_on);
 }
+
+}  // namespace region_crash_test

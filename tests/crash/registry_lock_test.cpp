@@ -23,6 +23,8 @@
 #include <functional>
 #include <string>
 
+namespace registry_lock_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -193,3 +195,5 @@ TEST_CASE("registry lock: who waits for it in vain is told who holds it", "[cras
           std::string::npos);
     CHECK_FALSE(refused.error().hint.empty());
 }
+
+}  // namespace registry_lock_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace rescuer_crash_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -186,3 +188,5 @@ TEST_CASE("rescuer: of a single-publisher stream, killed at any step, the next o
         }
     }
 }
+
+}  // namespace rescuer_crash_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace subscriber_crash_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -205,3 +207,5 @@ TEST_CASE("crash: a publisher that dies while it wakes others leaves no sleeper 
         CHECK(reader.wait().exit_code == 0);
     }
 }
+
+}  // namespace subscriber_crash_test

@@ -26,6 +26,8 @@
 #include <string>
 #include <vector>
 
+namespace torture_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -446,3 +448,5 @@ TEST_CASE("torture: kills and stops at random instants, publishers and readers o
 
     torture.judge();
 }
+
+}  // namespace torture_test

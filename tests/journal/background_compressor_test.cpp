@@ -19,7 +19,7 @@
 #include <set>
 #include <vector>
 
-namespace tailrace::journal {
+namespace tailrace::journal::background_compressor_test {
 
 namespace {
 
@@ -244,4 +244,4 @@ TEST_CASE("background compressor: retention by size keeps what fits once it is c
     CHECK(is_dense(read_all(*reader), 0, (reopened ? 4 : kSegments) * kEventsPerSegment));
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::background_compressor_test

@@ -10,7 +10,7 @@
 
 #include <sys/resource.h>
 
-namespace tailrace::journal {
+namespace tailrace::journal::backup_retention_test {
 
 namespace {
 
@@ -137,4 +137,4 @@ TEST_CASE("backup: what retention takes away before its turn is not in the copy"
     CHECK(has_acted);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::backup_retention_test

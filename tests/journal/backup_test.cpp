@@ -11,7 +11,7 @@
 
 #include <fstream>
 
-namespace tailrace::journal {
+namespace tailrace::journal::backup_test {
 
 namespace {
 
@@ -246,4 +246,4 @@ TEST_CASE("backup: what is damaged below a promise is not copied over in silence
     CHECK(backup(temp.journal(), copy).error().code == ErrorCode::corrupt);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::backup_test

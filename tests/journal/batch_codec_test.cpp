@@ -9,7 +9,7 @@
 #include <cstring>
 #include <functional>
 
-namespace tailrace::journal {
+namespace tailrace::journal::batch_codec_test {
 
 namespace {
 
@@ -339,4 +339,4 @@ TEST_CASE("log position: a jump with a gap may follow", "[journal][codec]") {
     CHECK(position.offset == 2 * kBlockSizeBytes);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::batch_codec_test

@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-namespace tailrace::journal {
+namespace tailrace::journal::batch_filler_test {
 
 namespace {
 
@@ -208,4 +208,4 @@ TEST_CASE("batch filler: times never go back, within a batch or between batches"
     CHECK(time == 9199);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::batch_filler_test

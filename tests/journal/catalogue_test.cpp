@@ -19,7 +19,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace tailrace::journal {
+namespace tailrace::journal::catalogue_test {
 
 namespace {
 
@@ -373,4 +373,4 @@ TEST_CASE("catalogue: stopped at every step, every place is found before and aft
     CHECK(without_one > 100);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::catalogue_test

@@ -23,7 +23,7 @@
 #include <map>
 #include <vector>
 
-namespace tailrace::journal {
+namespace tailrace::journal::compress_test {
 
 namespace {
 
@@ -375,4 +375,4 @@ TEST_CASE(
     check_whole(temp.journal());
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::compress_test

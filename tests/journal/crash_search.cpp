@@ -9,8 +9,8 @@ namespace tailrace::journal {
 
 namespace {
 
-constexpr const char* kDirectory = "/sim";
-constexpr std::size_t kMaxUnits = 12;
+constexpr const char* kSearchDirectory = "/sim";
+constexpr std::size_t kMostUnits = 12;
 constexpr std::uint64_t kMaxSteps = 200;
 
 // Recovers from every state that the stage's disk may be in after a cut now.
@@ -20,7 +20,7 @@ std::string search_endings(CrashStage& stage, CrashSearchCounts& counts) {
     stage.disk.faults.hold_completions = false;
     const std::size_t units = stage.disk.unflushed_units();
     const std::size_t names = stage.disk.unflushed_name_count();
-    if (units > kMaxUnits) return "too many unflushed sectors: " + std::to_string(units);
+    if (units > kMostUnits) return "too many unflushed sectors: " + std::to_string(units);
     ++counts.moments;
     counts.most_units = std::max(counts.most_units, units);
     counts.most_names = std::max(counts.most_names, names);
@@ -31,7 +31,7 @@ std::string search_endings(CrashStage& stage, CrashSearchCounts& counts) {
             disk.power_on_with(kept, kept_names);
             ++counts.states;
             Sequence end = 0;
-            const CrashedJournal journal{kDirectory, &stage.appended, stage.acknowledged};
+            const CrashedJournal journal{kSearchDirectory, &stage.appended, stage.acknowledged};
             std::string wrong = check_crash(disk, stage.ledger, journal, end);
             if (!wrong.empty()) {
                 return wrong + " (sectors " + std::to_string(kept) + " of 2^" +
@@ -47,9 +47,9 @@ std::string search_endings(CrashStage& stage, CrashSearchCounts& counts) {
 }  // namespace
 
 CrashStage::CrashStage(std::uint64_t sector_bytes)
-    : ledger(kDirectory),
+    : ledger(kSearchDirectory),
       around(simulated_environment(disk)),
-      options(small_options(kDirectory)) {
+      options(small_options(kSearchDirectory)) {
     disk.faults.sector_bytes = sector_bytes;
     disk.observer =
         [this](const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {
@@ -326,7 +326,7 @@ std::string recovery(CrashSearchCounts& counts) {
 void lose_a_life(CrashStage& stage) {
     open_with_two_events(stage);
     stage.crash(Survival::nothing);
-    const std::string super = std::string(kDirectory) + "/SUPER";
+    const std::string super = std::string(kSearchDirectory) + "/SUPER";
     const auto super_bytes = stage.disk.look_at(super, 0, 2 * kBlockSizeBytes);
     const Sequence end = stage.acknowledged;
     stage.open();
@@ -334,12 +334,12 @@ void lose_a_life(CrashStage& stage) {
         stage.append_blocks(1);
         stage.settle();
     }
-    const std::string lost = std::string(kDirectory) + "/0000000000000002.seg";
+    const std::string lost = std::string(kSearchDirectory) + "/0000000000000002.seg";
     const auto stale = stage.disk.look_at(lost, 0, stage.options.segment_size_bytes);
     stage.crash(Survival::nothing);
     TAILRACE_CHECK(stage.disk.remove(lost).ok());
     stage.disk.put(super, super_bytes);
-    stage.disk.put(std::string(kDirectory) + "/spare", stale);
+    stage.disk.put(std::string(kSearchDirectory) + "/spare", stale);
     stage.disk.settle();
     stage.appended.resize(end);
     stage.acknowledged = end;

@@ -6,7 +6,7 @@
 
 #include <malloc.h>
 
-namespace tailrace::journal {
+namespace tailrace::journal::crash_search_test {
 
 namespace {
 
@@ -42,4 +42,4 @@ TEST_CASE("crash search: every subset of what was not flushed recovers to what i
     CHECK(states >= 4 * 4096);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::crash_search_test

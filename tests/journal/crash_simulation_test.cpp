@@ -12,7 +12,7 @@
 #include <malloc.h>
 #include <random>
 
-namespace tailrace::journal {
+namespace tailrace::journal::crash_simulation_test {
 
 namespace {
 
@@ -113,4 +113,4 @@ TEST_CASE("crash simulation: what rots below a promise is refused with its exact
     require_fired(counts, {Fault::bit_flip, Fault::misdirected_write, Fault::read_error});
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::crash_simulation_test

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace tailrace::journal {
+namespace tailrace::journal::durable_choice_test {
 
 namespace {
 
@@ -56,4 +56,4 @@ TEST_CASE("durable choice: a single kind is for good, none is none", "[journal][
     CHECK(DurableChooser().fastest() == DurableWrite::separate);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::durable_choice_test

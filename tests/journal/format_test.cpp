@@ -7,7 +7,7 @@
 #include <cstring>
 #include <functional>
 
-namespace tailrace::journal {
+namespace tailrace::journal::format_test {
 
 namespace {
 
@@ -208,4 +208,4 @@ TEST_CASE("index: counts only for the segment that it was made for, whole and in
     }
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::format_test

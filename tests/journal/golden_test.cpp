@@ -23,7 +23,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace tailrace::journal {
+namespace tailrace::journal::golden_test {
 
 namespace {
 
@@ -282,4 +282,4 @@ TEST_CASE("golden: make one", "[.golden]") {
     pack(temp.journal(), target);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::golden_test

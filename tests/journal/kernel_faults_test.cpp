@@ -19,7 +19,7 @@
 #include <cerrno>
 #include <fstream>
 
-namespace tailrace::journal {
+namespace tailrace::journal::kernel_faults_test {
 
 namespace {
 
@@ -232,4 +232,4 @@ TEST_CASE(
     CHECK(verify(journal)->is_sound());
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::kernel_faults_test

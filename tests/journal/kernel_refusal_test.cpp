@@ -33,7 +33,7 @@
 #include <functional>
 #include <optional>
 
-namespace tailrace::journal {
+namespace tailrace::journal::kernel_refusal_test {
 
 namespace {
 
@@ -402,4 +402,4 @@ TEST_CASE("probe: says what the writer would use, and leaves nothing behind",
     CHECK(writer->io_backend_name() == probe->backend_name);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::kernel_refusal_test

@@ -18,7 +18,7 @@
 #include <atomic>
 #include <cstdlib>
 
-namespace tailrace::journal {
+namespace tailrace::journal::killed_writer_test {
 
 namespace {
 
@@ -113,4 +113,4 @@ TEST_CASE("writer killed a thousand times: every acknowledged id is in the journ
     CHECK(verify(temp.journal())->is_sound());
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::killed_writer_test

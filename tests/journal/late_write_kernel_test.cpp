@@ -29,7 +29,7 @@
 #include <poll.h>
 #include <vector>
 
-namespace tailrace::journal {
+namespace tailrace::journal::late_write_kernel_test {
 
 namespace {
 
@@ -203,4 +203,4 @@ TEST_CASE("killed writer: a child that it had forked keeps nobody waiting", "[ke
     CHECK(::kill(stage->grandchild.load(), SIGKILL) == 0);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::late_write_kernel_test

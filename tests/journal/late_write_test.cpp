@@ -15,7 +15,7 @@
 #include <filesystem>
 #include <vector>
 
-namespace tailrace::journal {
+namespace tailrace::journal::late_write_test {
 
 namespace {
 
@@ -124,4 +124,4 @@ TEST_CASE("late write: a writer lets go of its file though others have a referen
     CHECK_FALSE(is_locked(look.get(), 1));
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::late_write_test

@@ -19,7 +19,7 @@
 #include <thread>
 #include <utility>
 
-namespace tailrace::journal {
+namespace tailrace::journal::lease_race_test {
 
 namespace {
 
@@ -173,4 +173,4 @@ TEST_CASE("lease: readers that open and seek while segments go see nothing wrong
     run_beside_retention(read_anywhere, 400);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::lease_race_test

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <vector>
 
-namespace tailrace::journal {
+namespace tailrace::journal::read_ahead_test {
 
 namespace {
 
@@ -265,4 +265,4 @@ TEST_CASE("read ahead: a file that isn't in the cache is read past it, one that 
     CHECK_FALSE(warm.was_ahead);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::read_ahead_test

@@ -15,7 +15,7 @@
 #include <functional>
 #include <map>
 
-namespace tailrace::journal {
+namespace tailrace::journal::recovery_test {
 
 namespace {
 
@@ -485,4 +485,4 @@ TEST_CASE("recovery: tools find no journal where there is none", "[journal][reco
     CHECK(Reader::open(temp.journal()).error().code == ErrorCode::not_found);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::recovery_test

@@ -17,7 +17,7 @@
 #include <fstream>
 #include <map>
 
-namespace tailrace::journal {
+namespace tailrace::journal::repair_test {
 
 namespace {
 
@@ -509,4 +509,4 @@ TEST_CASE("repair: a crash leaves each file as it was or repaired, and the next 
     check_content(temp.journal(), 0, kEnd, {{20, 30}, {200, 300}});
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::repair_test

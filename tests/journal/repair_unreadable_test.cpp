@@ -10,7 +10,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace tailrace::journal {
+namespace tailrace::journal::repair_unreadable_test {
 
 namespace {
 
@@ -129,4 +129,4 @@ TEST_CASE("repair: a segment that can't be read behind its end is made anew up t
     repair_and_check(files, temp.journal(), {3, kEnd, kEnd});
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::repair_unreadable_test

@@ -12,7 +12,7 @@
 #include <array>
 #include <cerrno>
 
-namespace tailrace::journal {
+namespace tailrace::journal::retention_crash_test {
 
 namespace {
 
@@ -301,4 +301,4 @@ TEST_CASE("retention: stopped at every step of opening a full disk, the journal 
     CHECK(stop > 30);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::retention_crash_test

@@ -18,7 +18,7 @@
 #include <functional>
 #include <thread>
 
-namespace tailrace::journal {
+namespace tailrace::journal::retention_test {
 
 namespace {
 
@@ -324,4 +324,4 @@ TEST_CASE("lease: nobody gets one on a file that is held alone, or whose name le
     CHECK(open_leased(racing, path).error().code == ErrorCode::not_found);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::retention_test

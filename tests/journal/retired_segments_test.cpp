@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-namespace tailrace::journal {
+namespace tailrace::journal::retired_segments_test {
 
 namespace fs = std::filesystem;
 
@@ -75,4 +75,4 @@ TEST_CASE("retired segments: a file that has taken the name meanwhile is not mad
     CHECK(retired.is_empty());
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::retired_segments_test

@@ -17,7 +17,7 @@
 #include <cstring>
 #include <filesystem>
 
-namespace tailrace::journal {
+namespace tailrace::journal::seek_reads_test {
 
 namespace {
 
@@ -240,4 +240,4 @@ TEST_CASE(
     }
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::seek_reads_test

@@ -15,7 +15,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace tailrace::journal {
+namespace tailrace::journal::segment_census_test {
 
 namespace {
 
@@ -221,4 +221,4 @@ TEST_CASE("segment census: names that went while they were listed are no loss",
     CHECK(has_acted);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::segment_census_test

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace tailrace::journal {
+namespace tailrace::journal::settings_test {
 
 namespace {
 
@@ -101,4 +101,4 @@ TEST_CASE("settings: what can't be is refused before it is kept", "[journal][set
     CHECK_FALSE(std::filesystem::exists(temp.journal()));
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::settings_test

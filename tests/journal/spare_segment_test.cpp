@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace tailrace::journal {
+namespace tailrace::journal::spare_segment_test {
 
 namespace {
 
@@ -58,4 +58,4 @@ TEST_CASE("spare segment: one that is needed before it is there is not filled fi
     CHECK(path == partial_spare_path(fixture.temp.path()));
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::spare_segment_test

@@ -18,7 +18,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace tailrace::journal {
+namespace tailrace::journal::storage_conformance_test {
 
 namespace {
 
@@ -259,4 +259,4 @@ TEST_CASE("storage: files are made, sized, renamed, listed and removed", "[journ
     CHECK(files.remove(directory + "/b").os_errno == ENOENT);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::storage_conformance_test

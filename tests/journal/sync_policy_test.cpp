@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace tailrace::journal {
+namespace tailrace::journal::sync_policy_test {
 
 namespace {
 
@@ -164,4 +164,4 @@ TEST_CASE("low space: told while a whole segment is left, full when that is, and
     CHECK(lab.writer->durable_sequence() == lab.writer->next_sequence());
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::sync_policy_test

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <fstream>
 
-namespace tailrace::journal {
+namespace tailrace::journal::verify_inspect_test {
 
 namespace {
 
@@ -215,4 +215,4 @@ TEST_CASE("inspect: says of each segment what it holds and what became of it",
     CHECK(inspect(temp.journal())->segments[0].state == SegmentState::damaged);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::verify_inspect_test

@@ -8,7 +8,7 @@
 
 #include <thread>
 
-namespace tailrace::journal {
+namespace tailrace::journal::verify_jobs_test {
 
 namespace {
 
@@ -91,4 +91,4 @@ TEST_CASE("verify: progress is told on the calling thread, goes up, and ends at 
     CHECK(total == kSegments * kMiB);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::verify_jobs_test

@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-namespace tailrace::journal {
+namespace tailrace::journal::write_pipeline_test {
 
 namespace {
 
@@ -416,4 +416,4 @@ TEST_CASE("write pipeline: no durable write begins while an earlier one is not d
     CHECK_FALSE(fixture.pipeline.can_write_durably());
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::write_pipeline_test

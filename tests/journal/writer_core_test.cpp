@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace tailrace::journal {
+namespace tailrace::journal::writer_core_test {
 
 namespace {
 
@@ -103,4 +103,4 @@ TEST_CASE("writer: after a commit of many the next waits for those who were ackn
     CHECK(rounds < 10);
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::writer_core_test

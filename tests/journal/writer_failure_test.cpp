@@ -10,7 +10,7 @@
 #include <array>
 #include <cerrno>
 
-namespace tailrace::journal {
+namespace tailrace::journal::writer_failure_test {
 
 namespace {
 
@@ -191,4 +191,4 @@ TEST_CASE("writer: a file in which a trial write is still under way becomes no s
         CHECK(path == "/sim/SUPER");
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::writer_failure_test

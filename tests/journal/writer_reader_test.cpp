@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-namespace tailrace::journal {
+namespace tailrace::journal::writer_reader_test {
 
 TEST_CASE("writer and reader: every event comes back as it was, at both alignments",
           "[journal][writer][reader]") {
@@ -472,4 +472,4 @@ TEST_CASE("writer: a journal of another stream or alignment is refused", "[journ
     CHECK(Writer::open(options)->stream_name() == "test");
 }
 
-}  // namespace tailrace::journal
+}  // namespace tailrace::journal::writer_reader_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace eviction_model_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -109,3 +111,5 @@ TEST_CASE("model: of a reader's step and its eviction one wins, and the reader k
     CHECK(seen.count("kept its gate") > 0);
     CHECK(seen.schedules > 100);
 }
+
+}  // namespace eviction_model_test

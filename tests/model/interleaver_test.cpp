@@ -6,6 +6,8 @@
 
 #include <string>
 
+namespace interleaver_test {
+
 using namespace tailrace::test;
 
 TEST_CASE("interleaver: two actors of three pieces have twenty schedules", "[model][interleaver]") {
@@ -110,3 +112,5 @@ TEST_CASE("interleaver: a mortal actor dies at each of its steps", "[model][inte
     CHECK(seen.count("died after 0") == 1);
     CHECK(seen.count("died after 2") == 1);
 }
+
+}  // namespace interleaver_test

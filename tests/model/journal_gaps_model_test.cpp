@@ -11,6 +11,8 @@
 
 #include <string>
 
+namespace journal_gaps_model_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -97,3 +99,5 @@ TEST_CASE("model: while the list of gaps turns over, no answer is a lie", "[mode
     CHECK(seen.example({"a yes for what was dropped", "a gap that isn't there", "stuck"}).empty());
     CHECK(seen.count("yes") + seen.count("gap") + seen.count("not yet") > 0);
 }
+
+}  // namespace journal_gaps_model_test

@@ -8,6 +8,8 @@
 
 #include <string>
 
+namespace poll_model_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -107,3 +109,5 @@ TEST_CASE("model: two event loops are both told, by two publishers", "[model][po
     CHECK(seen.count("both waited") > 0);
     CHECK(seen.is_complete);
 }
+
+}  // namespace poll_model_test

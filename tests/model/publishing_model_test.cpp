@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace publishing_model_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -314,3 +316,5 @@ TEST_CASE("model: notes that change under a look don't decide between two dead c
     check_forbidden(seen);
     CHECK(seen.schedules > 500);
 }
+
+}  // namespace publishing_model_test

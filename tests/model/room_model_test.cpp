@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace room_model_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -248,3 +250,5 @@ TEST_CASE("model: a reader that is lapped hands over nothing torn and tells the 
     CHECK(seen.count("had a gap") > 0);
     CHECK(seen.count("had a gap") + seen.count("kept up") == seen.schedules);
 }
+
+}  // namespace room_model_test

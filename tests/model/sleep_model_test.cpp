@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace sleep_model_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -150,3 +152,5 @@ TEST_CASE("model: a publisher that sleeps for room isn't left asleep beside it",
     check_forbidden(seen);
     CHECK(seen.count("slept") > 0);
 }
+
+}  // namespace sleep_model_test

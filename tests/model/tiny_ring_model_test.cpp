@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace tiny_ring_model_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -299,3 +301,5 @@ TEST_CASE("model: a reader that is lapped beside a dead publisher's note of a la
     CHECK(seen.count("lapped") > 0);
     CHECK(seen.count("kept up") > 0);
 }
+
+}  // namespace tiny_ring_model_test

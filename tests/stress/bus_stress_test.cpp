@@ -20,6 +20,8 @@
 #include <thread>
 #include <vector>
 
+namespace bus_stress_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -239,3 +241,5 @@ TEST_CASE("stress: gating subscribers that come and go", "[stress]") {
     CHECK(joins > 0);
     CHECK(read > 0);
 }
+
+}  // namespace bus_stress_test

@@ -19,6 +19,8 @@
 #include <thread>
 #include <vector>
 
+namespace mixed_stress_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -204,3 +206,5 @@ TEST_CASE("stress: readers of every policy as processes", "[stress]") {
 
     check_ledger(*ledger, events);
 }
+
+}  // namespace mixed_stress_test

@@ -24,6 +24,8 @@
 #include <span>
 #include <string>
 
+namespace scribbler_test {
+
 using namespace tailrace;
 using namespace tailrace::bus;
 using namespace tailrace::test;
@@ -246,3 +248,5 @@ TEST_CASE("scribbler: known damage is met as what it is, where it was done", "[s
     }
     CHECK(wrong == 0);
 }
+
+}  // namespace scribbler_test

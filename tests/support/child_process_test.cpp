@@ -8,6 +8,8 @@
 
 #include <utility>
 
+namespace child_process_test {
+
 using tailrace::test::ChildProcess;
 using tailrace::test::Ending;
 using tailrace::test::Watchdog;
@@ -43,3 +45,5 @@ TEST_CASE("child process: a stopped one goes on, and a killed one says so", "[su
     CHECK(moved.wait().exit_code == -1);
     CHECK(moved.wait().signal == 0);
 }
+
+}  // namespace child_process_test

@@ -1,5 +1,7 @@
 #include "support/seeded_random.hpp"
 
+#include <tailrace/base/clock.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -12,7 +14,6 @@ SeededRandom::SeededRandom(const char* what) : state_(0) {
     } else {
         timespec now{};
         ::clock_gettime(CLOCK_REALTIME, &now);
-        constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
         state_ = static_cast<std::uint64_t>(now.tv_sec) * kNsPerSecond +
                  static_cast<std::uint64_t>(now.tv_nsec);
     }

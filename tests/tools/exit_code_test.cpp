@@ -4,6 +4,8 @@
 
 #include <set>
 
+namespace exit_code_test {
+
 using tailrace::ErrorCode;
 using tailrace::tool::exit_code_of;
 using tailrace::tool::ExitCode;
@@ -45,3 +47,5 @@ TEST_CASE("exit_code: each bad input has a code of its own.") {
                                       exit_code_of(ErrorCode::io_failure)};
     CHECK(codes.size() == 17);
 }
+
+}  // namespace exit_code_test

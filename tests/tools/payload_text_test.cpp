@@ -5,6 +5,8 @@
 #include <span>
 #include <string_view>
 
+namespace payload_text_test {
+
 using namespace tailrace::tool;
 using namespace std::string_view_literals;
 
@@ -56,3 +58,5 @@ TEST_CASE("payload_text: hexadecimal shows all bytes, or how many were left out.
           "0000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|\n"
           "0010  0a                                                |.|\n");
 }
+
+}  // namespace payload_text_test

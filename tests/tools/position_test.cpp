@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace position_test {
+
 using namespace tailrace::tool;
 using Kind = Position::Kind;
 
@@ -74,3 +76,5 @@ TEST_CASE("position: relative ones stay within the range, absolute ones are left
     CHECK_FALSE(resolve({Kind::time, 42}, 100, 200, 5'000).sequence.has_value());
     CHECK(resolve({Kind::before_end, 3}, 100, 100, 5'000).sequence == 100U);
 }
+
+}  // namespace position_test

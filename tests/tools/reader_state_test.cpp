@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace reader_state_test {
+
 using namespace tailrace::tool;
 
 namespace {
@@ -71,3 +73,5 @@ TEST_CASE("reader_state: a journal that is being opened is not said to lag.") {
     journal.is_alive = false;
     CHECK(reader_state(journal, {}) == ReaderState::stopped);
 }
+
+}  // namespace reader_state_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace units_test {
+
 using namespace tailrace::tool;
 
 TEST_CASE("units: durations have units and may be put together.") {
@@ -98,3 +100,5 @@ TEST_CASE("units: times are RFC 3339, to the nanosecond, and come back as they w
         CHECK_FALSE(parse_time_ns(text));
     }
 }
+
+}  // namespace units_test

@@ -26,7 +26,7 @@ namespace tailrace::tool {
 namespace {
 
 constexpr std::uint64_t kLongestDelayNs = 2'000'000;
-constexpr std::uint64_t kPayloadBytes = 64;
+constexpr std::uint64_t kDeathPayloadBytes = 64;
 
 struct Stage {
     std::atomic<std::uint32_t> ready;      // processes that have attached
@@ -70,7 +70,7 @@ Result<bus::Subscriber> subscriber_of(const BenchStreams& streams, const char* n
 int die_in_claim(Stage& stage, const BenchStreams& streams) {
     auto publisher = publisher_of(streams, "dies");
     bus::Claim claim;
-    if (!publisher || publisher->try_claim(claim, kPayloadBytes) != bus::PublishStatus::ok)
+    if (!publisher || publisher->try_claim(claim, kDeathPayloadBytes) != bus::PublishStatus::ok)
         return 1;
     // [sync:bench_inside] Release: nothing hangs on it but the kill.
     stage.is_inside.store(true, std::memory_order_release);

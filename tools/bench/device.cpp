@@ -25,22 +25,12 @@ constexpr std::uint64_t kBlockBytes = std::uint64_t{1} << 20U;
 constexpr unsigned kDepth = 8;
 constexpr std::size_t kSectorBytes = 4096;
 
+}  // namespace
+
 struct FreeMemory {
     void operator()(std::byte* memory) const noexcept { std::free(memory); }
 };
 using AlignedBytes = std::unique_ptr<std::byte, FreeMemory>;
-
-// A device may have a short cut for zeroes.
-void fill_unlike_zeroes(std::byte* memory, std::size_t size_bytes) {
-    for (std::size_t index = 0; index < size_bytes; ++index)
-        memory[index] = static_cast<std::byte>(index * 131 + index / kSectorBytes);
-}
-
-AlignedBytes aligned_bytes(std::size_t size_bytes) {
-    auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kSectorBytes, size_bytes));
-    if (memory != nullptr) fill_unlike_zeroes(memory, size_bytes);
-    return AlignedBytes(memory);
-}
 
 class UringQueue {
 public:
@@ -57,6 +47,20 @@ private:
     io_uring ring_{};
     int status_;
 };
+
+namespace {
+
+// A device may have a short cut for zeroes.
+void fill_unlike_zeroes(std::byte* memory, std::size_t size_bytes) {
+    for (std::size_t index = 0; index < size_bytes; ++index)
+        memory[index] = static_cast<std::byte>(index * 131 + index / kSectorBytes);
+}
+
+AlignedBytes aligned_bytes(std::size_t size_bytes) {
+    auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kSectorBytes, size_bytes));
+    if (memory != nullptr) fill_unlike_zeroes(memory, size_bytes);
+    return AlignedBytes(memory);
+}
 
 }  // namespace
 

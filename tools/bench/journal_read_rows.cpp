@@ -19,8 +19,7 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint32_t kEventBytes = 64;  // payload
-constexpr double kNsPerMs = 1e6;
+constexpr std::uint32_t kReadPayloadBytes = 64;  // payload
 
 // A directory of this benchmark, removed when it goes.
 class JournalDirectory {
@@ -43,13 +42,13 @@ private:
 
 // Events as they stand in a ring, `count` of them from `first`.
 void make_events(std::vector<std::byte>& bytes, Sequence first, std::uint64_t count) {
-    constexpr std::uint64_t kEvent = sizeof(EventHeader) + kEventBytes;
+    constexpr std::uint64_t kEvent = sizeof(EventHeader) + kReadPayloadBytes;
     bytes.resize(count * kEvent);
     for (std::uint64_t nth = 0; nth < count; ++nth) {
         std::byte* const at = bytes.data() + nth * kEvent;
-        const EventHeader header{stamp_of(first + nth, 1), kEventBytes, 0, 0, 0};
+        const EventHeader header{stamp_of(first + nth, 1), kReadPayloadBytes, 0, 0, 0};
         std::memcpy(at, &header, sizeof(header));
-        fill_words({at + sizeof(header), kEventBytes}, first + nth);
+        fill_words({at + sizeof(header), kReadPayloadBytes}, first + nth);
     }
 }
 
@@ -186,13 +185,13 @@ Result<nlohmann::json> measure_recovery(const JournalRowContext& context) {
             const std::uint64_t begin_ns = monotonic_ns();
             auto writer = open_journal(directory.path(), segment_bytes);
             if (!writer) return writer.error();
-            times->push_back(static_cast<double>(monotonic_ns() - begin_ns) / kNsPerMs);
+            times->push_back(static_cast<double>(monotonic_ns() - begin_ns) / 1e6);
             if (auto closed = writer->close(); !closed) return closed.error();
         }
         beyond_ms.push_back(recovery_ms.back() - device_ms.back());
         auto events = read_back(directory.path());
         if (!events) return events.error();
-        if (*events < segment_bytes / 100 * 90 / (sizeof(EventHeader) + kEventBytes))
+        if (*events < segment_bytes / 100 * 90 / (sizeof(EventHeader) + kReadPayloadBytes))
             return bench_broken("recovery lost events");
     }
     return nlohmann::json{{"segment_size_bytes", segment_bytes},
@@ -237,7 +236,7 @@ Result<nlohmann::json> measure_replay(const JournalRowContext& context) {
         verify_rates.push_back(static_cast<double>(cold->bytes) / *verified);
         cached_events.push_back(static_cast<double>(cached->events) / cached->seconds);
     }
-    return nlohmann::json{{"size_bytes", kEventBytes},
+    return nlohmann::json{{"size_bytes", kReadPayloadBytes},
                           {"cold_bytes_per_s", spread_json(cold_rates)},
                           {"verify_bytes_per_s", spread_json(verify_rates)},
                           {"device_read_bytes_per_s", spread_json(device_rates)},

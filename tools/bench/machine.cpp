@@ -14,10 +14,6 @@
 #include <fstream>
 #include <utility>
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 namespace tailrace::tool {
 
 namespace {
@@ -72,7 +68,7 @@ std::string machine_description() {
 std::uint64_t read_ticks() noexcept {
 #if defined(__x86_64__)
     static const bool invariant = has_invariant_tsc();
-    if (invariant) return __rdtsc();
+    if (invariant) return __builtin_ia32_rdtsc();
 #endif
     return monotonic_ns();
 }

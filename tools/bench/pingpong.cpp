@@ -25,7 +25,7 @@ namespace {
 using bus::Publisher;
 using bus::Subscriber;
 
-constexpr std::uint64_t kChunk = 20'000;
+constexpr std::uint64_t kTripsPerTurn = 20'000;
 
 // What the two processes share beside the streams.
 struct Court {
@@ -83,19 +83,19 @@ int child_main(Court& court,
     std::uint64_t ball = 0;
     std::uint64_t bare = 0;
     for (std::uint64_t chunk = 0; chunk < chunks; ++chunk) {
-        for (std::uint64_t bounce = 0; bounce < kChunk; ++bounce) {
+        for (std::uint64_t bounce = 0; bounce < kTripsPerTurn; ++bounce) {
             static_cast<void>(await_ball(court.floor, ball + 1, never_gone));
             ball += 2;
             throw_ball(court.floor, ball);
         }
-        for (std::uint64_t trip = 0; trip < kChunk; ++trip) {
+        for (std::uint64_t trip = 0; trip < kTripsPerTurn; ++trip) {
             static_cast<void>(court.there.await(++bare, size_bytes, never_gone));
             const auto payload = court.there.payload(bare, size_bytes);
             std::memcpy(
                 court.back.payload(bare, size_bytes).data(), payload.data(), payload.size());
             court.back.commit(bare, size_bytes);
         }
-        if (!echo(*from, *to, kChunk)) return 1;
+        if (!echo(*from, *to, kTripsPerTurn)) return 1;
     }
     return 0;
 }
@@ -113,7 +113,7 @@ public:
 
     bool measure_floor(Samples* samples) {
         std::uint64_t before = read_ticks();
-        for (std::uint64_t bounce = 0; bounce < kChunk; ++bounce) {
+        for (std::uint64_t bounce = 0; bounce < kTripsPerTurn; ++bounce) {
             throw_ball(court_.floor, ball_ + 1);
             ball_ += 2;
             if (!await_ball(court_.floor, ball_, [&] { return child_.has_ended(); })) return false;
@@ -126,7 +126,7 @@ public:
 
     bool measure_bare(Samples* samples) {
         std::uint64_t before = read_ticks();
-        for (std::uint64_t trip = 0; trip < kChunk; ++trip) {
+        for (std::uint64_t trip = 0; trip < kTripsPerTurn; ++trip) {
             ++bare_;
             fill_words(court_.there.payload(bare_, size_bytes_), bare_);
             court_.there.commit(bare_, size_bytes_);
@@ -142,7 +142,7 @@ public:
 
     bool measure_ring(Samples* samples) {
         std::uint64_t before = read_ticks();
-        for (std::uint64_t trip = 0; trip < kChunk; ++trip) {
+        for (std::uint64_t trip = 0; trip < kTripsPerTurn; ++trip) {
             bus::Claim claim;
             if (to_.try_claim(claim, size_bytes_) != bus::PublishStatus::ok) return false;
             fill_words(claim.payload, ++trips_);
@@ -198,7 +198,7 @@ Result<nlohmann::json> run_pingpong(const PingPongOptions& options) {
     if (!streams) return streams.error();
 
     const std::uint64_t chunks =
-        1 + (options.round_trips + kChunk - 1) / kChunk;  // the first warms up
+        1 + (options.round_trips + kTripsPerTurn - 1) / kTripsPerTurn;  // the first warms up
     SharedPage<Court> court;
     auto from = attach_subscriber(streams->name(1), streams->directory());
     if (!from) return from.error();
@@ -216,9 +216,9 @@ Result<nlohmann::json> run_pingpong(const PingPongOptions& options) {
     Samples floor_samples;
     Samples bare_samples;
     Samples ring_samples;
-    floor_samples.reserve(chunks * kChunk);
-    bare_samples.reserve(chunks * kChunk);
-    ring_samples.reserve(chunks * kChunk);
+    floor_samples.reserve(chunks * kTripsPerTurn);
+    bare_samples.reserve(chunks * kTripsPerTurn);
+    ring_samples.reserve(chunks * kTripsPerTurn);
     PingPong pingpong(*court, child, *to, *from, options.size_bytes);
     for (std::uint64_t chunk = 0; chunk < chunks; ++chunk) {
         const bool warm = chunk != 0;

@@ -15,7 +15,7 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kChunk = 50'000;
+constexpr std::uint64_t kEventsPerTurn = 50'000;
 
 // Nanoseconds for each publish.
 template <bool kLooksTwice>
@@ -24,7 +24,7 @@ double time_chunk(bus::Publisher& publisher) {
     std::uint64_t payload[4] = {};
     std::uint64_t refused = 0;
     const std::uint64_t begin = read_ticks();
-    for (std::uint64_t event = 0; event < kChunk; ++event) {
+    for (std::uint64_t event = 0; event < kEventsPerTurn; ++event) {
         payload[0] = event;
         const auto status =
             publisher.try_publish(std::as_bytes(std::span<const std::uint64_t, 4>(payload)));
@@ -34,7 +34,7 @@ double time_chunk(bus::Publisher& publisher) {
         }
     }
     const std::uint64_t ticks = read_ticks() - begin;
-    return refused != 0 ? -1 : static_cast<double>(ticks) * ns_per_tick() / kChunk;
+    return refused != 0 ? -1 : static_cast<double>(ticks) * ns_per_tick() / kEventsPerTurn;
 }
 
 }  // namespace

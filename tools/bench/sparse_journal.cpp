@@ -29,18 +29,19 @@ using journal::SegmentHeader;
 using journal::SuperBlock;
 
 constexpr std::uint64_t kBatchEvents = 32;
-constexpr std::uint64_t kPayloadBytes = 2000;
-constexpr std::uint64_t kEventBytes = event_size_bytes(kPayloadBytes, 1, kEventAlignmentBytes);
+constexpr std::uint64_t kSparsePayloadBytes = 2000;
+constexpr std::uint64_t kSparseEventBytes =
+    event_size_bytes(kSparsePayloadBytes, 1, kEventAlignmentBytes);
 constexpr std::uint64_t kBatches =
     (SparseJournal::kSegmentBytes - 2 * kBlockSizeBytes) / SparseJournal::kBatchBytes;
 constexpr std::uint64_t kEvents = kBatches * kBatchEvents;
 constexpr std::uint64_t kEndOffset = kBlockSizeBytes + kBatches * SparseJournal::kBatchBytes;
 constexpr std::array<std::uint64_t, 2> kRealBatches = {kBatches / 3, kBatches - 1};
-constexpr std::uint64_t kStepNs = 1000;
+constexpr std::uint64_t kSparseStepNs = 1000;
 constexpr std::uint64_t kRecordSalt = 0x5EED;
 
 constexpr std::uint64_t time_of(Sequence sequence) {
-    return (sequence + 1) * kStepNs;
+    return (sequence + 1) * kSparseStepNs;
 }
 
 // Of all that stands before it.
@@ -88,13 +89,13 @@ std::vector<std::byte> batch(const SegmentHeader& segment, std::uint64_t nth) {
     std::vector<std::byte> block(SparseJournal::kBatchBytes);
     const Sequence first = segment.first_sequence + nth * kBatchEvents;
     for (std::uint64_t event = 0; event < kBatchEvents; ++event) {
-        std::byte* const at = block.data() + sizeof(BatchHeader) + event * kEventBytes;
+        std::byte* const at = block.data() + sizeof(BatchHeader) + event * kSparseEventBytes;
         const EventHeader header{
-            stamp_of(first + event, kRecordSalt), kPayloadBytes, 0, kHasPublishTime, 1};
+            stamp_of(first + event, kRecordSalt), kSparsePayloadBytes, 0, kHasPublishTime, 1};
         const std::uint64_t time_ns = time_of(first + event);
         std::memcpy(at, &header, sizeof(header));
         std::memcpy(at + sizeof(header), &time_ns, sizeof(time_ns));
-        fill_words({at + sizeof(header) + sizeof(time_ns), kPayloadBytes}, first + event);
+        fill_words({at + sizeof(header) + sizeof(time_ns), kSparsePayloadBytes}, first + event);
     }
     BatchHeader header{};
     header.magic = journal::kBatchMagic;
@@ -105,7 +106,7 @@ std::vector<std::byte> batch(const SegmentHeader& segment, std::uint64_t nth) {
     header.max_time_ns = time_of(first + kBatchEvents - 1);
     header.segment_number = segment.segment_number;
     header.event_count = kBatchEvents;
-    header.body_size_bytes = kBatchEvents * kEventBytes;
+    header.body_size_bytes = kBatchEvents * kSparseEventBytes;
     header.version = journal::kBatchVersion;
     header.header_size_words = sizeof(BatchHeader) / sizeof(std::uint64_t);
     const std::uint64_t seed = segment.salt ^ (kBlockSizeBytes + nth * SparseJournal::kBatchBytes);

@@ -36,7 +36,7 @@ json spread_json(const Spread& spread) {
 }
 
 // The runs that count: for a rate those whose floor held, if there are any.
-std::vector<const Reading*> counted(const RowSpec& row, const std::vector<Reading>& readings) {
+std::vector<const Reading*> that_count(const RowSpec& row, const std::vector<Reading>& readings) {
     const bool selects = row.judged == Judged::value_at_least && good_runs(readings) != 0;
     std::vector<const Reading*> result;
     for (const Reading& reading : readings) {
@@ -77,11 +77,9 @@ bool is_met(const RowSpec& row, const Spread& value, const Spread& ratio) {
 
 // The time that a figure stands for: of a rate, that of one event.
 std::optional<double> time_ns(const RowSpec& row, double value) {
-    constexpr double kNsPerMs = 1e6;
-    constexpr double kNsPerS = 1e9;
     if (row.unit == "ns") return value;
-    if (row.unit == "ms") return value * kNsPerMs;
-    if (row.unit == "events/s" && value > 0) return kNsPerS / value;
+    if (row.unit == "ms") return value * 1e6;
+    if (row.unit == "events/s" && value > 0) return 1e9 / value;
     return std::nullopt;  // a share
 }
 
@@ -90,7 +88,7 @@ json row_json(const SuiteJob& job, std::size_t index, const std::vector<Reading>
     std::vector<double> values;
     std::vector<double> ratios;
     std::vector<double> floors;
-    for (const Reading* const reading : counted(row, readings)) {
+    for (const Reading* const reading : that_count(row, readings)) {
         values.push_back(reading->values[index]);
         floors.push_back(reading->floor_ns);
         const auto figure_ns = time_ns(row, reading->values[index]);

@@ -28,7 +28,6 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 constexpr EventType kPhaseEnds = 1;
 constexpr std::size_t kPhases = 3;
 constexpr std::size_t kMostSamples = 100'000;

@@ -1,3 +1,4 @@
+#include <tailrace/base/clock.hpp>
 #include <tailrace/bridge/replayer.hpp>
 #include <tailrace/bus/deadline.hpp>
 
@@ -8,7 +9,6 @@ namespace tailrace::bridge {
 
 namespace {
 
-constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 // Sleeping is late by some 50 µs; what is left after a sleep is waited for with open eyes.
 constexpr std::uint64_t kSleepMarginNs = 100'000;
 // So that `stop` is seen within a pause.

@@ -9,11 +9,11 @@
 
 #include <cstdint>
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 namespace tailrace {
+
+inline constexpr std::uint64_t kNsPerUs = 1'000;
+inline constexpr std::uint64_t kNsPerMs = 1'000'000;
+inline constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
 // CLOCK_REALTIME and CLOCK_MONOTONIC by the kernel's vDSO.
 [[nodiscard]] std::uint64_t wall_clock_ns() noexcept;
@@ -31,7 +31,7 @@ public:
     [[nodiscard]] std::uint64_t now_ns() noexcept {
 #if defined(__x86_64__)
         if (ticks_per_anchor_ != 0) [[likely]] {
-            const std::uint64_t elapsed_ticks = __rdtsc() - anchor_ticks_;
+            const std::uint64_t elapsed_ticks = __builtin_ia32_rdtsc() - anchor_ticks_;
             if (elapsed_ticks < ticks_per_anchor_) [[likely]] {
                 const std::uint64_t now =
                     anchor_ns_ + ((elapsed_ticks * ns_per_tick_q32_) >> kFractionBits);

@@ -52,4 +52,8 @@ struct [[nodiscard]] Error {
     return Error{code, 0, std::move(message), std::move(hint)};
 }
 
+[[nodiscard]] inline Error invalid_argument(std::string message, std::string hint = {}) {
+    return make_error(ErrorCode::invalid_argument, std::move(message), std::move(hint));
+}
+
 }  // namespace tailrace

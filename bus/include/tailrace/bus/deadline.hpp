@@ -16,7 +16,6 @@ public:
         return Deadline(timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns);
     }
     [[nodiscard]] static Deadline in_ms(std::uint64_t timeout_ms) noexcept {
-        constexpr std::uint64_t kNsPerMs = 1'000'000;
         return timeout_ms > UINT64_MAX / kNsPerMs ? never() : in_ns(timeout_ms * kNsPerMs);
     }
 

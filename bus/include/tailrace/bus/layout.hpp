@@ -215,6 +215,11 @@ struct SlotOwner {
 };
 static_assert(sizeof(SlotOwner) == 120);
 
+[[nodiscard]] inline bool is_active(const SlotOwner& owner) noexcept {
+    // [sync:slot_owner] Acquire: the owner's identity and name were written before.
+    return owner.state.load(std::memory_order_acquire) == SlotState::active;
+}
+
 // Written by its publisher alone; by a rescuer that holds the registry lock once that publisher is
 // dead.
 struct PublisherSlot {

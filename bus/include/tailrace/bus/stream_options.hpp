@@ -39,6 +39,9 @@ struct StreamOptions {
 // Every limit above, and that the largest event fits the ring.
 [[nodiscard]] Result<void> check_stream_options(const StreamOptions& options);
 
+// "off", "event" or "batch".
+[[nodiscard]] std::string_view publish_time_name(PublishTime publish_time) noexcept;
+
 // $TAILRACE_DIR, or /dev/shm/tailrace.
 [[nodiscard]] std::string default_directory();
 

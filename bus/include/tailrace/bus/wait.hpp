@@ -15,10 +15,6 @@
 #include <optional>
 #include <string_view>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace tailrace::bus {
 
 enum class WaitStrategy : std::uint8_t {
@@ -48,7 +44,7 @@ enum class WaitHabit : std::uint8_t {
 
 inline void cpu_relax() noexcept {
 #if defined(__x86_64__)
-    _mm_pause();
+    __builtin_ia32_pause();
 #endif
 }
 
