@@ -1,23 +1,36 @@
 # How a target of ours is made. Every source and header is listed by hand, so that a new file shows
 # up in review (tests/house_rules.py fails on one that no list names).
 #
-#   tailrace_add_library(NAME bus HEADERS ... SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [INTERNAL])
+# Sources are compiled several at a time (TAILRACE_UNITY): half of the work is reading headers and
+# making the same templates anew. So a file's own names are unique in its library. Each
+# file still includes what it uses: clang-tidy and -DTAILRACE_UNITY=OFF compile them one by one.
+#
+# COLD: what waits for people, disks or assertions, not for nanoseconds. The release build optimises
+# it less, which halves its compile time.
+#
+#   tailrace_add_library(NAME bus HEADERS ... SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [INTERNAL]
+#                        [COLD])
 #       static library tailrace_bus = tailrace::bus; public headers below include/, private ones
 #       below src/ (list those with the SOURCES). INTERNAL: headers beside the sources, not
 #       installed.
-#   tailrace_add_program(NAME x SOURCES ... [DEPS ...] [INSTALL])
+#   tailrace_add_program(NAME x SOURCES ... [DEPS ...] [INSTALL] [COLD])
 #       an executable. INSTALL: lands at the top of the build directory, and is installed.
 #   tailrace_add_test(NAME bus_tests SOURCES ... DEPS ... LABELS unit
 #                     [PRIVATE_INCLUDES ...] [TIMEOUT_S 120] [SERIAL])
-#       a Catch2 program whose test cases become tests of their own. One program per library: the
-#       header of Catch2 is dear to compile. SERIAL: no other test runs beside it. A case that warns
-#       "SKIPPED: why" and fails nothing is skipped.
+#       a Catch2 program whose test cases become tests of their own; COLD, but for stress. A file's
+#       content is in a namespace of its name, so that files can be compiled together. One program
+#       per library: the header of Catch2 is dear to compile. SERIAL: no other test runs beside it.
+#       A case that warns "SKIPPED: why" and fails nothing is skipped.
 #   tailrace_add_command_test(NAME x COMMAND ... LABELS tools [TIMEOUT_S 120] [SERIAL])
 #       a script or program as one test: exit code 0 passes, 77 skips (and a line "SKIPPED: why").
 #   tailrace_add_bench(NAME ring_bench SOURCES ... DEPS ... [PRIVATE_INCLUDES ...])
 #       a Google Benchmark program, also run for some milliseconds as a smoke test (label bench).
 
+set(TAILRACE_UNITY_SOURCES 8 CACHE STRING "How many sources are compiled at a time")
+
 function(tailrace_apply_build_rules target)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ${TAILRACE_UNITY}
+                                               UNITY_BUILD_BATCH_SIZE ${TAILRACE_UNITY_SOURCES})
     target_compile_options(${target} PRIVATE ${tailrace_warning_flags})
     target_compile_features(${target} PUBLIC cxx_std_20)
     set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
@@ -25,6 +38,11 @@ function(tailrace_apply_build_rules target)
         # PUBLIC: the checks live in inline functions too, and one program must agree about them.
         target_compile_definitions(${target} PUBLIC TAILRACE_DCHECKS)
     endif()
+endfunction()
+
+# After the flags of the configuration, so it is this one that counts.
+function(tailrace_make_cold target)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo,Release>:-O1>)
 endfunction()
 
 # Stops at a misspelt keyword and at a missing one; used by every function below.
@@ -40,7 +58,8 @@ macro(tailrace_require_arguments)
 endmacro()
 
 function(tailrace_add_library)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "INTERNAL" "NAME" "HEADERS;SOURCES;DEPS;PRIVATE_DEPS")
+    cmake_parse_arguments(PARSE_ARGV 0 arg "INTERNAL;COLD" "NAME"
+                          "HEADERS;SOURCES;DEPS;PRIVATE_DEPS")
     tailrace_require_arguments(NAME SOURCES)
     set(target tailrace_${arg_NAME})
     set(base_dir include)
@@ -60,6 +79,9 @@ function(tailrace_add_library)
     set_target_properties(${target} PROPERTIES EXPORT_NAME ${arg_NAME} VERIFY_INTERFACE_HEADER_SETS
                                                                        ON)
     tailrace_apply_build_rules(${target})
+    if(arg_COLD)
+        tailrace_make_cold(${target})
+    endif()
     if(NOT arg_INTERNAL)
         install(
             TARGETS ${target}
@@ -70,11 +92,14 @@ function(tailrace_add_library)
 endfunction()
 
 function(tailrace_add_program)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "INSTALL" "NAME" "SOURCES;DEPS")
+    cmake_parse_arguments(PARSE_ARGV 0 arg "INSTALL;COLD" "NAME" "SOURCES;DEPS")
     tailrace_require_arguments(NAME SOURCES)
     add_executable(${arg_NAME} ${arg_SOURCES})
     target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS})
     tailrace_apply_build_rules(${arg_NAME})
+    if(arg_COLD)
+        tailrace_make_cold(${arg_NAME})
+    endif()
     if(arg_INSTALL)
         set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
                                                      "${PROJECT_BINARY_DIR}")
@@ -101,6 +126,9 @@ function(tailrace_add_test)
     target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} Catch2::Catch2WithMain Threads::Threads)
     target_include_directories(${arg_NAME} PRIVATE ${arg_PRIVATE_INCLUDES})
     tailrace_apply_build_rules(${arg_NAME})
+    if(NOT arg_LABELS STREQUAL "stress")
+        tailrace_make_cold(${arg_NAME})
+    endif()
     if(arg_LABELS MATCHES "^(unit|model)$")
         add_dependencies(tailrace_sanitized_tests ${arg_NAME})
     endif()
