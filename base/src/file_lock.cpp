@@ -103,14 +103,14 @@ Result<UniqueFd> open_and_lock(const std::string& path, std::uint64_t offset, in
 
 }  // namespace
 
-FileLock::FileLock(UniqueFd fd) noexcept : fd_(std::move(fd)), owner_pid_(::getpid()) {}
+FileLock::FileLock(UniqueFd fd) noexcept : fd_(std::move(fd)) {}
 FileLock::FileLock(FileLock&& other) noexcept = default;
 
 FileLock& FileLock::operator=(FileLock&& other) noexcept {
     if (this != &other) {
         unlock();
         fd_ = std::move(other.fd_);
-        owner_pid_ = other.owner_pid_;
+        home_ = other.home_;
     }
     return *this;
 }
@@ -127,7 +127,7 @@ void FileLock::unlock() noexcept {
     // Explicitly: a copy of the descriptor in a child that ran no handler (clone, vfork before its
     // exec) would keep the lock beyond the close. In such a child it is the parent's lock, and only
     // closed. The whole file: a lock has a description of its own.
-    if (owner_pid_ == ::getpid()) {
+    if (home_.is_here()) {
         struct flock everything {};
         everything.l_type = F_UNLCK;
         everything.l_whence = SEEK_SET;

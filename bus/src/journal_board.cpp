@@ -102,6 +102,7 @@ JournalBoardWriter& JournalBoardWriter::operator=(JournalBoardWriter&& other) no
         stop();
         region_ = std::move(other.region_);
         lock_ = std::move(other.lock_);
+        home_ = other.home_;
         fences_ = other.fences_;
         last_state_ = other.last_state_;
         last_durable_sequence_ = other.last_durable_sequence_;
@@ -115,7 +116,7 @@ JournalBoardWriter::~JournalBoardWriter() {
 }
 
 void JournalBoardWriter::stop() noexcept {
-    if (region_ == nullptr || !lock_.is_held()) return;
+    if (region_ == nullptr || !lock_.is_held() || !home_.is_here()) return;
     JournalBoard& board = region_->state().journal;
     // Relaxed: only this writer writes it.
     JournalState state = board.state.load(std::memory_order_relaxed);

@@ -1,26 +1,28 @@
 // The cold half of Publisher: attaching, waiting for room, batches. The fast path is in the header.
 //
-// Why a publisher may write below `limit_` without looking:
+// Why a publisher may write below its limit without looking:
 //   I1  Before it looks at the readers it announces how far it may go (write_limit). A reader that
 //   registers after
 //       that look sees the announcement and starts no further back than a ring behind it
 //       (Subscriber::hold).
-//   I2  limit_ is at most a ring ahead of the slowest gate and of every open claim that the look
+//   I2  the limit is at most a ring ahead of the slowest gate and of every open claim that the look
 //   found; claims
 //       that the look missed begin at or after the tail that was read before it.
 
-#include "hole.hpp"
+#include "dead_handle.hpp"
 #include "poll_descriptor.hpp"
 #include "registry.hpp"
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/wiped_cell.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/publisher.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
 
 namespace tailrace::bus {
 
@@ -64,13 +66,20 @@ std::string_view publish_status_name(PublishStatus status) noexcept {
             return "too_large";
         case PublishStatus::closed:
             return "closed";
+        case PublishStatus::dead_handle:
+            return "dead_handle";
+        case PublishStatus::no_claim:
+            return "no_claim";
     }
     return "unknown";
 }
 
+constinit detail::PublisherCell Publisher::no_cell{};
+
 Publisher::Publisher(std::shared_ptr<Region> region,
                      FileLock slot_lock,
                      std::uint32_t slot_index,
+                     detail::PublisherCell* cell,
                      const PublisherOptions& options)
     : region_(std::move(region)),
       slot_lock_(std::move(slot_lock)),
@@ -82,29 +91,73 @@ Publisher::Publisher(std::shared_ptr<Region> region,
       salt_(region_->header().salt),
       max_payload_bytes_(region_->header().max_payload_bytes),
       slot_index_(slot_index),
-      owner_pid_(::getpid()),
       base_flags_(region_->header().publish_time == PublishTime::off ? std::uint8_t{0}
                                                                      : kHasPublishTime),
       base_word_(header_word(0, 0, base_flags_, extension_words_of(base_flags_))),
       base_payload_offset_bytes_(sizeof(EventHeader) +
                                  extension_words_of(base_flags_) * kExtensionWordBytes),
+      base_rounding_bytes_(base_payload_offset_bytes_ + alignment_bytes_ - 1),
+      alignment_mask_(~(alignment_bytes_ - 1)),
       shared_(region_->header().publishing == Publishing::multi),
       fences_(!register_for_membarrier()),
+      is_lone_(!shared_ && !fences_),
+      is_among_others_(shared_ && !fences_),
       waiter_(options.wait, is_crowded(*region_)),
-      next_(region_->tail()),
-      own_end_(next_),
-      told_durable_(next_.sequence) {
+      cell_(cell) {
+    const Place tail = region_->tail();
+    first_own_sequence_ = tail.sequence;
+    told_durable_ = tail.sequence;
+    const Sequence ticket = shared_ ? tail.sequence : tail.sequence + 1;
+    *cell_ = {this, 0, tail.position, ticket, tail.sequence, false};
     // Relaxed, both: statistics of an own slot.
-    slot_->statistics.attached_sequence.store(next_.sequence, std::memory_order_relaxed);
-    slot_->statistics.attached_position.store(next_.position, std::memory_order_relaxed);
+    slot_->statistics.attached_sequence.store(tail.sequence, std::memory_order_relaxed);
+    slot_->statistics.attached_position.store(tail.position, std::memory_order_relaxed);
 }
 
-Publisher::Publisher(Publisher&&) noexcept = default;
+Publisher::Publisher(Publisher&& other) noexcept
+    : region_(std::move(other.region_)),
+      slot_lock_(std::move(other.slot_lock_)),
+      registry_(std::move(other.registry_)),
+      events_(other.events_),
+      state_(other.state_),
+      slot_(other.slot_),
+      offset_mask_(other.offset_mask_),
+      alignment_bytes_(other.alignment_bytes_),
+      salt_(other.salt_),
+      max_payload_bytes_(other.max_payload_bytes_),
+      slot_index_(other.slot_index_),
+      base_flags_(other.base_flags_),
+      base_word_(other.base_word_),
+      base_payload_offset_bytes_(other.base_payload_offset_bytes_),
+      base_rounding_bytes_(other.base_rounding_bytes_),
+      alignment_mask_(other.alignment_mask_),
+      shared_(other.shared_),
+      fences_(other.fences_),
+      is_lone_(other.is_lone_),
+      is_among_others_(other.is_among_others_),
+      waiter_(other.waiter_),
+      cell_(std::exchange(other.cell_, &no_cell)),
+      claimed_events_(other.claimed_events_),
+      claimed_bytes_(other.claimed_bytes_),
+      blocked_end_(other.blocked_end_),
+      first_own_sequence_(other.first_own_sequence_),
+      told_durable_(other.told_durable_),
+      clock_(other.clock_),
+      last_liveness_check_ns_(other.last_liveness_check_ns_),
+      held_since_ns_(other.held_since_ns_),
+      holder_(other.holder_),
+      silence_(other.silence_) {
+    // A claim that is open moves along. In a forked child nobody is the owner.
+    if (cell_->owner == &other) cell_->owner = this;
+    // The way of a single publisher comes by the limit before it comes by any memory of the
+    // stream's, which this object has let go of.
+    other.shared_ = false;
+    other.holder_ = {};
+}
 
 Publisher& Publisher::operator=(Publisher&& other) noexcept {
     if (this != &other) {
-        release_slot();
-        // Field by field is what `= default` does; only the slot had to be given back first.
+        // Field by field is what the constructor does; only the slot has to be given back first.
         std::destroy_at(this);
         std::construct_at(this, std::move(other));
     }
@@ -115,28 +168,18 @@ Publisher::~Publisher() {
     release_slot();
 }
 
-// An exception between claim and commit leads here. Relaxed, all: this publisher's own words.
-void Publisher::give_up_open_claim() noexcept {
-    const Sequence sequence = slot_->intent_sequence.load(std::memory_order_relaxed);
-    if (sequence == kNoSequence) return;
-    const Place place{sequence, slot_->intent_position.load(std::memory_order_relaxed)};
-    const std::uint64_t size_bytes =
-        slot_->intent_size_bytes.load(std::memory_order_relaxed) & ~kIntentWon;
-    const std::uint32_t count = slot_->intent_count.load(std::memory_order_relaxed);
-    // The note lies in memory that others may scribble on; it counts if it is the claim that this
-    // publisher remembers.
-    const bool is_own = place == next_ && size_bytes <= max_claim_bytes(capacity_bytes()) &&
-                        count * alignment_bytes_ <= size_bytes && count != 0;
-    if (shared_ && is_own) write_tombstones(*region_, place, count, size_bytes);
-    if (is_own) count_up(slot_->statistics.aborted_events, count);
-    clear_intent();
-    wake_subscribers();
-}
-
 void Publisher::release_slot() noexcept {
     // After a move there is nothing to give back; in a forked child the slot is the parent's.
-    if (region_ == nullptr || owner_pid_ != ::getpid()) return;
-    give_up_open_claim();
+    if (is_dead()) return;
+    if (has_open_claim()) {
+        if (shared_) {
+            give_up_open_claim();
+        } else {
+            cell_->position = region_->tail().position;
+            clear_intent();  // nothing else tells of a claim
+        }
+        cell_->has_stray_claims = true;
+    }
     note_progress();
     // Relaxed, both: who has left isn't held up.
     slot_->statistics.held_since_ns.store(0, std::memory_order_relaxed);
@@ -145,6 +188,12 @@ void Publisher::release_slot() noexcept {
     TAILRACE_STEP("publisher.slot_freed");
     slot_lock_.unlock();
     region_.reset();
+    // A claim that went astray may still be there, and must not meet another publisher's words: so
+    // its cell is given to nobody.
+    const bool is_known_elsewhere = cell_->has_stray_claims;
+    *cell_ = {};
+    if (!is_known_elsewhere) give_back_wiped_cell(cell_);
+    cell_ = &no_cell;
 }
 
 Result<Publisher> Publisher::attach(const std::string& stream, const PublisherOptions& options) {
@@ -159,7 +208,16 @@ Result<Publisher> Publisher::attach(std::shared_ptr<Region> region,
     auto lease = take_publisher_slot(*region, options.name);
     if (!lease) return lease.error();
     auto registry = LockFile::open(region->lock_path());
-    Publisher publisher(std::move(region), std::move(lease->lock), lease->index, options);
+    void* const cell = take_wiped_cell();
+    if (cell == nullptr) {
+        free_slot(region->publisher_slot(lease->index).owner);
+        return os_error(ENOMEM, "cannot attach to stream '" + region->name() + "'");
+    }
+    Publisher publisher(std::move(region),
+                        std::move(lease->lock),
+                        lease->index,
+                        new (cell) detail::PublisherCell,
+                        options);
     // Without a descriptor left, the publisher gives its slot back on the way out.
     if (!registry) return registry.error();
     publisher.registry_ = std::move(*registry);
@@ -173,12 +231,14 @@ PublishStatus Publisher::try_claim(Claim& claim,
     if (fields.event_time_ns != 0) flags = static_cast<std::uint8_t>(flags | kHasEventTime);
     if (fields.has_key) flags = static_cast<std::uint8_t>(flags | kHasKey);
     const std::uint8_t words = extension_words_of(flags);
+    const std::uint64_t offset_bytes = sizeof(EventHeader) + words * kExtensionWordBytes;
     const PublishStatus status = try_claim_word(claim,
                                                 payload_size_bytes,
                                                 header_word(0, fields.type, flags, words),
-                                                sizeof(EventHeader) + words * kExtensionWordBytes);
+                                                offset_bytes,
+                                                offset_bytes + alignment_bytes_ - 1);
     if (status != PublishStatus::ok) return status;
-    std::byte* word = events_ + (claim.position & offset_mask_) + sizeof(EventHeader);
+    std::byte* word = claim.record_ + sizeof(EventHeader);
     if ((flags & kHasPublishTime) != 0) word += kExtensionWordBytes;
     if ((flags & kHasEventTime) != 0) {
         std::memcpy(word, &fields.event_time_ns, kExtensionWordBytes);
@@ -191,6 +251,8 @@ PublishStatus Publisher::try_claim(Claim& claim,
 PublishStatus Publisher::claim_shared_decoding(std::uint64_t size_bytes,
                                                std::uint32_t count,
                                                bool noted) noexcept {
+    if (is_dead()) return PublishStatus::dead_handle;
+    if (has_open_claim()) give_up_open_claim();
     for (;;) {
         // Acquire, by Region::tail: part of the total order of claims.
         const Place place = region_->tail();
@@ -207,7 +269,7 @@ PublishStatus Publisher::claim_shared_decoding(std::uint64_t size_bytes,
                 cpu_relax();
             continue;  // the place is old by now
         }
-        if (place.position + size_bytes > limit_) [[unlikely]] {
+        if (place.position + size_bytes > cell_->limit) [[unlikely]] {
             const PublishStatus status = make_room(place.position + size_bytes);
             if (status != PublishStatus::ok) return status;
             continue;  // others went on meanwhile
@@ -218,13 +280,20 @@ PublishStatus Publisher::claim_shared_decoding(std::uint64_t size_bytes,
     }
 }
 
+PublishStatus Publisher::make_room_alone(std::uint64_t size_bytes) noexcept {
+    if (is_dead()) return PublishStatus::dead_handle;
+    if (has_open_claim()) give_up_open_claim();
+    if (cell_->position + size_bytes <= cell_->limit) return PublishStatus::ok;
+    return make_room(cell_->position + size_bytes);
+}
+
 PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
     // [sync:stream_removed] Acquire: nothing hangs on it but the refusal.
     if (state_->life.load(std::memory_order_acquire) == StreamLife::removed) {
         return PublishStatus::closed;
     }
     const std::uint64_t capacity = offset_mask_ + 1;
-    const Place tail = shared_ ? region_->tail() : next_;
+    const Place tail = shared_ ? region_->tail() : Place{cell_->ticket - 1, cell_->position};
     const std::uint64_t announced =
         std::max(tail.position + grant_step_bytes(capacity), end_position);
     TAILRACE_STEP("publisher.room_wanted");
@@ -233,11 +302,11 @@ PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
     TAILRACE_STEP("publisher.write_limit_raised");
     note_checkpoint(tail);
     TAILRACE_STEP("publisher.checkpoint_noted");
-    limit_ = std::min(announced, slowest_position(tail.position) + capacity);
+    cell_->limit = std::min(announced, slowest_position(tail.position) + capacity);
     TAILRACE_STEP("publisher.readers_looked_at");
     count_up(slot_->statistics.room_looks);
     note_progress();
-    if (end_position <= limit_) {
+    if (end_position <= cell_->limit) {
         note_grant();
         return PublishStatus::ok;
     }
@@ -344,21 +413,12 @@ PublishStatus Publisher::publish(std::span<const std::byte> payload,
             try_claim(claim, static_cast<std::uint32_t>(payload.size()), fields);
         if (status != PublishStatus::ok) return status;
         if (!payload.empty()) std::memcpy(claim.payload.data(), payload.data(), payload.size());
-        commit(claim);
-        return PublishStatus::ok;
+        return commit(claim);
     });
 }
 
-void Publisher::abort(Claim& claim) noexcept {
-    count_up(slot_->statistics.aborted_events);
-    if (!shared_) return;  // the next claim begins at the same place
-    TAILRACE_STEP("publisher.aborting");
-    write_tombstones(*region_, {claim.sequence, claim.position}, 1, claim.size_bytes);
-    clear_intent();
-    wake_subscribers();
-}
-
 Result<void> Publisher::wait_durable(Sequence sequence, Deadline deadline) {
+    if (is_dead()) return dead_handle_error("publisher");
     return wait_durable_behind(*region_, told_durable_, sequence, deadline);
 }
 

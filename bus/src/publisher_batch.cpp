@@ -25,7 +25,8 @@ PublishStatus Publisher::claim_mixed(BatchClaim& batch,
                                      std::uint32_t count,
                                      SizeAt&& size_at,
                                      EventType type) noexcept {
-    TAILRACE_CHECK(count != 0);
+    batch.hold_.give_up();
+    if (count == 0) return try_claim_batch(batch, 0, 0, type);
     const std::uint64_t extension_words = extension_words_of(base_flags_);
     std::uint64_t size_bytes = 0;
     for (std::uint32_t index = 0; index < count; ++index) {
@@ -33,10 +34,11 @@ PublishStatus Publisher::claim_mixed(BatchClaim& batch,
         size_bytes += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
     }
     if (size_bytes > max_claim_bytes(capacity_bytes())) return PublishStatus::too_large;
-    const PublishStatus status = claim_batch_place(size_bytes, count);
+    Place place;
+    const PublishStatus status = claim_batch_place(place, size_bytes, count);
     if (status != PublishStatus::ok) return status;
 
-    std::uint64_t position = next_.position;
+    std::uint64_t position = place.position;
     for (std::uint32_t index = 0; index < count; ++index) {
         const bool is_last = index + 1 == count;
         const auto flags =
@@ -47,7 +49,7 @@ PublishStatus Publisher::claim_mixed(BatchClaim& batch,
         TAILRACE_STEP("batch.sizes_written");
         position += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
     }
-    open_batch(batch, size_bytes, count);
+    open_batch(batch, place, size_bytes, count);
     batch.record_bytes_ = 0;
     batch.bytes_left_ = size_bytes;
     batch.alignment_bytes_ = alignment_bytes_;
@@ -66,21 +68,23 @@ PublishStatus Publisher::claim_waiting(BatchClaim& batch,
 void Publisher::commit_mixed(BatchClaim& batch) noexcept {
     const bool has_time = (base_flags_ & kHasPublishTime) != 0;
     const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
-    std::uint64_t position = batch.place_.position;
-    const std::uint64_t end = position + batch.size_bytes_;
+    const std::uint64_t size_bytes = batch.hold_.size_bytes;
+    const Place place{batch.first_sequence_, batch.hold_.position};
+    std::uint64_t position = place.position;
+    const std::uint64_t end = position + size_bytes;
     EventHeader first{};
-    for (std::uint32_t index = 0; index < batch.count_; ++index) {
+    for (std::uint32_t index = 0; index < batch.hold_.count; ++index) {
         std::byte* const record = region_->event_at(position);
         const EventHeader header = load_header(record);
         const std::uint64_t record_bytes =
             event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
-        const bool is_last = index + 1 == batch.count_;
+        const bool is_last = index + 1 == batch.hold_.count;
         // The sizes were written by this publisher, but into memory that others may scribble on: a
         // batch that doesn't fill its claim exactly is given up, before it can lead anybody
         // outside.
         const bool fits = is_last ? record_bytes == end - position : record_bytes < end - position;
         if (!fits || (has_time && header.extension_words == 0)) [[unlikely]] {
-            write_tombstones(*region_, batch.place_, batch.count_, batch.size_bytes_);
+            write_tombstones(*region_, place, batch.hold_.count, size_bytes);
             return finish_batch(batch);
         }
         if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
@@ -88,22 +92,14 @@ void Publisher::commit_mixed(BatchClaim& batch) noexcept {
         if (index == 0) {
             first = header;
         } else {
-            store_header(record, header, stamp_of(batch.place_.sequence + index, salt_));
+            store_header(record, header, stamp_of(place.sequence + index, salt_));
         }
         TAILRACE_STEP("batch.event_prepared");
         position += record_bytes;
     }
     // The header that was looked at, whatever has become of it in the ring.
-    store_header(
-        region_->event_at(batch.place_.position), first, stamp_of(batch.place_.sequence, salt_));
+    store_header(region_->event_at(place.position), first, stamp_of(place.sequence, salt_));
     finish_batch(batch);
-}
-
-void Publisher::abort(BatchClaim& batch) noexcept {
-    if (shared_) write_tombstones(*region_, batch.place_, batch.count_, batch.size_bytes_);
-    clear_intent();
-    count_up(slot_->statistics.aborted_events, batch.count_);
-    if (shared_) wake_subscribers();
 }
 
 PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte>> payloads,
@@ -124,7 +120,7 @@ PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte
     if (status != PublishStatus::ok) return status;
     // By the sizes that were claimed, not by those that stand in the ring, where others may
     // scribble.
-    std::byte* record = region_->event_at(batch.place_.position);
+    std::byte* record = batch.next_record_;
     for (const auto payload : payloads) {
         if (!payload.empty())
             std::memcpy(record + base_payload_offset_bytes_, payload.data(), payload.size());
@@ -132,8 +128,7 @@ PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte
                                    extension_words_of(base_flags_),
                                    alignment_bytes_);
     }
-    commit(batch);
-    return PublishStatus::ok;
+    return commit(batch);
 }
 
 }  // namespace tailrace::bus

@@ -21,8 +21,10 @@ void Publisher::note_progress() noexcept {
     const Sequence attached_at = statistics.attached_sequence.load(std::memory_order_relaxed);
     const std::uint64_t attached_position =
         statistics.attached_position.load(std::memory_order_relaxed);
-    statistics.events.store(next_.sequence - attached_at, std::memory_order_relaxed);
-    statistics.bytes.store(next_.position - attached_position, std::memory_order_relaxed);
+    statistics.events.store(cell_->ticket - 1 - attached_at, std::memory_order_relaxed);
+    // An open claim has no part in it.
+    if (has_open_claim()) return;
+    statistics.bytes.store(cell_->position - attached_position, std::memory_order_relaxed);
 }
 
 void Publisher::note_refusal(std::uint64_t now_ns) noexcept {
@@ -71,7 +73,7 @@ void Publisher::watch_silence(std::uint64_t now_ns) noexcept {
 }
 
 std::string Publisher::holder() const {
-    if (holder_.kind == HolderKind::nobody) return {};
+    if (is_dead() || holder_.kind == HolderKind::nobody) return {};
     const bool is_subscriber = holder_.kind == HolderKind::subscriber;
     const std::uint32_t index = holder_.slot_index;
     const SlotOwner& owner = is_subscriber ? region_->subscriber_slot(index).owner

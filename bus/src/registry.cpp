@@ -68,30 +68,37 @@ bool clear_dead_subscriber(const Region& region, std::uint32_t index) noexcept {
     return true;
 }
 
+// The note of a batch that its publisher died in, if it is one: its later stamps would pass for
+// events once the successor's own events reach them, so they are wiped. Requires: the registry
+// lock, no owner; nothing is committed at `tail`.
+void wipe_unborn_batch(const Region& region, Place tail) noexcept {
+    PublisherSlot& slot = region.publisher_slot(0);
+    // [sync:intent_noted] Acquire: as for any intent; its owner is dead.
+    const Sequence noted = slot.intent_sequence.load(std::memory_order_acquire);
+    if (noted == kNoSequence) return;
+    // Relaxed, both: a dead owner's.
+    const Place place{noted, slot.intent_position.load(std::memory_order_relaxed)};
+    const std::uint64_t size_bytes =
+        slot.intent_size_bytes.load(std::memory_order_relaxed) & ~kIntentWon;
+    // A note of any other place is of a batch that was committed, or is none of ours. Nothing
+    // beyond the write limit was ever written, and what stands there may be read still.
+    // [sync:write_limit_raised] Acquire: as for any look at it.
+    const std::uint64_t limit = region.state().write_limit.load(std::memory_order_acquire);
+    if (place == tail && limit > tail.position) {
+        const std::uint64_t most = max_claim_bytes(region.capacity_bytes());
+        std::memset(
+            region.event_at(tail.position), 0, std::min({size_bytes, limit - tail.position, most}));
+        TAILRACE_STEP("registry.batch_wiped");
+    }
+    // [sync:intent_cleared] Release: the wiped bytes are seen by whoever sees the intent gone.
+    slot.intent_sequence.store(kNoSequence, std::memory_order_release);
+    TAILRACE_STEP("registry.batch_note_cleared");
+}
+
 // What the last publisher of a single-publisher stream left behind. Requires: the registry lock, no
 // owner.
 void take_over_tail(const Region& region) noexcept {
     const std::uint64_t salt = region.header().salt;
-    PublisherSlot& slot = region.publisher_slot(0);
-    // [sync:intent_noted] Acquire: as for any intent; its owner is dead.
-    const Sequence noted = slot.intent_sequence.load(std::memory_order_acquire);
-    if (noted != kNoSequence) {
-        // It died within a batch. Unless the first stamp is there, the batch doesn't exist; its
-        // later stamps may, and would pass for events once the successor's own events reach them.
-        // So they are wiped.
-        const std::uint64_t position =
-            slot.intent_position.load(std::memory_order_relaxed);  // dead owner's
-        const std::uint64_t size_bytes = std::min<std::uint64_t>(
-            slot.intent_size_bytes.load(std::memory_order_relaxed) & ~kIntentWon,  // dead owner's
-            max_claim_bytes(region.capacity_bytes()));
-        if (load_stamp(region.event_at(position)) != stamp_of(noted, salt)) {
-            std::memset(region.event_at(position), 0, size_bytes);
-            TAILRACE_STEP("registry.batch_wiped");
-        }
-        // [sync:intent_cleared] Release: the wiped bytes are seen by whoever sees the intent gone.
-        slot.intent_sequence.store(kNoSequence, std::memory_order_release);
-        TAILRACE_STEP("registry.batch_note_cleared");
-    }
     // It may have died between a stamp and the tail: what is committed counts.
     Place tail = region.tail();
     for (;;) {
@@ -104,6 +111,7 @@ void take_over_tail(const Region& region) noexcept {
         tail.position += size_bytes;
         ++tail.sequence;
     }
+    wipe_unborn_batch(region, tail);
     // [sync:tail_published] Release: the events below were committed before.
     region.state().tail.store(pack_tail(tail), std::memory_order_release);
 }

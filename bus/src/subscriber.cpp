@@ -2,6 +2,7 @@
 // the header, the copying reader in subscriber_copy.cpp.
 
 #include "checkpoints.hpp"
+#include "dead_handle.hpp"
 #include "hole.hpp"
 #include "poll_descriptor.hpp"
 #include "registry.hpp"
@@ -9,12 +10,15 @@
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/wiped_cell.hpp>
 #include <tailrace/bus/subscriber.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <ctime>
+#include <new>
+#include <utility>
 
 namespace tailrace::bus {
 
@@ -66,56 +70,12 @@ std::string_view poll_state_name(PollState state) noexcept {
             return "closed";
         case PollState::corrupt:
             return "corrupt";
+        case PollState::in_handler:
+            return "in_handler";
+        case PollState::dead_handle:
+            return "dead_handle";
     }
     return "unknown";
-}
-
-Subscriber::Subscriber(std::shared_ptr<Region> region, const SubscriberOptions& options)
-    : region_(std::move(region)),
-      events_(region_->event_at(0)),
-      state_(&region_->state()),
-      offset_mask_(region_->capacity_bytes() - 1),
-      alignment_bytes_(region_->header().alignment_bytes),
-      salt_(region_->header().salt),
-      max_event_bytes_(max_claim_bytes(region_->capacity_bytes())),
-      owner_pid_(::getpid()),
-      policy_(options.policy),
-      waiter_(options.wait),
-      copies_(options.policy != SlowPolicy::gate),
-      filters_(!options.filter.is_empty()),
-      fences_(!register_for_membarrier()) {}
-
-Subscriber::Subscriber(Subscriber&&) noexcept = default;
-
-Subscriber& Subscriber::operator=(Subscriber&& other) noexcept {
-    if (this != &other) {
-        std::destroy_at(this);
-        std::construct_at(this, std::move(other));
-    }
-    return *this;
-}
-
-Subscriber::~Subscriber() {
-    release_slot();
-}
-
-void Subscriber::release_slot() noexcept {
-    // After a move there is nothing to give back; in a forked child the slot is the parent's.
-    if (region_ == nullptr || slot_ == nullptr || owner_pid_ != ::getpid()) return;
-    drop_gate();
-    drop_poll_descriptor();
-    free_slot(slot_->owner);
-    TAILRACE_STEP("subscriber.slot_freed");
-    slot_lock_.unlock();
-    wake_sleepers(state_->publishers_wait, fences_);
-}
-
-void Subscriber::drop_gate() noexcept {
-    holds_gate_ = false;
-    if (slot_ == nullptr) return;
-    // [sync:gate_released] Release: this reader reads no more, or only what it checks afterwards.
-    slot_->gate_position.store(kNoPosition, std::memory_order_release);
-    TAILRACE_STEP("subscriber.gate_dropped");
 }
 
 Result<Subscriber> Subscriber::attach(const std::string& stream, const SubscriberOptions& options) {
@@ -131,7 +91,10 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
     const bool observes = options.policy == SlowPolicy::observe;
     TAILRACE_CHECK(region != nullptr && (observes || region->access() != RegionAccess::observe));
     if (auto checked = check_options(options); !checked) return checked.error();
-    Subscriber subscriber(std::move(region), options);
+    void* const cell = take_wiped_cell();
+    if (cell == nullptr)
+        return os_error(ENOMEM, "cannot attach to stream '" + region->name() + "'");
+    Subscriber subscriber(std::move(region), new (cell) detail::SubscriberCell, options);
     if (!observes) {
         auto lease = take_subscriber_slot(*subscriber.region_, options);
         if (!lease) return lease.error();
@@ -146,8 +109,7 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
         }
     }
     subscriber.filter_ = options.filter;
-    subscriber.is_plain_ =
-        !subscriber.copies_ && !subscriber.filters_ && !subscriber.latency_.is_on();
+    subscriber.mode_ = subscriber.usual_mode();
     if (auto started = subscriber.start(options.start); !started) return started.error();
     return subscriber;
 }
@@ -234,19 +196,30 @@ Result<void> Subscriber::start(const Start& where) {
 }
 
 Result<void> Subscriber::restart(const Start& where) {
+    if (is_dead()) return dead_handle_error("subscriber");
+    if (mode_ == Mode::in_handler) {
+        return invalid_argument(
+            "a subscriber of stream '" + region_->name() +
+                "' can't start anew inside its own handler: the events behind the one "
+                "in its hand are not decided yet",
+            "note where to, let the handler return, and call restart() then");
+    }
     const Place before = next_;
     const bool was_evicted = is_evicted_;
+    const bool eviction_was_untold = eviction_untold_;
     is_evicted_ = false;
     eviction_untold_ = false;
     auto started = start(where);
     if (started) {
         handed_bytes_ = copied_bytes_;
+        loss_untold_ = false;
         return started;
     }
     if (was_evicted) {
         // As before: nobody waits for it.
         drop_gate();
         is_evicted_ = true;
+        eviction_untold_ = eviction_was_untold;
         next_ = before;
         begin_counting(before);
         return started;
@@ -254,7 +227,12 @@ Result<void> Subscriber::restart(const Start& where) {
     if (hold(before)) return started;
     next_ = before;
     begin_counting(before);
-    static_cast<void>(jump_forward());
+    // What it has copied comes before what it has lost.
+    if (has_copies()) {
+        loss_untold_ = true;
+    } else {
+        static_cast<void>(jump_forward());
+    }
     return started;
 }
 
@@ -272,7 +250,7 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
     Waiter waiter(WaitStrategy::futex);
     while (next_.sequence < sequence) {
         const std::byte* const record = events_ + (next_.position & offset_mask_);
-        if (load_stamp(record) == stamp_of(next_.sequence, salt_)) {
+        if (load_stamp(record) == stamp_of(next_.sequence, cell_->salt)) {
             const EventHeader header = load_header(record);
             const std::uint64_t size_bytes = event_size_bytes(
                 header.payload_size_bytes, header.extension_words, alignment_bytes_);
@@ -317,6 +295,7 @@ Error Subscriber::corrupt_error() const {
 }
 
 PollState Subscriber::idle_poll() noexcept {
+    if (is_dead()) return PollState::dead_handle;
     if (++empty_polls_ < kEmptyPollsPerLook) return PollState::idle;
     empty_polls_ = 0;
     count(&SubscriberStatistics::idle_looks);
@@ -345,13 +324,14 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     TAILRACE_DCHECK(policy_ == SlowPolicy::gate);
     Run run;
     run.first_sequence = next_.sequence;
+    if (mode_ == Mode::in_handler) return run;
     // A run never leaves the double mapping, whatever sizes a scribbler writes.
     max_bytes = std::min(max_bytes, offset_mask_ + 1);
     const std::byte* const begin = events_ + (next_.position & offset_mask_);
     std::uint64_t run_bytes = 0;
     while (run_bytes < max_bytes) {
         const std::byte* const record = begin + run_bytes;
-        if (load_stamp(record) != stamp_of(next_.sequence, salt_)) break;
+        if (load_stamp(record) != stamp_of(next_.sequence, cell_->salt)) break;
         const EventHeader header = load_header(record);
         const std::uint64_t size_bytes =
             event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
@@ -372,6 +352,10 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     run.bytes = {begin, run_bytes};
     if (run.count != 0 || !run.is_sound) {
         empty_polls_ = 0;
+        return run;
+    }
+    if (is_dead()) {
+        run.is_sound = false;
         return run;
     }
     if (++empty_polls_ < kEmptyPollsPerLook) return run;
@@ -398,6 +382,7 @@ void Subscriber::wait_for_event(Waiter& waiter, Deadline deadline) noexcept {
 }
 
 void Subscriber::sleep_for_event(Deadline deadline) noexcept {
+    if (is_dead()) return;
     if (slot_ == nullptr) {
         const timespec nap{0, kObserverNapNs};
         ::nanosleep(&nap, nullptr);

@@ -19,6 +19,12 @@ constexpr std::uint64_t kCopyBatchBytes = 64 * 1024;
 
 template <bool kFilters>
 Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
+    if (is_dead()) [[unlikely]]
+        return {0, PollState::dead_handle};
+    if (loss_untold_) [[unlikely]] {
+        loss_untold_ = false;
+        return {0, jump_forward()};
+    }
     if (eviction_untold_) [[unlikely]] {
         eviction_untold_ = false;
         if (was_lapped(next_.position)) return {0, jump_forward()};
@@ -33,7 +39,7 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
     bool sound = true;
     for (std::uint64_t count = 0; count < limit && filtered < kPassedPerPoll;) {
         const std::byte* const record = events_ + (next.position & offset_mask_);
-        if (load_stamp(record) != stamp_of(next.sequence, salt_)) break;
+        if (load_stamp(record) != stamp_of(next.sequence, cell_->salt)) break;
         const EventHeader header = load_header(record);
         const std::uint64_t size_bytes =
             event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
@@ -53,7 +59,8 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
         }
         copy_racing_words(copies_buffer_.data() + copied_bytes, record, size_bytes);
         // The header that was checked is the one that is used, whatever the copy caught.
-        store_header(copies_buffer_.data() + copied_bytes, header, stamp_of(next.sequence, salt_));
+        store_header(
+            copies_buffer_.data() + copied_bytes, header, stamp_of(next.sequence, cell_->salt));
         copied_bytes += size_bytes;
         next = {next.sequence + 1, next.position + size_bytes};
         ++count;

@@ -1,5 +1,6 @@
 // The part of Subscriber for event loops: its poll descriptor, and how it is armed.
 
+#include "dead_handle.hpp"
 #include "poll_descriptor.hpp"
 
 #include <tailrace/base/check.hpp>
@@ -17,6 +18,7 @@ constexpr std::uint64_t kBlindWaitNs = 1'000'000;
 }  // namespace
 
 Result<int> Subscriber::poll_fd() {
+    if (is_dead()) return dead_handle_error("subscriber");
     if (poll_descriptor_ != nullptr) return poll_descriptor_->fd();
     if (slot_ == nullptr) {
         return make_error(ErrorCode::invalid_argument,
@@ -32,6 +34,7 @@ Result<int> Subscriber::poll_fd() {
 }
 
 bool Subscriber::arm() noexcept {
+    if (is_dead()) return true;  // the poll says so
     TAILRACE_CHECK(poll_descriptor_ != nullptr);
     // Spares publishers the look at all slots while there is more to read anyway.
     if (has_event()) return true;
@@ -58,7 +61,7 @@ bool Subscriber::arm() noexcept {
 }
 
 void Subscriber::disarm() noexcept {
-    if (poll_descriptor_ == nullptr) return;
+    if (is_dead() || poll_descriptor_ == nullptr) return;
     // Relaxed: a waker that is at it writes one byte more, which the next arm takes.
     slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
     poll_descriptor_->stop_timer();

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <utility>
 
 namespace tailrace::journal {
 
@@ -46,6 +47,14 @@ Result<void> make_directory(const std::string& directory) {
     return os_error(outcome.os_errno, "cannot flush the parent of '" + directory + "'");
 }
 
+Error dead_writer() {
+    return make_error(
+        ErrorCode::invalid_argument,
+        "this journal writer is dead: it was moved from, or this is a forked child and "
+        "it belongs to the parent",
+        "open the journal in the child, after the parent has closed it");
+}
+
 }  // namespace
 
 Result<Writer> Writer::open(const JournalOptions& options) noexcept {
@@ -65,35 +74,59 @@ Result<Writer> Writer::open(const JournalOptions& options) noexcept {
 
 Writer::Writer(std::unique_ptr<WriterCore> core) noexcept : core_(std::move(core)) {}
 Writer::Writer(Writer&& other) noexcept = default;
-Writer& Writer::operator=(Writer&& other) noexcept = default;
-Writer::~Writer() = default;
+Writer& Writer::operator=(Writer&& other) noexcept {
+    if (this != &other) {
+        let_go();
+        core_ = std::move(other.core_);
+        home_ = other.home_;
+    }
+    return *this;
+}
+Writer::~Writer() {
+    let_go();
+}
+
+// Its threads don't run in a child, and its files and rings are the parent's.
+void Writer::let_go() noexcept {
+    if (!home_.is_here()) (void)core_.release();
+    core_.reset();
+}
 
 AppendResult Writer::append(const Run& run) noexcept {
+    if (is_dead()) return {0, 0, AppendStatus::failed};
     return core_->append(run);
 }
 AppendStatus Writer::append_tombstone(Sequence sequence, std::uint64_t record_salt) noexcept {
+    if (is_dead()) return AppendStatus::failed;
     return core_->append_tombstone(sequence, record_salt);
 }
 AppendStatus Writer::note_gap(Sequence first, std::uint64_t count) noexcept {
+    if (is_dead()) return AppendStatus::failed;
     return core_->note_gap(first, count);
 }
 bool Writer::drive(std::uint64_t timeout_ns) noexcept {
+    if (is_dead()) return false;
     return core_->drive(timeout_ns);
 }
 
 bool Writer::has_full_batch() const noexcept {
+    if (is_dead()) return false;
     return core_->has_full_batch();
 }
 void Writer::request_flush() noexcept {
+    if (is_dead()) return;
     core_->request_flush();
 }
 void Writer::note_stored_size(std::uint64_t segment_number, std::uint64_t stored_bytes) noexcept {
+    if (is_dead()) return;
     core_->note_stored_size(segment_number, stored_bytes);
 }
 Result<void> Writer::sync(std::uint64_t timeout_ns) noexcept {
+    if (is_dead()) return dead_writer();
     return core_->sync(timeout_ns);
 }
 Result<void> Writer::close(std::uint64_t timeout_ns) noexcept {
+    if (is_dead()) return dead_writer();
     return core_->close(timeout_ns);
 }
 
@@ -110,12 +143,14 @@ std::uint64_t Writer::idle_ns() const noexcept {
     return core_->idle_ns();
 }
 WriterState Writer::state() const noexcept {
+    if (is_dead()) return WriterState::failed;
     return core_->state();
 }
 int Writer::failure_errno() const noexcept {
     return core_->failure_errno();
 }
 Error Writer::failure() const {
+    if (is_dead()) return dead_writer();
     return core_->failure();
 }
 

@@ -16,8 +16,17 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
+
+namespace tailrace::bus {
+
+inline detail::PublisherCell& cell_of(Publisher& publisher) noexcept {
+    return *publisher.cell_;
+}
+
+}  // namespace tailrace::bus
 
 namespace tailrace::test {
 
@@ -43,15 +52,18 @@ public:
         const auto* const bytes =
             static_cast<const std::byte*>(static_cast<const void*>(handle_.get()));
         bytes_.assign(bytes, bytes + sizeof(Handle));
+        if constexpr (std::is_same_v<Handle, bus::Publisher>) cell_ = cell_of(*handle_);
     }
     void reset() const noexcept {
         std::memcpy(static_cast<void*>(handle_.get()), bytes_.data(), bytes_.size());
+        if constexpr (std::is_same_v<Handle, bus::Publisher>) cell_of(*handle_) = cell_;
     }
     [[nodiscard]] Handle& operator*() const noexcept { return *handle_; }
 
 private:
     std::unique_ptr<Handle> handle_;
     std::vector<std::byte> bytes_;
+    bus::detail::PublisherCell cell_{};  // a publisher's progress lies outside of it
 };
 
 class ModelRing {

@@ -74,6 +74,13 @@ std::string choose_directory(const bus::Region& region, const RecorderOptions& o
     return named.empty() ? default_journal_directory(region.name()) : named;
 }
 
+Error dead_recorder() {
+    return make_error(ErrorCode::invalid_argument,
+                      "this recorder is dead: it was moved from, or this is a forked child and it "
+                      "belongs to the parent",
+                      "attach in the child, after fork()");
+}
+
 }  // namespace
 
 std::string default_journal_directory(const std::string& stream) {
@@ -302,7 +309,21 @@ void Recorder::wait_for_events(std::uint64_t timeout_ns) noexcept {
     }
 }
 
+Recorder& Recorder::operator=(Recorder&& other) noexcept {
+    if (this != &other) {
+        std::destroy_at(this);
+        std::construct_at(this, std::move(other));
+    }
+    return *this;
+}
+
+Recorder::~Recorder() {
+    // Its thread doesn't run in a forked child, so nobody could wait for it.
+    if (is_dead()) (void)compressor_.release();
+}
+
 Result<void> Recorder::step(std::uint64_t timeout_ns) {
+    if (is_dead()) return dead_recorder();
     auto took = take_events();
     if (!took) {
         board_.fail(took.error().os_errno != 0 ? took.error().os_errno : EIO);
@@ -359,6 +380,7 @@ bool Recorder::stream_was_removed() const noexcept {
 }
 
 Result<void> Recorder::run(const std::atomic<bool>& stop) {
+    if (is_dead()) return dead_recorder();
     // Relaxed: a flag that carries nothing.
     while (!stop.load(std::memory_order_relaxed) && !stream_was_removed()) {
         if (auto stepped = step(kIdleTurnNs); !stepped) return stepped.error();
@@ -367,6 +389,7 @@ Result<void> Recorder::run(const std::atomic<bool>& stop) {
 }
 
 Result<void> Recorder::close() {
+    if (is_dead()) return dead_recorder();
     const Sequence end = subscriber_.region().tail().sequence;
     const bus::Deadline deadline = bus::Deadline::in_ns(kCloseTimeoutNs);
     // A claim that is still open at the end isn't waited for: its event belongs to the successor.

@@ -181,6 +181,12 @@ Result<bool> StreamSink::on_event(const Event& event) {
                               "stream '" + target + "' was removed during the replay",
                               "tailrace create " + target);
         }
+        if (status == bus::PublishStatus::dead_handle) {
+            return make_error(ErrorCode::invalid_argument,
+                              "this replayer into stream '" + target +
+                                  "' belongs to the parent of this forked child",
+                              "make one in the child, after fork()");
+        }
         return make_error(ErrorCode::too_large,
                           "event " + std::to_string(event.sequence()) + " of " +
                               std::to_string(event.size_bytes()) +

@@ -9,6 +9,7 @@
 // Set-up and cold paths only: every call is a system call.
 #pragma once
 
+#include <tailrace/base/home_process.hpp>
 #include <tailrace/base/result.hpp>
 #include <tailrace/base/unique_fd.hpp>
 
@@ -38,7 +39,7 @@ private:
     explicit FileLock(UniqueFd fd) noexcept;
 
     UniqueFd fd_;
-    int owner_pid_ = 0;
+    HomeProcess home_;
 };
 
 // LockFile: a file opened for locking ahead of time, for whoever must be able to lock when no

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <tailrace/base/file_lock.hpp>
+#include <tailrace/base/home_process.hpp>
 #include <tailrace/base/result.hpp>
 #include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/region.hpp>
@@ -32,7 +33,7 @@ public:
     JournalBoardWriter& operator=(JournalBoardWriter&& other) noexcept;
     JournalBoardWriter(const JournalBoardWriter&) = delete;
     JournalBoardWriter& operator=(const JournalBoardWriter&) = delete;
-    // Says `stopped`, unless it failed.
+    // Says `stopped`, unless it failed, or this is a forked child: the role is the parent's.
     ~JournalBoardWriter();
 
     // The journal is open: everything below is in it, but for gaps that were told. To be called
@@ -62,6 +63,7 @@ private:
 
     std::shared_ptr<Region> region_;
     FileLock lock_;
+    HomeProcess home_;
     bool fences_ = false;
     // What stood on the board when the role was taken, until opened().
     JournalState last_state_ = JournalState::none;

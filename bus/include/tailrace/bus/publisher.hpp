@@ -12,7 +12,9 @@
 // One thread at a time may use a Publisher; a process may have several. After attach no call
 // allocates, and none but a wake-up, a wait for room or the rescue of a dead process makes a system
 // call. Between claim and commit the stream's later events are held up: fill and commit at once. A
-// process that dies there is bypassed (docs/ring_layout.md, "Holes").
+// process that dies there is bypassed (docs/ring_layout.md, "Holes"), and a claim that goes out of
+// scope is aborted. A publisher that was moved from, or is its parent's in a forked child, refuses
+// everything with dead_handle and changes nothing.
 #pragma once
 
 #include <tailrace/base/check.hpp>
@@ -40,8 +42,10 @@ enum class PublishStatus : std::uint8_t {
     ok,
     would_block,  // no room: a gating subscriber or another publisher's open claim is a ring behind
     timed_out,
-    too_large,  // more than the stream allows, now and for ever
-    closed,     // the stream was removed
+    too_large,    // more than the stream allows, now and for ever
+    closed,       // the stream was removed
+    dead_handle,  // this publisher was moved from, or is its parent's in a forked child
+    no_claim,     // commit, abort: the claim isn't open, or isn't this publisher's last one
 };
 
 [[nodiscard]] std::string_view publish_status_name(PublishStatus status) noexcept;
@@ -66,7 +70,7 @@ public:
     Publisher& operator=(Publisher&& other) noexcept;
     Publisher(const Publisher&) = delete;
     Publisher& operator=(const Publisher&) = delete;
-    // Gives its slot back. Requires: no open claim.
+    // Gives its slot back. An open claim is aborted.
     ~Publisher();
 
     // Takes a publisher slot, rescuing what a dead owner left in it. Errors: those of Region::open,
@@ -77,14 +81,17 @@ public:
     [[nodiscard]] static Result<Publisher> attach(std::shared_ptr<Region> region,
                                                   const PublisherOptions& options = {});
 
-    // Claims room for one event. Wait-free on a single-publisher stream, lock-free otherwise.
+    // Claims room for one event. Wait-free on a single-publisher stream, lock-free otherwise. One
+    // claim may be open at a time: a second one, or a publish, aborts the first, whose sequence
+    // becomes a tombstone; its object is then refused.
     [[nodiscard]] PublishStatus try_claim(Claim& claim,
                                           std::uint32_t payload_size_bytes,
                                           EventType type = 0) noexcept {
         return try_claim_word(claim,
                               payload_size_bytes,
                               base_word_ | (std::uint64_t{type} << kHeaderTypeShift),
-                              base_payload_offset_bytes_);
+                              base_payload_offset_bytes_,
+                              base_rounding_bytes_);
     }
     [[nodiscard]] PublishStatus try_claim(Claim& claim,
                                           std::uint32_t payload_size_bytes,
@@ -100,19 +107,19 @@ public:
         // A claim of its own: only it must lie in memory, so the caller's may live in registers.
         Claim later;
         const PublishStatus waited = claim_waiting(later, payload_size_bytes, type, deadline);
-        claim = later;
+        claim = std::move(later);
         return waited;
     }
 
-    // Makes the event visible. Requires: the open claim of this publisher (one may be open at a
-    // time).
-    void commit(Claim& claim) noexcept;
+    // Makes the event visible; the claim has ended. Refuses, with no_claim or dead_handle, whatever
+    // isn't the open claim of this publisher, and changes nothing then.
+    PublishStatus commit(Claim& claim) noexcept;
     // Gives the claim up. On a multi-publisher stream its sequence becomes a tombstone that readers
-    // skip; on a single-publisher stream nothing remains.
-    void abort(Claim& claim) noexcept;
+    // skip; on a single-publisher stream nothing remains. Refuses as commit does.
+    PublishStatus abort(Claim& claim) noexcept { return abort_claim(claim.hold_); }
 
     // Claims `sizes.size()` events that commit at once, all or nothing, also when this process
-    // dies.
+    // dies. None: ok, and nothing to commit.
     [[nodiscard]] PublishStatus try_claim_batch(BatchClaim& batch,
                                                 std::span<const std::uint32_t> payload_sizes_bytes,
                                                 EventType type = 0) noexcept;
@@ -127,25 +134,25 @@ public:
                                       std::uint32_t payload_size_bytes,
                                       EventType type,
                                       Deadline deadline) noexcept;
-    void commit(BatchClaim& batch) noexcept {
-        if (batch.record_bytes_ != 0) return commit_even(batch);
-        commit_mixed(batch);
+    PublishStatus commit(BatchClaim& batch) noexcept {
+        if (!batch.hold_.is_open_at(cell_)) [[unlikely]]
+            return refusal(batch.hold_.count == 0 && batch.next_record_ != nullptr);
+        if (batch.record_bytes_ != 0) {
+            commit_even(batch);
+        } else {
+            commit_mixed(batch);
+        }
+        return PublishStatus::ok;
     }
-    void abort(BatchClaim& batch) noexcept;
+    PublishStatus abort(BatchClaim& batch) noexcept { return abort_claim(batch.hold_); }
 
     // Claim, copy, commit.
     [[nodiscard]] PublishStatus try_publish(std::span<const std::byte> payload,
                                             EventType type = 0) noexcept {
         if (payload.size() > max_payload_bytes_) [[unlikely]]
             return PublishStatus::too_large;
-        Claim claim;
-        const PublishStatus status =
-            try_claim(claim, static_cast<std::uint32_t>(payload.size()), type);
-        if (status != PublishStatus::ok) [[unlikely]]
-            return status;
-        if (!payload.empty()) std::memcpy(claim.payload.data(), payload.data(), payload.size());
-        commit(claim);
-        return PublishStatus::ok;
+        const std::uint64_t word = base_word_ | (std::uint64_t{type} << kHeaderTypeShift);
+        return publish_word(payload, word, base_payload_offset_bytes_, base_rounding_bytes_);
     }
     [[nodiscard]] PublishStatus publish(std::span<const std::byte> payload,
                                         EventType type = 0,
@@ -188,7 +195,11 @@ public:
     }
 
     // The sequence after the last one that this publisher committed; kNoSequence before the first.
-    [[nodiscard]] Sequence next_own_sequence() const noexcept { return next_own_sequence_; }
+    [[nodiscard]] Sequence next_own_sequence() const noexcept {
+        if (is_dead()) return kNoSequence;
+        const Sequence next = shared_ ? cell_->own_end : cell_->ticket - 1;
+        return next == first_own_sequence_ ? kNoSequence : next;
+    }
 
     // Waits until everything below `sequence` is durable that was published since the last call, or
     // since attach: by this publisher, and by others meanwhile. Errors: timed_out, no_writer (with
@@ -201,30 +212,69 @@ public:
     // nobody does.
     [[nodiscard]] std::string holder() const;
 
+    // Moved from, or its parent's in a forked child: it refuses everything.
+    [[nodiscard]] bool is_dead() const noexcept { return cell_->owner != this; }
+
     // How it waits for room, and what it has come to do lately if it is adaptive.
     [[nodiscard]] WaitStrategy wait_strategy() const noexcept { return waiter_.strategy(); }
     [[nodiscard]] WaitHabit wait_habit() const noexcept { return waiter_.habit(); }
 
+    // Requires: it wasn't moved from.
     [[nodiscard]] const Region& region() const noexcept { return *region_; }
 
 private:
+    friend void detail::give_up_claim(detail::PublisherCell* cell,
+                                      Sequence ticket,
+                                      std::uint64_t position,
+                                      std::uint64_t size_bytes,
+                                      std::uint32_t count) noexcept;
+    friend detail::PublisherCell& cell_of(Publisher& publisher) noexcept;  // for models of it
+
     Publisher(std::shared_ptr<Region> region,
               FileLock slot_lock,
               std::uint32_t slot_index,
+              detail::PublisherCell* cell,
               const PublisherOptions& options);
 
     // `word`: the header's second word, but for the payload's size. `payload_offset_bytes`: header
-    // and extension words.
+    // and extension words. `rounding_bytes`: the same, and the alignment - 1.
     [[nodiscard]] PublishStatus try_claim_word(Claim& claim,
                                                std::uint32_t payload_size_bytes,
                                                std::uint64_t word,
-                                               std::uint64_t payload_offset_bytes) noexcept;
+                                               std::uint64_t payload_offset_bytes,
+                                               std::uint64_t rounding_bytes) noexcept;
+    // Claims, copies and commits. Nothing of the caller's runs in between, so this claim needs no
+    // owner. Requires: the payload isn't too large.
+    [[nodiscard]] PublishStatus publish_word(std::span<const std::byte> payload,
+                                             std::uint64_t word,
+                                             std::uint64_t payload_offset_bytes,
+                                             std::uint64_t rounding_bytes) noexcept;
+    // Makes it visible. Requires: the claim of one event that was made last.
+    void commit_record(detail::PublisherCell* cell,
+                       Sequence ticket,
+                       std::uint64_t end_position,
+                       std::byte* record,
+                       std::uint64_t word) noexcept;
 
-    // Multi-publisher streams: notes the intent, then claims by compare-and-swap. On ok `next_` is
-    // the claim.
-    [[nodiscard]] PublishStatus claim_shared(std::uint64_t size_bytes,
+    // Cold: its end where membarrier is refused.
+    void commit_fenced(detail::PublisherCell* cell,
+                       Sequence ticket,
+                       std::uint64_t end_position) noexcept;
+
+    // Room for `count` events, as one claim. `kIsEntrusted`: an object of the caller's will own it,
+    // so nothing is claimed behind it before a look at that (make_room_alone, claim_shared).
+    template <bool kIsEntrusted>
+    [[nodiscard]] PublishStatus claim_place(Place& place,
+                                            std::uint64_t size_bytes,
+                                            std::uint32_t count) noexcept;
+    // Single-publisher streams, cold: what stands behind the end of the grant.
+    [[nodiscard]] PublishStatus make_room_alone(std::uint64_t size_bytes) noexcept;
+    // Multi-publisher streams: notes the intent, then claims by compare-and-swap.
+    [[nodiscard]] PublishStatus claim_shared(Place& place,
+                                             std::uint64_t size_bytes,
                                              std::uint32_t count) noexcept;
-    // The same, when others have claimed meanwhile. `noted`: a note of this claim stands.
+    // The same, when others have claimed meanwhile: the claim ends where the cell says. `noted`: a
+    // note of this claim stands.
     [[nodiscard]] PublishStatus claim_shared_decoding(std::uint64_t size_bytes,
                                                       std::uint32_t count,
                                                       bool noted) noexcept;
@@ -232,10 +282,14 @@ private:
                                  Place place,
                                  std::uint64_t size_bytes,
                                  std::uint32_t count) noexcept;
-    // The place of a batch: on ok `next_` is its first event, and the batch is noted.
-    [[nodiscard]] PublishStatus claim_batch_place(std::uint64_t size_bytes,
+    // The place of a batch, which is noted.
+    [[nodiscard]] PublishStatus claim_batch_place(Place& place,
+                                                  std::uint64_t size_bytes,
                                                   std::uint32_t count) noexcept;
-    void open_batch(BatchClaim& batch, std::uint64_t size_bytes, std::uint32_t count) noexcept;
+    void open_batch(BatchClaim& batch,
+                    Place place,
+                    std::uint64_t size_bytes,
+                    std::uint32_t count) noexcept;
     template <typename SizeAt>
     [[nodiscard]] PublishStatus claim_mixed(BatchClaim& batch,
                                             std::uint32_t count,
@@ -243,11 +297,33 @@ private:
                                             EventType type) noexcept;
     void commit_even(BatchClaim& batch) noexcept;
     void commit_mixed(BatchClaim& batch) noexcept;
-    void finish_batch(const BatchClaim& batch) noexcept;
+    void finish_batch(BatchClaim& batch) noexcept;
+
+    [[nodiscard]] PublishStatus refusal(bool is_empty) const noexcept;
+    PublishStatus abort_claim(detail::ClaimHold& hold) noexcept {
+        if (!hold.is_open_at(cell_)) return refusal(false);
+        hold.let_go();
+        abort_open(hold.ticket, hold.position, hold.size_bytes, hold.count);
+        return PublishStatus::ok;
+    }
+    // Requires: the open claim of this publisher.
+    void abort_open(Sequence ticket,
+                    std::uint64_t position,
+                    std::uint64_t size_bytes,
+                    std::uint32_t count) noexcept;
+    [[nodiscard]] bool has_open_claim() const noexcept {
+        return shared_ ? cell_->ticket > cell_->own_end : cell_->position == detail::kOpenPosition;
+    }
+    // Aborts a claim whose object has gone astray: it will be refused.
+    void give_up_open_claim() noexcept;
 
     void note_intent(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept;
     void clear_intent() noexcept;
-    void publish_tail(Place end) noexcept;
+    // The words that the caller has at hand: behind a stamp they would be loaded anew.
+    void publish_tail(StreamState* state,
+                      detail::PublisherCell* cell,
+                      Place end,
+                      std::uint32_t count) noexcept;
 
     // Cold: announces how far it may write and looks at the readers, until [.., end_position) may
     // be written.
@@ -270,8 +346,8 @@ private:
     template <typename Attempt>
     [[nodiscard]] PublishStatus retry_until(Deadline deadline, Attempt&& attempt) noexcept;
     [[nodiscard]] std::uint64_t capacity_bytes() const noexcept { return offset_mask_ + 1; }
-    void wake_subscribers() noexcept {
-        if (has_sleepers(state_->subscribers_wait, fences_)) [[unlikely]]
+    void wake_subscribers(StreamState* state, bool fences) noexcept {
+        if (has_sleepers(state->subscribers_wait, fences)) [[unlikely]]
             wake_all_subscribers();
     }
     void wake_all_subscribers() noexcept;  // cold
@@ -279,7 +355,6 @@ private:
     void note_progress() noexcept;
     void note_refusal(std::uint64_t now_ns) noexcept;
     void note_grant() noexcept;
-    void give_up_open_claim() noexcept;
     void release_slot() noexcept;
 
     // Set at attach.
@@ -294,24 +369,27 @@ private:
     std::uint64_t salt_ = 0;
     std::uint32_t max_payload_bytes_ = 0;
     std::uint32_t slot_index_ = 0;
-    int owner_pid_ = 0;
     std::uint8_t base_flags_ = 0;
     // Of the events that carry nothing but what the stream asks for: header_word without type and
-    // size, and how far the payload is from the event's begin.
+    // size, how far the payload is from the event's begin, and the same with the alignment - 1.
     std::uint64_t base_word_ = 0;
     std::uint64_t base_payload_offset_bytes_ = 0;
+    std::uint64_t base_rounding_bytes_ = 0;
+    std::uint64_t alignment_mask_ = 0;
     bool shared_ = false;
     bool fences_ = false;
+    bool is_lone_ = false;          // neither shared nor fencing
+    bool is_among_others_ = false;  // shared, and not fencing
     Waiter waiter_;
 
+    static detail::PublisherCell no_cell;  // of those that were moved from
+
     // This thread's own progress.
-    Place next_{0, 0};                  // single: the next claim; multi: the last one
-    Place own_end_{0, 0};               // multi: where the last one ended
+    detail::PublisherCell* cell_;
     std::uint64_t claimed_events_ = 0;  // multi, for the statistics
     std::uint64_t claimed_bytes_ = 0;
-    std::uint64_t limit_ = 0;        // may write below it without looking
     std::uint64_t blocked_end_ = 0;  // what the last refused claim needed
-    Sequence next_own_sequence_ = kNoSequence;
+    Sequence first_own_sequence_ = kNoSequence;
     Sequence told_durable_ = 0;  // below it wait_durable() has said what became of it
     PublishClock clock_;
     std::uint64_t last_liveness_check_ns_ = 0;

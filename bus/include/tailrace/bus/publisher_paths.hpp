@@ -6,53 +6,94 @@
 
 namespace tailrace::bus {
 
-inline PublishStatus Publisher::try_claim_word(Claim& claim,
-                                               std::uint32_t payload_size_bytes,
-                                               std::uint64_t word,
-                                               std::uint64_t payload_offset_bytes) noexcept {
-    if (payload_size_bytes > max_payload_bytes_) [[unlikely]]
-        return PublishStatus::too_large;
-    const std::uint64_t size_bytes =
-        align_up(payload_offset_bytes + payload_size_bytes, alignment_bytes_);
-    if (!shared_) {
-        if (next_.position + size_bytes > limit_) [[unlikely]] {
-            const PublishStatus status = make_room(next_.position + size_bytes);
-            if (status != PublishStatus::ok) return status;
-        }
-    } else {
-        const PublishStatus status = claim_shared(size_bytes, 1);
-        if (status != PublishStatus::ok) [[unlikely]]
-            return status;
+template <bool kIsEntrusted>
+PublishStatus Publisher::claim_place(Place& place,
+                                     std::uint64_t size_bytes,
+                                     std::uint32_t count) noexcept {
+    if (shared_) return claim_shared(place, size_bytes, count);
+    detail::PublisherCell& cell = *cell_;
+    if (cell.position + size_bytes > cell.limit) [[unlikely]] {
+        const PublishStatus status = make_room_alone(size_bytes);
+        if (status != PublishStatus::ok) return status;
     }
-    std::byte* const record = events_ + (next_.position & offset_mask_);
-    claim.payload = {record + payload_offset_bytes, payload_size_bytes};
-    claim.sequence = next_.sequence;
-    claim.position = next_.position;
-    claim.size_bytes = size_bytes;
-    claim.header_word = word | payload_size_bytes;
+    place = {cell.ticket - 1, cell.position};
+    if constexpr (kIsEntrusted) cell.position = detail::kOpenPosition;
     return PublishStatus::ok;
 }
 
-inline PublishStatus Publisher::claim_shared(std::uint64_t size_bytes,
+inline PublishStatus Publisher::try_claim_word(Claim& claim,
+                                               std::uint32_t payload_size_bytes,
+                                               std::uint64_t word,
+                                               std::uint64_t payload_offset_bytes,
+                                               std::uint64_t rounding_bytes) noexcept {
+    if (payload_size_bytes > max_payload_bytes_) [[unlikely]]
+        return PublishStatus::too_large;
+    claim.hold_.give_up();
+    const std::uint64_t size_bytes = (rounding_bytes + payload_size_bytes) & alignment_mask_;
+    Place place;
+    const PublishStatus status = claim_place<true>(place, size_bytes, 1);
+    if (status != PublishStatus::ok) [[unlikely]]
+        return status;
+    std::byte* const record = events_ + (place.position & offset_mask_);
+    claim.payload = {record + payload_offset_bytes, payload_size_bytes};
+    claim.sequence = place.sequence;
+    claim.record_ = record;
+    claim.header_word_ = word | payload_size_bytes;
+    claim.hold_.position = place.position;
+    claim.hold_.size_bytes = size_bytes;
+    claim.hold_.count = 1;
+    claim.hold_.open(cell_);
+    return PublishStatus::ok;
+}
+
+inline PublishStatus Publisher::publish_word(std::span<const std::byte> payload,
+                                             std::uint64_t word,
+                                             std::uint64_t payload_offset_bytes,
+                                             std::uint64_t rounding_bytes) noexcept {
+    const std::uint64_t size_bytes = (rounding_bytes + payload.size()) & alignment_mask_;
+    Place place;
+    const PublishStatus status = claim_place<false>(place, size_bytes, 1);
+    if (status != PublishStatus::ok) [[unlikely]]
+        return status;
+    std::byte* const record = events_ + (place.position & offset_mask_);
+    if (!payload.empty())
+        std::memcpy(record + payload_offset_bytes, payload.data(), payload.size());
+    commit_record(
+        cell_, place.sequence + 1, place.position + size_bytes, record, word | payload.size());
+    return PublishStatus::ok;
+}
+
+inline PublishStatus Publisher::claim_shared(Place& place,
+                                             std::uint64_t size_bytes,
                                              std::uint32_t count) noexcept {
     // Mostly nobody has claimed since this publisher's own last claim. The word is then the one
     // that it left, and needs no decoding.
     // [sync:tail_published] Acquire: part of the total order of claims.
     const std::uint64_t word = state_->tail.load(std::memory_order_acquire);
     TAILRACE_STEP("tail.word_read");
+    const detail::PublisherCell& cell = *cell_;
+    // While a claim of its own is open, or was aborted, this is no place: its sequence is that of
+    // an earlier claim, so it packs to another word.
+    const Place own_end{cell.own_end, cell.position};
     // Unless the word came round meanwhile. But the tail is never beyond the write limit, and
     // that would be far away by now.
     // [sync:write_limit_raised] Acquire: read behind the word, so at least as new.
     const bool is_own_end =
-        word == pack_tail(own_end_) &&
-        state_->write_limit.load(std::memory_order_acquire) - own_end_.position <= kFarBytes;
+        word == pack_tail(own_end) &&
+        state_->write_limit.load(std::memory_order_acquire) - own_end.position <= kFarBytes;
     TAILRACE_STEP("publisher.tail_read");
-    if (!is_own_end || own_end_.position + size_bytes > limit_) [[unlikely]]
-        return claim_shared_decoding(size_bytes, count, false);
-    note_intent(own_end_, size_bytes, count);
-    if (!swap_tail(word, own_end_, size_bytes, count)) [[unlikely]]
-        return claim_shared_decoding(size_bytes, count, true);
-    return PublishStatus::ok;
+    bool is_noted = false;
+    if (is_own_end && own_end.position + size_bytes <= cell.limit) [[likely]] {
+        note_intent(own_end, size_bytes, count);
+        if (swap_tail(word, own_end, size_bytes, count)) [[likely]] {
+            place = own_end;
+            return PublishStatus::ok;
+        }
+        is_noted = true;
+    }
+    const PublishStatus status = claim_shared_decoding(size_bytes, count, is_noted);
+    place = {cell.ticket - count, cell.position - size_bytes};
+    return status;
 }
 
 inline bool Publisher::swap_tail(std::uint64_t word,
@@ -68,8 +109,8 @@ inline bool Publisher::swap_tail(std::uint64_t word,
         TAILRACE_STEP("publisher.swap_lost");
         return false;
     }
-    next_ = place;
-    own_end_ = {place.sequence + count, place.position + size_bytes};
+    cell_->position = place.position + size_bytes;
+    cell_->ticket = place.sequence + count;
     claimed_events_ += count;
     claimed_bytes_ += size_bytes;
     TAILRACE_STEP("publisher.swap_won");
@@ -99,10 +140,14 @@ inline void Publisher::clear_intent() noexcept {
     TAILRACE_STEP("publisher.intent_cleared");
 }
 
-inline void Publisher::publish_tail(Place end) noexcept {
-    next_ = end;
+inline void Publisher::publish_tail(StreamState* state,
+                                    detail::PublisherCell* cell,
+                                    Place end,
+                                    std::uint32_t count) noexcept {
+    cell->ticket += count;
+    cell->position = end.position;
     // [sync:tail_published] Release: who reads the tail may walk the committed events below it.
-    state_->tail.store(pack_tail(end), std::memory_order_release);
+    state->tail.store(pack_tail(end), std::memory_order_release);
     TAILRACE_STEP("publisher.tail_stored");
 }
 
@@ -117,53 +162,60 @@ PublishStatus Publisher::retry_until(Deadline deadline, Attempt&& attempt) noexc
     }
 }
 
-inline PublishStatus Publisher::claim_batch_place(std::uint64_t size_bytes,
+inline PublishStatus Publisher::claim_batch_place(Place& place,
+                                                  std::uint64_t size_bytes,
                                                   std::uint32_t count) noexcept {
+    const PublishStatus status = claim_place<true>(place, size_bytes, count);
+    if (status != PublishStatus::ok) [[unlikely]]
+        return status;
     if (shared_) {
-        const PublishStatus status = claim_shared(size_bytes, count);
-        if (status != PublishStatus::ok) [[unlikely]]
-            return status;
         // Relaxed: the stamps that it explains are stored later, with release.
         slot_->intent_size_bytes.store(static_cast<std::uint32_t>(size_bytes) | kIntentWon,
                                        std::memory_order_relaxed);
         TAILRACE_STEP("batch.marked_won");
-        return PublishStatus::ok;
+    } else {
+        // A successor must know what may hold stamps of a batch that never was (take_over_tail).
+        note_intent(place, size_bytes, count);
     }
-    if (next_.position + size_bytes > limit_) [[unlikely]] {
-        const PublishStatus status = make_room(next_.position + size_bytes);
-        if (status != PublishStatus::ok) return status;
-    }
-    // A successor must know what may hold stamps of a batch that never was (take_over_tail).
-    note_intent(next_, size_bytes, count);
     return PublishStatus::ok;
 }
 
 inline void Publisher::open_batch(BatchClaim& batch,
+                                  Place place,
                                   std::uint64_t size_bytes,
                                   std::uint32_t count) noexcept {
-    batch.place_ = next_;
-    batch.size_bytes_ = size_bytes;
-    batch.count_ = count;
-    batch.handed_out_ = 0;
-    batch.next_record_ = events_ + (next_.position & offset_mask_);
+    batch.hold_.position = place.position;
+    batch.hold_.size_bytes = size_bytes;
+    batch.hold_.count = count;
+    batch.hold_.open(cell_);
+    batch.first_sequence_ = place.sequence;
+    batch.left_ = count;
+    batch.next_record_ = events_ + (place.position & offset_mask_);
 }
 
 inline PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
                                                 std::uint32_t count,
                                                 std::uint32_t payload_size_bytes,
                                                 EventType type) noexcept {
-    TAILRACE_CHECK(count != 0);
     if (payload_size_bytes > max_payload_bytes_) [[unlikely]]
         return PublishStatus::too_large;
+    batch.hold_.give_up();
+    if (count == 0) [[unlikely]] {
+        batch.hold_.count = 0;
+        batch.left_ = 0;
+        batch.next_record_ = events_;
+        return PublishStatus::ok;
+    }
     const std::uint64_t record_bytes =
-        align_up(base_payload_offset_bytes_ + payload_size_bytes, alignment_bytes_);
+        (base_rounding_bytes_ + payload_size_bytes) & alignment_mask_;
     const std::uint64_t size_bytes = record_bytes * count;
     if (size_bytes > max_claim_bytes(capacity_bytes())) [[unlikely]]
         return PublishStatus::too_large;
-    const PublishStatus status = claim_batch_place(size_bytes, count);
+    Place place;
+    const PublishStatus status = claim_batch_place(place, size_bytes, count);
     if (status != PublishStatus::ok) [[unlikely]]
         return status;
-    open_batch(batch, size_bytes, count);
+    open_batch(batch, place, size_bytes, count);
     batch.record_bytes_ = record_bytes;
     batch.header_word_ =
         base_word_ | (std::uint64_t{type} << kHeaderTypeShift) | payload_size_bytes;
@@ -181,58 +233,92 @@ inline PublishStatus Publisher::claim(BatchClaim& batch,
         return status;
     BatchClaim later;
     const PublishStatus waited = claim_waiting(later, count, payload_size_bytes, type, deadline);
-    batch = later;
+    batch = std::move(later);
     return waited;
 }
 
 inline void Publisher::commit_even(BatchClaim& batch) noexcept {
     const bool has_time = (base_flags_ & kHasPublishTime) != 0;
     const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
-    std::byte* const first = events_ + (batch.place_.position & offset_mask_);
+    std::byte* const first = events_ + (batch.hold_.position & offset_mask_);
     std::byte* record = first;
-    Sequence sequence = batch.place_.sequence;
+    Sequence sequence = batch.first_sequence_;
     const std::uint64_t last_word = batch.header_word_;
     const std::uint64_t word = last_word | (std::uint64_t{kBatchContinues} << kHeaderFlagsShift);
-    const Sequence last = sequence + batch.count_ - 1;
-    // The first stamp waits: it makes all of them visible, and until then none exists.
-    while (sequence != last) {
+    const Sequence last = sequence + batch.hold_.count - 1;
+    // Copies: behind each stamp the compiler would load them anew.
+    const std::uint64_t record_bytes = batch.record_bytes_;
+    const std::uint64_t salt = salt_;
+    const auto prepare_next = [&](std::uint64_t header) {
         ++sequence;
-        record += batch.record_bytes_;
+        record += record_bytes;
         if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
-        store_header(record, sequence == last ? last_word : word, stamp_of(sequence, salt_));
+        store_header(record, header, stamp_of(sequence, salt));
         TAILRACE_STEP("batch.event_prepared");
-    }
+    };
+    // The first stamp waits: it makes all of them visible, and until then none exists.
+    while (sequence + 1 < last)
+        prepare_next(word);
+    if (sequence != last) prepare_next(last_word);
     if (has_time) std::memcpy(first + sizeof(EventHeader), &now_ns, sizeof(now_ns));
     TAILRACE_STEP("batch.event_prepared");
     store_header(
-        first, batch.count_ == 1 ? last_word : word, stamp_of(batch.place_.sequence, salt_));
+        first, batch.hold_.count == 1 ? last_word : word, stamp_of(batch.first_sequence_, salt_));
     finish_batch(batch);
 }
 
-inline void Publisher::finish_batch(const BatchClaim& batch) noexcept {
+inline void Publisher::finish_batch(BatchClaim& batch) noexcept {
     TAILRACE_STEP("batch.first_stamped");
-    next_own_sequence_ = batch.place_.sequence + batch.count_;
-    if (!shared_) publish_tail({next_own_sequence_, batch.place_.position + batch.size_bytes_});
+    const detail::ClaimHold& hold = batch.hold_;
+    batch.left_ = 0;
+    if (shared_) {
+        cell_->own_end = hold.ticket;
+    } else {
+        publish_tail(state_,
+                     cell_,
+                     {batch.first_sequence_ + batch.hold_.count, hold.position + hold.size_bytes},
+                     batch.hold_.count);
+    }
+    batch.hold_.let_go();
     clear_intent();
-    wake_subscribers();
+    wake_subscribers(state_, fences_);
 }
 
-inline void Publisher::commit(Claim& claim) noexcept {
-    std::byte* const record = events_ + (claim.position & offset_mask_);
+inline void Publisher::commit_record(detail::PublisherCell* cell,
+                                     Sequence ticket,
+                                     std::uint64_t end_position,
+                                     std::byte* record,
+                                     std::uint64_t word) noexcept {
     if ((base_flags_ & kHasPublishTime) != 0) {
         const std::uint64_t now_ns = clock_.now_ns();
         std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
     }
     TAILRACE_STEP("publisher.filled");
-    store_header(record, claim.header_word, stamp_of(claim.sequence, salt_));
+    store_header(record, word, stamp_of(ticket - 1, salt_));
     TAILRACE_STEP("publisher.stamped");
-    next_own_sequence_ = claim.sequence + 1;
-    if (shared_) {
+    StreamState* const state = state_;
+    // Each way asks once what it is, and not again whether it fences.
+    if (is_lone_) {
+        publish_tail(state, cell, {ticket, end_position}, 1);
+        wake_subscribers(state, false);
+    } else if (is_among_others_) {
+        cell->own_end = ticket;
         clear_intent();
+        wake_subscribers(state, false);
     } else {
-        publish_tail({claim.sequence + 1, claim.position + claim.size_bytes});
+        commit_fenced(cell, ticket, end_position);
     }
-    wake_subscribers();
+}
+
+inline PublishStatus Publisher::commit(Claim& claim) noexcept {
+    detail::ClaimHold& hold = claim.hold_;
+    detail::PublisherCell* const cell = cell_;
+    if (!hold.is_open_at(cell)) [[unlikely]]
+        return refusal(false);
+    hold.let_go();
+    commit_record(
+        cell, hold.ticket, hold.position + hold.size_bytes, claim.record_, claim.header_word_);
+    return PublishStatus::ok;
 }
 
 }  // namespace tailrace::bus

@@ -11,7 +11,8 @@
 // (layout.hpp, SlowPolicy): a gating subscriber reads in the ring and holds publishers back; skip
 // and observe copy events out, check that no publisher had overwritten them, and only then hand
 // them over. Needs write permission on `control` and read permission on `events`; an observer needs
-// read permission alone and leaves no trace.
+// read permission alone and leaves no trace. A subscriber that was moved from, or is its parent's
+// in a forked child, refuses everything with dead_handle and changes nothing.
 #pragma once
 
 #include <tailrace/base/event.hpp>
@@ -35,6 +36,18 @@
 namespace tailrace::bus {
 
 class PollDescriptor;
+class Subscriber;
+
+namespace detail {
+
+// It lies in a wiped cell (base/wiped_cell.hpp): in a forked child the salt is 0, so that no event
+// is taken for one there, and its reader comes to where it is asked who it is.
+struct SubscriberCell {
+    Subscriber* owner;  // null: none in this process
+    std::uint64_t salt;
+};
+
+}  // namespace detail
 
 // Where to start.
 struct Start {
@@ -68,6 +81,8 @@ enum class PollState : std::uint8_t {
               // Or it was evicted just now (is_evicted()); the gap is empty if nothing is lost yet
     closed,   // the stream was removed and everything was read
     corrupt,  // the ring holds bytes that no publisher of ours writes; this subscriber stops here
+    in_handler,   // refused: called from inside a handler of this subscriber's own poll
+    dead_handle,  // this subscriber was moved from, or is its parent's in a forked child
 };
 
 [[nodiscard]] std::string_view poll_state_name(PollState state) noexcept;
@@ -89,7 +104,8 @@ struct Run {
     Sequence first_sequence = kNoSequence;
     std::uint64_t count = 0;           // events, tombstones included
     std::span<const std::byte> bytes;  // empty: the sequences belong to a dead publisher's claim
-    bool is_sound = true;  // false: behind the run stand bytes that no publisher of ours writes
+    bool is_sound = true;  // false: behind the run stand bytes that no publisher of ours writes;
+                           // or the subscriber is dead (is_dead)
     std::uint64_t first_publish_time_ns = 0;  // 0: the events carry none
     std::uint64_t max_publish_time_ns = 0;
 };
@@ -117,15 +133,17 @@ public:
     // throws, nothing is lost: a gating reader's events of this call will be delivered again; where
     // events are copied out first (other policies), the next call goes on with the one that threw.
     // A reader that filters passes over up to some thousand events in a call, and may have handed
-    // over none of them.
+    // over none of them. Inside the handler polling and starting anew are refused.
     template <typename Handler>
     PollResult poll(Handler&& handler, std::uint64_t limit) {
-        if (is_plain_) [[likely]]
-            return poll_in_place<false>(handler, limit);
+        if (mode_ == Mode::plain) [[likely]]
+            return poll_in_place<false>(handler, limit, Mode::plain);
+        if (mode_ == Mode::in_handler) [[unlikely]]
+            return {0, PollState::in_handler};
         if (copies_) return poll_copies(handler, limit);
-        if (filters_) return poll_in_place<true>(handler, limit);
+        if (filters_) return poll_in_place<true>(handler, limit, Mode::other);
         if (limit != 0 && has_event()) sample_next();
-        return poll_in_place<false>(handler, limit);
+        return poll_in_place<false>(handler, limit, Mode::other);
     }
 
     // The same, waiting for the first event by the wait strategy.
@@ -147,10 +165,12 @@ public:
 
     // The next committed events in place, at most `max_bytes`, without letting go of them: the
     // space is reused after release(mark()). Empty count: nothing there. Requires: policy gate, no
-    // filter.
+    // filter. Inside a handler there is nothing.
     [[nodiscard]] Run next_run(std::uint64_t max_bytes) noexcept;
     [[nodiscard]] Place mark() const noexcept { return next_; }
-    void release(Place mark) noexcept { move_cursor(mark); }
+    void release(Place mark) noexcept {
+        if (!is_dead()) move_cursor(mark);
+    }
     // Waits until next_run has something to give, or the deadline. May return early.
     void wait(Waiter& waiter, Deadline deadline) noexcept { wait_for_event(waiter, deadline); }
     // The same without a single spin, for threads whose spinning would keep everybody else from the
@@ -179,11 +199,13 @@ public:
     // Whether the next event is there. One load.
     [[nodiscard]] bool has_event() const noexcept {
         return load_stamp(events_ + (next_.position & offset_mask_)) ==
-                   stamp_of(next_.sequence, salt_) ||
+                   stamp_of(next_.sequence, cell_->salt) ||
                has_copies();
     }
     // Starts anew somewhere else, in the same slot. Errors as attach; it then stands where it
-    // stood, or, if that is gone by now, at the oldest event, with the loss in last_gap().
+    // stood, or, if that is gone by now, at the oldest event, with the loss in last_gap(). If a
+    // handler has thrown and copies are still to be handed over, these come first, and the loss is
+    // told behind them, by the poll. Refused inside a handler.
     [[nodiscard]] Result<void> restart(const Start& where);
 
     // The sequence that is delivered next; where events are copied out first, and a handler has
@@ -194,8 +216,11 @@ public:
     // Policy evict: publishers don't wait for it any more, and it goes on as one that skips.
     // restart() makes it gate again.
     [[nodiscard]] bool is_evicted() const noexcept { return is_evicted_; }
+    // Moved from, or its parent's in a forked child: it refuses everything.
+    [[nodiscard]] bool is_dead() const noexcept { return cell_->owner != this; }
     // Committed or claimed, and not read by this subscriber.
     [[nodiscard]] std::uint64_t lag_events() const noexcept {
+        if (is_dead()) return 0;
         // A single-publisher stream's tail may be an instant behind what can be read.
         const Sequence end = region_->tail().sequence;
         return end > next_.sequence ? end - next_.sequence : 0;
@@ -204,96 +229,42 @@ public:
     [[nodiscard]] WaitStrategy wait_strategy() const noexcept { return waiter_.strategy(); }
     [[nodiscard]] WaitHabit wait_habit() const noexcept { return waiter_.habit(); }
     [[nodiscard]] SlowPolicy policy() const noexcept { return policy_; }
+    // Requires: it wasn't moved from.
     [[nodiscard]] const Region& region() const noexcept { return *region_; }
     [[nodiscard]] const std::shared_ptr<Region>& shared_region() const noexcept { return region_; }
 
 private:
-    Subscriber(std::shared_ptr<Region> region, const SubscriberOptions& options);
+    Subscriber(std::shared_ptr<Region> region,
+               detail::SubscriberCell* cell,
+               const SubscriberOptions& options);
+
+    enum class Mode : std::uint8_t {
+        plain,  // reads in place, everything, without publish times
+        other,
+        in_handler,  // handlers run: what they might call on this subscriber is refused
+    };
+    [[nodiscard]] Mode usual_mode() const noexcept {
+        return copies_ || filters_ || latency_.is_on() ? Mode::other : Mode::plain;
+    }
+    // Ends also when a handler throws.
+    class HandlerScope {
+    public:
+        HandlerScope(Mode& mode, Mode usual) noexcept : mode_(mode), usual_(usual) {
+            mode_ = Mode::in_handler;
+        }
+        HandlerScope(const HandlerScope&) = delete;
+        HandlerScope& operator=(const HandlerScope&) = delete;
+        ~HandlerScope() { mode_ = usual_; }
+
+    private:
+        Mode& mode_;
+        Mode usual_;
+    };
 
     template <bool kFilters, typename Handler>
-    PollResult poll_in_place(Handler& handler, std::uint64_t limit) {
-        Place next = next_;
-        std::uint64_t delivered = 0;
-        std::uint64_t seen = 0;
-        [[maybe_unused]] std::uint64_t filtered = 0;
-        bool sound = true;
-        // Copies, since the compiler can't know that the handler leaves the members alone.
-        const std::byte* const events = events_;
-        const std::uint64_t offset_mask = offset_mask_;
-        const std::uint64_t salt = salt_;
-        const std::uint64_t alignment_bytes = alignment_bytes_;
-        const std::uint64_t max_event_bytes = max_event_bytes_;
-        while (kFilters ? delivered < limit && filtered < kPassedPerPoll : seen < limit) {
-            const std::byte* const record = events + (next.position & offset_mask);
-            if (load_stamp(record) != stamp_of(next.sequence, salt)) break;
-            const EventHeader header = load_header(record);
-            const std::uint64_t size_bytes = event_size_bytes(
-                header.payload_size_bytes, header.extension_words, alignment_bytes);
-            if (size_bytes > max_event_bytes) [[unlikely]] {
-                sound = false;
-                break;
-            }
-            if ((header.flags & kTombstone) == 0) [[likely]] {
-                const Event event(next.sequence, header, record);
-                if constexpr (kFilters) {
-                    if (filter_.accepts(event)) {
-                        if (delivered == 0) sample(event);
-                        handler(event);
-                        ++delivered;
-                    } else {
-                        ++filtered;
-                    }
-                } else {
-                    handler(event);
-                    ++delivered;
-                }
-            } else {
-                count(&SubscriberStatistics::tombstones);
-            }
-            ++seen;
-            ++next.sequence;
-            next.position += size_bytes;
-        }
-        TAILRACE_STEP("subscriber.read");
-        if constexpr (kFilters) count(&SubscriberStatistics::filtered_events, filtered);
-        if (seen != 0) [[likely]] {
-            next_ = next;
-            empty_polls_ = 0;
-            move_cursor(next);
-        }
-        if (!sound) [[unlikely]]
-            return {delivered, PollState::corrupt};
-        if (seen != 0) return {delivered, PollState::ok};
-        return {0, idle_poll()};
-    }
-
+    PollResult poll_in_place(Handler& handler, std::uint64_t limit, Mode mode);
     template <typename Handler>
-    PollResult poll_copies(Handler& handler, std::uint64_t limit) {
-        PollState state = PollState::ok;
-        if (!has_copies()) {
-            const CopyResult copied = filters_ ? copy_batch<true>(limit) : copy_batch<false>(limit);
-            state = copied.state;
-            handed_bytes_ = 0;
-            copied_bytes_ = copied.size_bytes;
-        }
-        std::uint64_t delivered = 0;
-        // A member, so that what a handler that throws has left is still known.
-        for (std::uint64_t seen = 0; handed_bytes_ < copied_bytes_ && seen < limit; ++seen) {
-            const std::byte* const record = copies_buffer_.data() + handed_bytes_;
-            const EventHeader header = load_header(record);
-            if ((header.flags & kTombstone) == 0) {
-                const Event event(load_stamp(record) ^ salt_, header, record);
-                if (delivered == 0) sample(event);
-                handler(event);
-                ++delivered;
-            } else {
-                count(&SubscriberStatistics::tombstones);
-            }
-            handed_bytes_ += event_size_bytes(
-                header.payload_size_bytes, header.extension_words, alignment_bytes_);
-        }
-        return {delivered, state};
-    }
+    PollResult poll_copies(Handler& handler, std::uint64_t limit);
     // Copied, and not handed over: a handler has thrown.
     [[nodiscard]] bool has_copies() const noexcept { return handed_bytes_ != copied_bytes_; }
 
@@ -313,22 +284,7 @@ private:
         PollState state;
     };
 
-    void move_cursor(Place place) noexcept {
-        if (slot_ == nullptr) return;
-        // Relaxed: for tools; only this subscriber writes them.
-        slot_->sequence.store(place.sequence, std::memory_order_relaxed);
-        slot_->position.store(place.position, std::memory_order_relaxed);
-        if (policy_ != SlowPolicy::gate) {
-            if (holds_gate_) static_cast<void>(move_gate(place));
-            return;
-        }
-        // [sync:gate_released] Release: this reader is done with every byte below. Pairs with the
-        // publisher's look at the gates before it writes there again.
-        slot_->gate_position.store(place.position, std::memory_order_release);
-        TAILRACE_STEP("subscriber.gate_moved");
-        if (wake_sleepers(state_->publishers_wait, fences_)) [[unlikely]]
-            count(&SubscriberStatistics::wakes);
-    }
+    void move_cursor(Place place) noexcept;
 
     // A statistic; never on the way of an event that is handed over.
     void count(std::atomic<std::uint64_t> SubscriberStatistics::*word,
@@ -368,10 +324,11 @@ private:
     // for.
     [[nodiscard]] bool spin_for_event() const noexcept {
         constexpr int kLooks = 256;
+        const std::uint64_t stamp = stamp_of(next_.sequence, cell_->salt);
         for (int look = 0; look < kLooks; ++look) {
-            if (has_event()) return true;
+            if (load_stamp(events_ + (next_.position & offset_mask_)) == stamp) return true;
         }
-        return false;
+        return has_copies();
     }
     void wait_for_event(Waiter& waiter, Deadline deadline) noexcept;
     void sleep_for_event(Deadline deadline) noexcept;
@@ -380,6 +337,8 @@ private:
     [[nodiscard]] std::uint32_t slot_index() const noexcept;
     void drop_poll_descriptor() noexcept;
     void release_slot() noexcept;
+
+    static detail::SubscriberCell no_cell;  // of those that were moved from
 
     static constexpr std::uint32_t kEmptyPollsPerLook = 256;
     // Events that one call passes over, so that a gate moves on although nothing is wanted.
@@ -392,14 +351,13 @@ private:
     SubscriberSlot* slot_ = nullptr;  // null: an observer
     std::uint64_t offset_mask_ = 0;
     std::uint64_t alignment_bytes_ = 0;
-    std::uint64_t salt_ = 0;
     std::uint64_t max_event_bytes_ = 0;
-    int owner_pid_ = 0;
+    detail::SubscriberCell* cell_;
     SlowPolicy policy_ = SlowPolicy::gate;
     Waiter waiter_;
     bool copies_ = false;
     bool filters_ = false;
-    bool is_plain_ = false;  // reads in place, everything, without publish times
+    Mode mode_ = Mode::other;
     bool fences_ = false;
 
     Place next_{0, 0};
@@ -415,7 +373,10 @@ private:
     bool holds_gate_ = false;           // policy evict: as far as it knows
     bool is_evicted_ = false;
     bool eviction_untold_ = false;
+    bool loss_untold_ = false;  // by restart(), for copies that are handed over before
     std::unique_ptr<PollDescriptor> poll_descriptor_;
 };
 
 }  // namespace tailrace::bus
+
+#include <tailrace/bus/subscriber_paths.hpp>

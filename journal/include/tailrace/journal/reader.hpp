@@ -20,6 +20,7 @@
 #pragma once
 
 #include <tailrace/base/event.hpp>
+#include <tailrace/base/home_process.hpp>
 #include <tailrace/base/result.hpp>
 
 #include <cstddef>
@@ -129,6 +130,9 @@ public:
     Reader& operator=(const Reader&) = delete;
     ~Reader();
 
+    // Moved from, or its parent's in a forked child: whatever may fail fails then, and says so.
+    [[nodiscard]] bool is_dead() const noexcept { return core_ == nullptr || !home_.is_here(); }
+
     // The next thing read begins at `sequence`. Errors: `sequence_gone` (names the first that is
     // there), `sequence_ahead` (beyond end_sequence(); the end itself is fine). In sealed segments
     // at most three reads, the batch included; docs/journal_format.md, "What a seek reads".
@@ -157,7 +161,10 @@ public:
 private:
     explicit Reader(std::unique_ptr<ReaderCore> core) noexcept;
 
+    void let_go() noexcept;
+
     std::unique_ptr<ReaderCore> core_;
+    HomeProcess home_;
 };
 
 }  // namespace tailrace::journal

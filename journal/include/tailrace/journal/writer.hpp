@@ -12,6 +12,7 @@
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
+#include <tailrace/base/home_process.hpp>
 #include <tailrace/base/result.hpp>
 #include <tailrace/journal/durable_write.hpp>
 #include <tailrace/journal/format.hpp>
@@ -146,8 +147,12 @@ public:
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
     // Doesn't flush: what isn't durable by now may be lost, as in a crash. Waits for the writes in
-    // flight.
+    // flight. In a forked child it leaves all as it is, and what it held to the process's end.
     ~Writer();
+
+    // Moved from, or its parent's in a forked child: it takes nothing, drives nothing, and
+    // failure() says so. Then the figures below may be asked only of one that wasn't moved from.
+    [[nodiscard]] bool is_dead() const noexcept { return core_ == nullptr || !home_.is_here(); }
 
     // Copies as many whole events as fit into the batches being filled. No system call, no
     // allocation.
@@ -218,7 +223,10 @@ public:
 private:
     explicit Writer(std::unique_ptr<WriterCore> core) noexcept;
 
+    void let_go() noexcept;
+
     std::unique_ptr<WriterCore> core_;
+    HomeProcess home_;
 };
 
 }  // namespace tailrace::journal

@@ -76,10 +76,13 @@ public:
                                                  const RecorderOptions& options);
 
     Recorder(Recorder&&) noexcept = default;
-    Recorder& operator=(Recorder&&) noexcept = default;
+    Recorder& operator=(Recorder&& other) noexcept;
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
-    ~Recorder() = default;
+    ~Recorder();
+
+    // Moved from, or its parent's in a forked child: step(), run() and close() fail and say so.
+    [[nodiscard]] bool is_dead() const noexcept { return subscriber_.is_dead(); }
 
     // One round: takes what is there, drives the disk, tells the board. Waits at most `timeout_ns`
     // when there is nothing to do. Error: the journal failed (sticky), or the ring is corrupt.
