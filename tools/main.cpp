@@ -5,6 +5,8 @@
 #include "commands.hpp"
 #include "stop_signal.hpp"
 
+#include <tailrace/base/unique_fd.hpp>
+
 #include <array>
 #include <cstdio>
 #include <exception>
@@ -184,6 +186,8 @@ int run(int argc, char** argv) {
 }  // namespace tailrace::tool
 
 int main(int argc, char** argv) {
+    // Before anything is opened: a stream must not become anybody's standard output.
+    tailrace::take_standard_descriptors();
     tailrace::tool::install_stop_signals();
     try {
         return tailrace::tool::run(argc, argv);

@@ -1,5 +1,7 @@
 #include "fork_guard.hpp"
 
+#include <tailrace/base/unique_fd.hpp>
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -15,7 +17,7 @@ namespace {
 struct Guarded {
     std::mutex mutex;
     std::vector<int> fds;
-    int null_fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null_fd = above_standard(::open("/dev/null", O_RDWR | O_CLOEXEC));
 };
 
 Guarded& guarded() {

@@ -46,7 +46,7 @@ IoOutcome PosixFiles::open(const std::string& path, OpenFlags flags) noexcept {
     if (flags.unbuffered) mode |= O_DIRECT;
     int fd = -1;
     do {
-        fd = ::open(path.c_str(), mode, 0644);
+        fd = above_standard(::open(path.c_str(), mode, 0644));
     } while (fd < 0 && errno == EINTR);
     if (fd < 0) return {0, errno};
     return {static_cast<std::uint64_t>(fd), 0};

@@ -1,5 +1,7 @@
 #include "uring_reads.hpp"
 
+#include <tailrace/base/unique_fd.hpp>
+
 #include <liburing.h>
 
 #include <bit>
@@ -19,6 +21,7 @@ public:
     }
 
     [[nodiscard]] bool set_up(std::size_t depth) noexcept {
+        const StandardTaken standard;
         // No flag that ties it to one thread: a reader may be handed on.
         open_ = ::io_uring_queue_init(static_cast<unsigned>(std::bit_ceil(depth)), &ring_, 0) == 0;
         if (open_) (void)::io_uring_ring_dontfork(&ring_);

@@ -4,6 +4,7 @@
 #include "flush_witness.hpp"
 
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/unique_fd.hpp>
 
 #include <liburing.h>
 
@@ -104,6 +105,7 @@ constexpr std::array<unsigned, 4> kSetupLadder = {
 int UringStorage::set_up(std::size_t depth, std::span<const std::byte> registered) noexcept {
     // A flush stands beside the writes, and a linked pair takes two.
     const auto entries = static_cast<unsigned>(std::bit_ceil(depth + 2));
+    const StandardTaken standard;
     int refusal = 0;
     for (const unsigned flags : kSetupLadder) {
         refusal = -::io_uring_queue_init(entries, &ring_, flags);

@@ -13,6 +13,17 @@ import time
 from sandbox import Case
 
 
+class ClosedDescriptors(Case):
+    def test_with_0_to_2_closed_a_command_writes_nothing_over_the_ring(self):
+        self.make()
+        self.ok("pub", "s", "one")
+        for words in (["tail", "s", "--from", "start", "-e"], ["pub", "s", "two"], ["ls"],
+                      ["tail", "nowhere"]):
+            subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', self.program, *words],
+                           env=self.environment, timeout=60, check=False)
+        self.assertEqual(self.payloads("tail", "s", "--from", "start", "-e"), ["one", "two"])
+
+
 class Create(Case):
     def test_create_says_where_everything_is(self):
         ran = self.ok("create", "orders", "--capacity", "1MiB", "--journal")
