@@ -16,11 +16,12 @@
 #   tailrace_add_program(NAME x SOURCES ... [DEPS ...] [INSTALL] [COLD])
 #       an executable. INSTALL: lands at the top of the build directory, and is installed.
 #   tailrace_add_test(NAME bus_tests SOURCES ... DEPS ... LABELS unit
-#                     [PRIVATE_INCLUDES ...] [TIMEOUT_S 120] [SERIAL])
-#       a Catch2 program whose test cases become tests of their own; COLD, but for stress. A file's
-#       content is in a namespace of its name, so that files can be compiled together. One program
-#       per library: the header of Catch2 is dear to compile. SERIAL: no other test runs beside it.
-#       A case that warns "SKIPPED: why" and fails nothing is skipped.
+#                     [PRIVATE_INCLUDES ...] [TIMEOUT_S 120] [SERIAL] [THREADS])
+#       a Catch2 program whose test cases become tests of their own; COLD, but for model and
+#       stress. A file's content is in a namespace of its name, so that files can be compiled
+#       together. One program per library: the header of Catch2 is dear to compile. SERIAL: no
+#       other test runs beside it. THREADS: its threads share something, so ThreadSanitizer runs
+#       it too. A case that warns "SKIPPED: why" and fails nothing is skipped.
 #   tailrace_add_command_test(NAME x COMMAND ... LABELS tools [TIMEOUT_S 120] [SERIAL])
 #       a script or program as one test: exit code 0 passes, 77 skips (and a line "SKIPPED: why").
 #   tailrace_add_bench(NAME ring_bench SOURCES ... DEPS ... [PRIVATE_INCLUDES ...])
@@ -40,9 +41,10 @@ function(tailrace_apply_build_rules target)
     endif()
 endfunction()
 
-# After the flags of the configuration, so it is this one that counts.
+# After the flags of the configuration, so these are the ones that count.
 function(tailrace_make_cold target)
-    target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo,Release>:-O1>)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo,Release>:-O1>
+                                             $<$<CONFIG:Debug>:-O0>)
 endfunction()
 
 # Stops at a misspelt keyword and at a missing one; used by every function below.
@@ -75,9 +77,7 @@ function(tailrace_add_library)
         PRIVATE ${arg_SOURCES})
     target_include_directories(${target} PRIVATE src)
     target_link_libraries(${target} PUBLIC ${arg_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
-    # Each public header must compile alone: target all_verify_interface_header_sets.
-    set_target_properties(${target} PROPERTIES EXPORT_NAME ${arg_NAME} VERIFY_INTERFACE_HEADER_SETS
-                                                                       ON)
+    set_target_properties(${target} PROPERTIES EXPORT_NAME ${arg_NAME})
     tailrace_apply_build_rules(${target})
     if(arg_COLD)
         tailrace_make_cold(${target})
@@ -89,6 +89,25 @@ function(tailrace_add_library)
             ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
             FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
     endif()
+endfunction()
+
+# What is installed is stripped. Its symbols are where gdb looks: .debug/NAME.debug beside it.
+function(tailrace_split_symbols program)
+    if(NOT CMAKE_OBJCOPY)
+        return()
+    endif()
+    set(installed "\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}")
+    install(
+        CODE "set(program \"${installed}/${program}\")
+              set(folder \"${installed}/.debug\")
+              file(MAKE_DIRECTORY \"\${folder}\")
+              foreach(step IN ITEMS
+                      \"--only-keep-debug;\${program};\${folder}/${program}.debug\"
+                      \"--strip-unneeded;\${program}\"
+                      \"--add-gnu-debuglink=\${folder}/${program}.debug;\${program}\")
+                  execute_process(COMMAND \"${CMAKE_OBJCOPY}\" \${step}
+                                  COMMAND_ERROR_IS_FATAL ANY)
+              endforeach()")
 endfunction()
 
 function(tailrace_add_program)
@@ -104,14 +123,16 @@ function(tailrace_add_program)
         set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
                                                      "${PROJECT_BINARY_DIR}")
         install(TARGETS ${arg_NAME} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+        tailrace_split_symbols(${arg_NAME})
     endif()
 endfunction()
 
-# The programs that a sanitizer run needs, and no others.
+# The programs that a sanitizer run needs, and no others: of ThreadSanitizer those in which threads
+# share something.
 add_custom_target(tailrace_sanitized_tests)
 
 function(tailrace_add_test)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL" "NAME;TIMEOUT_S"
+    cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL;THREADS" "NAME;TIMEOUT_S"
                           "SOURCES;DEPS;LABELS;PRIVATE_INCLUDES")
     tailrace_require_arguments(NAME SOURCES LABELS)
     if(NOT DEFINED arg_TIMEOUT_S)
@@ -126,10 +147,14 @@ function(tailrace_add_test)
     target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} Catch2::Catch2WithMain Threads::Threads)
     target_include_directories(${arg_NAME} PRIVATE ${arg_PRIVATE_INCLUDES})
     tailrace_apply_build_rules(${arg_NAME})
-    if(NOT arg_LABELS STREQUAL "stress")
+    if(NOT arg_LABELS MATCHES "^(model|stress)$")
         tailrace_make_cold(${arg_NAME})
     endif()
-    if(arg_LABELS MATCHES "^(unit|model)$")
+    if(TAILRACE_SANITIZE STREQUAL "thread" AND NOT arg_THREADS)
+        set_target_properties(${arg_NAME} PROPERTIES EXCLUDE_FROM_ALL ON)
+        return()
+    endif()
+    if(arg_LABELS MATCHES "^(unit|model|stress)$")
         add_dependencies(tailrace_sanitized_tests ${arg_NAME})
     endif()
 
@@ -151,6 +176,9 @@ endfunction()
 function(tailrace_add_command_test)
     cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL" "NAME;TIMEOUT_S" "COMMAND;LABELS")
     tailrace_require_arguments(NAME COMMAND LABELS)
+    if(TAILRACE_SANITIZE STREQUAL "thread")
+        return()
+    endif()
     if(NOT DEFINED arg_TIMEOUT_S)
         set(arg_TIMEOUT_S 120)
     endif()
@@ -172,5 +200,7 @@ function(tailrace_add_bench)
     tailrace_add_command_test(NAME bench/${arg_NAME} COMMAND ${arg_NAME} --benchmark_min_time=0.01
                               LABELS bench)
     # Google Benchmark ends with 0 even when a benchmark reported an error.
-    set_tests_properties(bench/${arg_NAME} PROPERTIES FAIL_REGULAR_EXPRESSION "ERROR OCCURRED")
+    if(TEST bench/${arg_NAME})
+        set_tests_properties(bench/${arg_NAME} PROPERTIES FAIL_REGULAR_EXPRESSION "ERROR OCCURRED")
+    endif()
 endfunction()

@@ -1,5 +1,6 @@
 // Reads trades in a plain epoll loop, beside another descriptor: standard input, whose end ends the
-// program. Before: tailrace create trades
+// program. A file or /dev/null can't be waited for; then only the stream's removal ends it.
+// Before: tailrace create trades
 #include "trade.hpp"
 
 #include <tailrace/bus/subscriber.hpp>
@@ -52,7 +53,14 @@ int main() {
     const auto stream_fd = subscriber->poll_fd();
     if (!stream_fd) return fail(stream_fd.error());
     const int epoll_fd = ::epoll_create1(EPOLL_CLOEXEC);
-    if (!watch(epoll_fd, *stream_fd) || !watch(epoll_fd, STDIN_FILENO)) return 1;
+    if (!watch(epoll_fd, *stream_fd)) {
+        std::perror("the stream's descriptor can't be waited for");
+        return 1;
+    }
+    if (!watch(epoll_fd, STDIN_FILENO)) {
+        std::perror("standard input isn't waited for");
+        std::fputs("  try: a terminal or a pipe\n", stderr);
+    }
 
     for (;;) {
         // With events left to read the loop only looks at the other descriptors.

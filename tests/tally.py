@@ -4,6 +4,9 @@
     tally.py [--broken STEP]... DIRECTORY    every *.xml in it; a broken step is a failure
     tally.py --self-test
 
+Before that line it tells where the time went: each step of the run (steps.tsv in the directory:
+name, processor seconds, wall seconds), and the twenty slowest tests.
+
 ctest calls a test skipped when its output says so, even when something failed all the same: behind
 the sum that Catch2 prints, or in a script. Here such a test counts as failed. A test that could not
 be started has failed too.
@@ -71,6 +74,28 @@ def tally(directory, broken):
     return lines + [summary], counts["failed"] == 0
 
 
+def time_table(directory):
+    """Where the time went, as lines; nothing when the steps were not noted."""
+    steps = pathlib.Path(directory) / "steps.tsv"
+    if not steps.exists():
+        return []
+    rows = [line.split("\t") for line in steps.read_text(encoding="utf-8").splitlines()]
+    rows.append(["sum", sum(int(r[1]) for r in rows), sum(int(r[2]) for r in rows)])
+    lines = [f"{'step':<60} {'processor s':>11} {'wall s':>7}"]
+    lines += [f"{name:<60} {processor:>11} {wall:>7}" for name, processor, wall in rows]
+    slow = []
+    for path in sorted(pathlib.Path(directory).glob("*.xml")):
+        try:
+            slow += [(float(case.get("time") or 0), path.stem, case.get("name"))
+                     for case in xml.parse(path).getroot().iter("testcase")]
+        except xml.ParseError:
+            continue
+    slow.sort(reverse=True)
+    lines += ["", f"{'slowest tests':<100} {'wall s':>7}"]
+    lines += [f"{build + ': ' + name:<100.100} {taken:>7.1f}" for taken, build, name in slow[:20]]
+    return lines + [""]
+
+
 def self_test():
     passed = '<testcase name="a" status="run"/>'
     failed = '<testcase name="b" status="fail"><failure message=""/></testcase>'
@@ -98,6 +123,11 @@ def self_test():
             text = f"<testsuite>{''.join(cases)}</testsuite>"
             (pathlib.Path(directory) / "release.xml").write_text(text, encoding="utf-8")
             lines, good = tally(directory, broken)
+            (pathlib.Path(directory) / "steps.tsv").write_text("a\t5\t3\nb\t7\t4\n", "utf-8")
+            table = time_table(directory)
+        if table[3].split() != ["sum", "12", "7"] or len(table) != 7 + len(cases):
+            print(f"self-test: a table of other steps and tests: {table}")
+            return 1
         if (lines[-1], good) != (expected, expected_good):
             print(f"self-test: expected {expected!r}, got {lines[-1]!r} from {cases}")
             return 1
@@ -127,7 +157,7 @@ def main():
     if arguments.directory is None:
         parser.error("a directory with result files is needed")
     lines, good = tally(arguments.directory, arguments.broken)
-    print("\n".join(lines), flush=True)
+    print("\n".join(time_table(arguments.directory) + lines), flush=True)
     return 0 if good else 1
 
 

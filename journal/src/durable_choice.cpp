@@ -74,6 +74,24 @@ DurableChoice choice_of(std::vector<Candidate>& candidates) {
 
 }  // namespace
 
+std::string_view durable_write_name(DurableWrite kind) noexcept {
+    switch (kind) {
+        case DurableWrite::automatic:
+            return "automatic";
+        case DurableWrite::separate:
+            return "write, then flush";
+        case DurableWrite::linked_flush:
+            return "write linked to fdatasync";
+        case DurableWrite::dsync:
+            return "RWF_DSYNC by io_uring";
+        case DurableWrite::dsync_call:
+            return "RWF_DSYNC by pwritev2";
+        case DurableWrite::flushed_call:
+            return "pwrite and fdatasync";
+    }
+    return "unknown";
+}
+
 void DurableChooser::add(DurableWrite kind, std::uint64_t typical_ns) noexcept {
     if (kind == DurableWrite::separate || count_ == entries_.size()) return;
     entries_.at(count_++) = {kind, typical_ns};

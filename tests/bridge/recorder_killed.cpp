@@ -5,6 +5,7 @@
 #include "support/pause.hpp"
 #include "support/seeded_random.hpp"
 #include "support/shared_object.hpp"
+#include "support/test_length.hpp"
 #include "support/watchdog.hpp"
 
 #include <catch2/catch.hpp>
@@ -62,10 +63,10 @@ TEST_CASE("recorder: killed two hundred times, and the journal holds every ackno
     }
     const auto region = recorded.stream().open();
 
-    constexpr int kKills = 200;
+    const int kills = static_cast<int>(test_length(60, 200, "TAILRACE_KILLS"));
     int killed = 0;
     int advanced = 0;
-    for (int round = 0; round < kKills; ++round) {
+    for (int round = 0; round < kills; ++round) {
         ChildProcess recorder([&] {
             auto own = recorded.try_record();
             if (!own) {
@@ -97,8 +98,8 @@ TEST_CASE("recorder: killed two hundred times, and the journal holds every ackno
     REQUIRE(record_all(last, *region));
     REQUIRE(last.close());
 
-    CHECK(killed == kKills);
-    CHECK(advanced >= kKills / 2);
+    CHECK(killed == kills);
+    CHECK(advanced >= kills / 2);
     const JournalContent content = read_journal(recorded.journal_directory());
     CHECK(content.torn == 0);
     CHECK(content.gaps.empty());

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(TAILRACE_ADDRESS_SANITIZER) || defined(TAILRACE_THREAD_SANITIZER)
 constexpr bool kIsSanitized = true;  // shadow memory comes on top
 #else
 constexpr bool kIsSanitized = false;

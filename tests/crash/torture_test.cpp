@@ -3,7 +3,7 @@
 // resumed. A witness in this process gates the ring and reads everything; each subscriber's log is
 // compared with the witness's, sequence by sequence.
 //
-// $TAILRACE_TORTURE_ROUNDS: how many kills and stops (default 2000).
+// $TAILRACE_TORTURE_ROUNDS: how many kills and stops (default 300, 2000 at full length).
 
 #include "support/arrival_log.hpp"
 #include "support/child_process.hpp"
@@ -11,6 +11,7 @@
 #include "support/pause.hpp"
 #include "support/seeded_random.hpp"
 #include "support/shared_object.hpp"
+#include "support/test_length.hpp"
 #include "support/test_stream.hpp"
 #include "support/watchdog.hpp"
 
@@ -22,7 +23,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -53,9 +53,7 @@ constexpr std::uint64_t kMostEvictionPauseNs = 20'000'000;
 constexpr std::uint64_t kMoreThanARing = kMinCapacityBytes / kNumberedOverheadBytes;
 
 std::uint64_t rounds() {
-    const char* const configured = std::getenv("TAILRACE_TORTURE_ROUNDS");
-    constexpr std::uint64_t kDefault = 2000;
-    return configured != nullptr ? std::strtoull(configured, nullptr, 10) : kDefault;
+    return test_length(300, 2000, "TAILRACE_TORTURE_ROUNDS");
 }
 
 struct PublisherLife {

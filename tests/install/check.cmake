@@ -17,4 +17,10 @@ execute_process(COMMAND "${WORK_DIR}/build/outside" "${WORK_DIR}/streams"
                 COMMAND_ERROR_IS_FATAL ANY)
 if(EXISTS "${BUILD_DIR}/tailrace")
     execute_process(COMMAND "${prefix}/bin/tailrace" --version COMMAND_ERROR_IS_FATAL ANY)
+    # It is small, and its symbols are a file of their own.
+    file(SIZE "${prefix}/bin/tailrace" size_bytes)
+    if(size_bytes GREATER 8388608 OR NOT EXISTS "${prefix}/bin/.debug/tailrace.debug")
+        message(FATAL_ERROR "the installed command has ${size_bytes} bytes, more than 8 MiB, "
+                            "or its symbols are not in bin/.debug")
+    endif()
 endif()

@@ -5,10 +5,11 @@
 
 #include "crash_simulation.hpp"
 
+#include "support/test_length.hpp"
+
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 #include <malloc.h>
 #include <random>
 
@@ -16,20 +17,22 @@ namespace tailrace::journal::crash_simulation_test {
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(NDEBUG)
-constexpr std::uint64_t kDefaultCrashes = 2'000;  // ten times slower there
+#if defined(TAILRACE_ADDRESS_SANITIZER) || defined(TAILRACE_THREAD_SANITIZER) || !defined(NDEBUG)
+constexpr std::uint64_t kFullCrashes = 20'000;  // ten times slower there
+constexpr std::uint64_t kSampleCrashes = 800;
 #else
-constexpr std::uint64_t kDefaultCrashes = 100'000;
+constexpr std::uint64_t kFullCrashes = 100'000;
+constexpr std::uint64_t kSampleCrashes = 5'000;
 #endif
 constexpr int kLivesPerDisk = 12;
 
-std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
-    const char* const text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
-    return text != nullptr ? std::strtoull(text, nullptr, 0) : otherwise;
+std::uint64_t choose_seed() {
+    const std::uint64_t any = std::random_device()() % 1'000'000'000U;
+    return test::test_length(any, any, "TAILRACE_SEED");
 }
 
-std::uint64_t choose_seed() {
-    return number_from_environment("TAILRACE_SEED", std::random_device()() % 1'000'000'000U);
+std::uint64_t crashes_wanted() {
+    return test::test_length(kSampleCrashes, kFullCrashes, "TAILRACE_CRASHES");
 }
 
 // Lives until there were so many crashes; each seed is a disk.
@@ -52,7 +55,7 @@ SimulationCounts simulate(DiskCharacter character,
 
 std::uint64_t bad_disk_crashes() {
     constexpr std::uint64_t kLeast = 400;  // so that every fault is met
-    return std::max(number_from_environment("TAILRACE_CRASHES", kDefaultCrashes) / 20, kLeast);
+    return std::max(crashes_wanted() / 20, kLeast);
 }
 
 void require_fired(const SimulationCounts& counts, std::initializer_list<Fault> kinds) {
@@ -66,7 +69,7 @@ void require_fired(const SimulationCounts& counts, std::initializer_list<Fault> 
 
 TEST_CASE("crash simulation: nothing acknowledged is ever lost, nothing discarded ever comes back",
           "[journal][crash]") {
-    const std::uint64_t crashes = number_from_environment("TAILRACE_CRASHES", kDefaultCrashes);
+    const std::uint64_t crashes = crashes_wanted();
     const std::uint64_t seed = choose_seed();
     INFO("TAILRACE_SEED=" << seed);  // for what is counted: no single disk is to blame
     const SimulationCounts counts = simulate(DiskCharacter::honest, seed, crashes);

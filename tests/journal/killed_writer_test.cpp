@@ -6,6 +6,7 @@
 #include "support/pause.hpp"
 #include "support/seeded_random.hpp"
 #include "support/shared_object.hpp"
+#include "support/test_length.hpp"
 #include "support/watchdog.hpp"
 
 #include <tailrace/journal/recovery.hpp>
@@ -16,14 +17,12 @@
 #include <sched.h>
 
 #include <atomic>
-#include <cstdlib>
 
 namespace tailrace::journal::killed_writer_test {
 
 namespace {
 
-constexpr int kKills = 1'000;
-constexpr int kRoundsPerLook = 100;
+constexpr int kRoundsPerLook = 50;
 constexpr std::uint64_t kMostPauseNs = 2'000'000;
 
 struct Stage {
@@ -60,13 +59,12 @@ int live(const std::string& directory, Stage& stage, std::uint64_t seed) {
 }
 
 int kills_wanted() {
-    const char* const text = std::getenv("TAILRACE_KILLS");  // NOLINT(concurrency-mt-unsafe)
-    return text != nullptr ? std::atoi(text) : kKills;
+    return static_cast<int>(test::test_length(150, 1'000, "TAILRACE_KILLS"));
 }
 
 }  // namespace
 
-TEST_CASE("writer killed a thousand times: every acknowledged id is in the journal, in order, once",
+TEST_CASE("writer killed again and again: every acknowledged id is in the journal, in order, once",
           "[kill]") {
     const test::Watchdog watchdog("killed writer", 580);
     test::SeededRandom random("killed writer");

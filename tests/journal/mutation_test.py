@@ -3,20 +3,25 @@
 
     mutation_test.py --list
     mutation_test.py NAME --build BUILD_DIR
+    mutation_test.py --sample COUNT --build BUILD_DIR    some of them, chosen by $TAILRACE_SEED
 
-Compiles a changed copy of the one or two sources that hold the rule, links them in front of the
-journal's library with the simulation, and runs that: it must break an invariant that is named for
-this rule. The mutation "none" is the control: unchanged, it must hold. If a mutation doesn't apply
-any more, the code has moved: bring its text here in line with it.
+Compiles a changed copy of the one or two sources that hold the rule, with those that the build
+compiles in one go with them; links that in front of the journal's library with the simulation, and
+runs it: it must break an invariant that is named for this rule. The mutation "none" is the control:
+unchanged, it must hold. If a mutation doesn't apply any more, the code has moved: bring its text
+here in line with it.
 """
 
 import argparse
 import json
+import os
 import pathlib
+import random
 import re
 import shlex
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SRC = "journal/src/"
@@ -116,12 +121,26 @@ def mutated(file, edits):
     return text
 
 
-def compile_changed(file, text, build, work):
-    """The object file of `text`, compiled as `file` is, but quickly."""
+def batch_of(file, build):
+    """The generated source with which the build compiles `file`, or the file itself."""
+    folder = build / "journal/CMakeFiles/tailrace_journal.dir/Unity"
+    for batch in sorted(folder.glob("*.cxx")):
+        if f'#include "{ROOT / file}"' in batch.read_text():
+            return batch
+    return ROOT / file
+
+
+def compile_changed(batch, changed, build, work):
+    """The object file of `batch` with the changed files in place of theirs, quickly compiled."""
     commands = json.loads((build / "compile_commands.json").read_text())
-    entry = next(c for c in commands if c["file"] == str(ROOT / file)
+    entry = next(c for c in commands if c["file"] == str(batch)
                  and "tailrace_journal.dir" in c["command"])
-    source = work / pathlib.Path(file).name
+    text = batch.read_text()
+    for file, content in changed.items():
+        copy = work / pathlib.Path(file).name
+        copy.write_text(content)
+        text = text.replace(f'"{ROOT / file}"', f'"{copy}"') if batch != ROOT / file else content
+    source = work / f"changed_{batch.stem}.cpp"
     source.write_text(text)
     target = source.with_suffix(".o")
     words = shlex.split(entry["command"])
@@ -133,14 +152,14 @@ def compile_changed(file, text, build, work):
              and not re.fullmatch(r"-O\d|-g\d?|-Werror", w)]
     words += ["-O1", "-w", "-c", str(source), "-o", str(target)]
     subprocess.run(words, cwd=entry["directory"], check=True)
-    return words[0:2], target
+    return target
 
 
 def link(objects, build, program, compiler):
     journal = build / "tests/journal"
     subprocess.run(
         [compiler, "-o", str(program), *map(str, objects),
-         *map(str, (journal / "CMakeFiles/journal_crash_probe.dir").glob("*.o")),
+         *map(str, (journal / "CMakeFiles/journal_crash_probe.dir").rglob("*.o")),
          str(journal / "libtailrace_journal_simulation.a"),
          str(build / "journal/libtailrace_journal.a"),
          str(build / "tests/support/libtailrace_test_support.a"),
@@ -169,11 +188,14 @@ def run(name, build):
     by_file = {}
     for file, before, after in edits:
         by_file.setdefault(file, []).append((before, after))
-    objects = [compile_changed(file, mutated(file, changes), build, work)[1]
-               for file, changes in by_file.items()]
+    by_batch = {}
+    for file, changes in by_file.items():
+        by_batch.setdefault(batch_of(file, build), {})[file] = mutated(file, changes)
+    objects = [compile_changed(batch, changed, build, work)
+               for batch, changed in by_batch.items()]
     program = work / "probe"
     link(objects, build, program, compiler_of(build))
-    ended = subprocess.run([str(program)], stdout=subprocess.PIPE, text=True, timeout=200)
+    ended = subprocess.run([str(program)], stdout=subprocess.PIPE, text=True, timeout=500)
     print(ended.stdout.strip())
     if not invariants:
         if ended.returncode != 0:
@@ -190,6 +212,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("name", nargs="?")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--sample", type=int)
     parser.add_argument("--build", type=pathlib.Path)
     arguments = parser.parse_args()
     if arguments.list:
@@ -199,7 +222,14 @@ def main():
     if not (build / "compile_commands.json").exists():
         print("SKIPPED: this build has no compile_commands.json")
         sys.exit(77)
-    run(arguments.name, build)
+    if arguments.sample is None:
+        run(arguments.name, build)
+        return
+    seed = os.environ.get("TAILRACE_SEED") or str(time.time_ns())
+    print(f"TAILRACE_SEED={seed}")
+    for name in random.Random(int(seed)).sample(sorted(MUTATIONS), arguments.sample):
+        print(f"mutation: {name}", flush=True)
+        run(name, build)
 
 
 if __name__ == "__main__":

@@ -278,7 +278,7 @@ TEST_CASE("reader: opens before the first event, and needs no permission to writ
     std::filesystem::permissions(temp.path(), std::filesystem::perms(0755));
     if (::geteuid() != 0) WARN("not root: only the read-only view of the owner is tested");
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(TAILRACE_THREAD_SANITIZER)
     constexpr bool kVerifies = false;
     WARN("not shown here: verify in a forked child, where this race detector can't follow threads");
 #else

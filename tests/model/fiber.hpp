@@ -8,26 +8,11 @@
 #include <ucontext.h>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define TAILRACE_FIBER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TAILRACE_FIBER_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define TAILRACE_FIBER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TAILRACE_FIBER_TSAN 1
-#endif
-#endif
-
-#ifdef TAILRACE_FIBER_ASAN
+#ifdef TAILRACE_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
-#ifdef TAILRACE_FIBER_TSAN
+#ifdef TAILRACE_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -43,7 +28,7 @@ struct Interleaver::Fiber {
 
     // The thread's own stack, as the place to come back to.
     void adopt_thread() {
-#ifdef TAILRACE_FIBER_TSAN
+#ifdef TAILRACE_THREAD_SANITIZER
         tsan_fiber = __tsan_get_current_fiber();
         is_thread = true;
 #endif
@@ -53,10 +38,10 @@ struct Interleaver::Fiber {
     void prepare(void (*entry)()) {
         forget();
         stack.resize(kStackBytes);
-#ifdef TAILRACE_FIBER_ASAN
+#ifdef TAILRACE_ADDRESS_SANITIZER
         __asan_unpoison_memory_region(stack.data(), stack.size());
 #endif
-#ifdef TAILRACE_FIBER_TSAN
+#ifdef TAILRACE_THREAD_SANITIZER
         tsan_fiber = __tsan_create_fiber(0);
 #endif
         ::getcontext(&context);
@@ -68,10 +53,10 @@ struct Interleaver::Fiber {
 
     // Goes from here to there; returns when somebody goes back.
     void go_to(Fiber& there) {
-#ifdef TAILRACE_FIBER_ASAN
+#ifdef TAILRACE_ADDRESS_SANITIZER
         __sanitizer_start_switch_fiber(&fake_stack, there.bottom(), there.size_bytes());
 #endif
-#ifdef TAILRACE_FIBER_TSAN
+#ifdef TAILRACE_THREAD_SANITIZER
         __tsan_switch_to_fiber(there.tsan_fiber, 0);
 #endif
         ::swapcontext(&context, &there.context);
@@ -80,7 +65,7 @@ struct Interleaver::Fiber {
 
     // First thing on a new fiber, too.
     void arrive() {
-#ifdef TAILRACE_FIBER_ASAN
+#ifdef TAILRACE_ADDRESS_SANITIZER
         const void* from = nullptr;
         std::size_t from_bytes = 0;
         __sanitizer_finish_switch_fiber(fake_stack, &from, &from_bytes);
@@ -92,7 +77,7 @@ struct Interleaver::Fiber {
     }
 
     void forget() {
-#ifdef TAILRACE_FIBER_TSAN
+#ifdef TAILRACE_THREAD_SANITIZER
         if (tsan_fiber != nullptr && !is_thread) __tsan_destroy_fiber(tsan_fiber);
         tsan_fiber = nullptr;
 #endif
@@ -100,7 +85,7 @@ struct Interleaver::Fiber {
 
     ucontext_t context{};
     std::vector<std::byte> stack;
-#ifdef TAILRACE_FIBER_ASAN
+#ifdef TAILRACE_ADDRESS_SANITIZER
     [[nodiscard]] const void* bottom() const {
         return stack.empty() ? thread_bottom : stack.data();
     }
@@ -112,7 +97,7 @@ struct Interleaver::Fiber {
     std::size_t thread_bytes = 0;
     Fiber* came_from = nullptr;  // the scheduler's, whose stack only the sanitizer knows
 #endif
-#ifdef TAILRACE_FIBER_TSAN
+#ifdef TAILRACE_THREAD_SANITIZER
     void* tsan_fiber = nullptr;
     bool is_thread = false;
 #endif

@@ -31,7 +31,7 @@ Interleaver* the_interleaver = nullptr;  // whose actors run, for the entry of a
 }  // namespace
 
 unsigned preemptions(unsigned most) noexcept {
-#if defined(TAILRACE_FIBER_ASAN) || defined(TAILRACE_FIBER_TSAN)
+#if defined(TAILRACE_ADDRESS_SANITIZER) || defined(TAILRACE_THREAD_SANITIZER)
     return most - 1;
 #else
     return most;
@@ -142,7 +142,7 @@ bool Interleaver::play() {
 void Interleaver::switch_to(Actor& actor) {
     running_ = &actor;
     actor.waits_for = nullptr;
-#ifdef TAILRACE_FIBER_ASAN
+#ifdef TAILRACE_ADDRESS_SANITIZER
     actor.fiber->came_from = scheduler_.get();
 #endif
     scheduler_->go_to(*actor.fiber);

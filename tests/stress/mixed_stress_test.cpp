@@ -130,7 +130,7 @@ SubscriberOptions options_for(SlowPolicy policy) {
 
 }  // namespace
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(TAILRACE_THREAD_SANITIZER)
 extern "C" const char* __tsan_default_suppressions() {
     return "race:read_by_copies\n";
 }

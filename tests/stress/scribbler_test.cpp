@@ -6,6 +6,7 @@
 #include "support/child_process.hpp"
 #include "support/seeded_random.hpp"
 #include "support/shared_object.hpp"
+#include "support/test_length.hpp"
 #include "support/test_stream.hpp"
 #include "support/watchdog.hpp"
 
@@ -32,12 +33,12 @@ using namespace tailrace::test;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kLives = 1'000;
-#else
-constexpr std::uint64_t kLives = 3'000;
-#endif
 constexpr std::uint64_t kStrokesPerLife = 10;
+
+std::uint64_t lives_wanted() {
+    return test_length(300, 3'000, "TAILRACE_LIVES");
+}
+
 constexpr std::array kPolicies = {
     SlowPolicy::gate, SlowPolicy::skip, SlowPolicy::observe, SlowPolicy::evict};
 
@@ -154,16 +155,17 @@ TEST_CASE("scribbler: readers of every policy beside one get errors, and go on",
     Reading reading(stream, random, met);
 
     std::uint64_t lives = 0;
-    while ((lives < kLives || scribbling->strokes.load() < kLives * kStrokesPerLife) &&
-           !scribbler.has_ended()) {
+    while (
+        (lives < lives_wanted() || scribbling->strokes.load() < lives_wanted() * kStrokesPerLife) &&
+        !scribbler.has_ended()) {
         reading.read_on();
         ++lives;
     }
     scribbling->stop.store(true);
 
     CHECK(scribbler.wait().exit_code == 0);
-    CHECK(lives >= kLives);
-    CHECK(scribbling->strokes.load() >= kLives * kStrokesPerLife);
+    CHECK(lives >= lives_wanted());
+    CHECK(scribbling->strokes.load() >= lives_wanted() * kStrokesPerLife);
     // How often it met what is the scheduler's choice. But without a scribbler every reader can
     // attach and no ring is corrupt, and without events nothing was there to be read wrongly.
     std::uint64_t refused = 0;

@@ -1,20 +1,19 @@
 // How much a stress test does: $TAILRACE_STRESS_EVENTS, or what its build can afford. Pure.
 #pragma once
 
+#include "support/test_length.hpp"
+
 #include <cstdint>
-#include <cstdlib>
 
 namespace tailrace::test {
 
 // How many events each publisher publishes.
 [[nodiscard]] inline std::uint64_t stress_events() noexcept {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-    constexpr std::uint64_t kDefault = 4'000;
+#if defined(TAILRACE_THREAD_SANITIZER) || defined(TAILRACE_ADDRESS_SANITIZER)
+    return test_length(2'000, 8'000, "TAILRACE_STRESS_EVENTS");
 #else
-    constexpr std::uint64_t kDefault = 60'000;
+    return test_length(20'000, 200'000, "TAILRACE_STRESS_EVENTS");
 #endif
-    const char* const configured = std::getenv("TAILRACE_STRESS_EVENTS");
-    return configured != nullptr ? std::strtoull(configured, nullptr, 10) : kDefault;
 }
 
 }  // namespace tailrace::test

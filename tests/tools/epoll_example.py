@@ -13,8 +13,9 @@ import tempfile
 DEADLINE_S = 60
 
 
-def start(loop, environment):
-    return subprocess.Popen([loop], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+def start(loop, environment, stdin=subprocess.PIPE):
+    return subprocess.Popen([loop], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env=environment)
 
 
 def main(tailrace, publish, loop):
@@ -37,9 +38,12 @@ def main(tailrace, publish, loop):
         reader.stdin.close()
         assert reader.wait(DEADLINE_S) == 0, "the end of the input ends it"
 
-        reader = start(loop, environment)
+        # Nobody can wait for /dev/null: it says so, and reads on.
+        reader = start(loop, environment, subprocess.DEVNULL)
         for _ in range(4):
             assert reader.stdout.readline(), "a late one begins at the oldest"
+        said = reader.stderr.readline()
+        assert b"standard input isn't waited for" in said, said
         run(tailrace, "rm", "trades", "--yes", "--force")
         assert reader.wait(DEADLINE_S) == 0, "the stream's removal ends it"
     finally:

@@ -13,9 +13,7 @@ namespace tailrace::detail {
 }  // namespace tailrace::detail
 
 #define TAILRACE_CHECK(expression) \
-    (static_cast<bool>(expression) \
-         ? void(0)                 \
-         : ::tailrace::detail::check_failed(#expression, __FILE__, __LINE__))
+    ((expression) ? void(0) : ::tailrace::detail::check_failed(#expression, __FILE__, __LINE__))
 
 #ifdef TAILRACE_DCHECKS
 #define TAILRACE_DCHECK(expression) TAILRACE_CHECK(expression)

@@ -34,10 +34,10 @@ static_assert(offsetof(LatencyHistogram, buckets) == 64);
 // eight buckets of its power of two. The last bucket takes everything from 128 s on.
 [[nodiscard]] constexpr std::size_t latency_bucket(std::uint64_t ns) noexcept {
     constexpr std::uint64_t kLinear = std::uint64_t{1} << kLatencyBucketBits;
-    if (ns < kLinear) return static_cast<std::size_t>(ns);
+    if (ns < kLinear) return std::size_t{ns};
     const auto shift = static_cast<std::uint32_t>(std::bit_width(ns)) - kLatencyBucketBits - 1;
     const std::size_t bucket =
-        (std::size_t{shift} << kLatencyBucketBits) + static_cast<std::size_t>(ns >> shift);
+        (std::size_t{shift} << kLatencyBucketBits) + std::size_t{ns >> shift};
     return bucket < kLatencyBucketCount ? bucket : kLatencyBucketCount - 1;
 }
 

@@ -18,22 +18,6 @@ enum class DurableWrite : std::uint8_t {
     flushed_call,  // pwrite and then fdatasync, in the journal thread
 };
 
-[[nodiscard]] constexpr std::string_view durable_write_name(DurableWrite kind) noexcept {
-    switch (kind) {
-        case DurableWrite::automatic:
-            return "automatic";
-        case DurableWrite::separate:
-            return "write, then flush";
-        case DurableWrite::linked_flush:
-            return "write linked to fdatasync";
-        case DurableWrite::dsync:
-            return "RWF_DSYNC by io_uring";
-        case DurableWrite::dsync_call:
-            return "RWF_DSYNC by pwritev2";
-        case DurableWrite::flushed_call:
-            return "pwrite and fdatasync";
-    }
-    return "unknown";
-}
+[[nodiscard]] std::string_view durable_write_name(DurableWrite kind) noexcept;
 
 }  // namespace tailrace::journal
