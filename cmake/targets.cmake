@@ -41,10 +41,9 @@ function(tailrace_apply_build_rules target)
     endif()
 endfunction()
 
-# After the flags of the configuration, so these are the ones that count.
+# After the flags of the configuration, so it is this one that counts.
 function(tailrace_make_cold target)
-    target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo,Release>:-O1>
-                                             $<$<CONFIG:Debug>:-O0>)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo,Release>:-O1>)
 endfunction()
 
 # Stops at a misspelt keyword and at a missing one; used by every function below.
