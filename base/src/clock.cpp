@@ -60,13 +60,17 @@ std::uint64_t monotonic_ns() noexcept {
 
 bool has_invariant_tsc() noexcept {
 #if defined(__x86_64__)
-    unsigned eax = 0;
-    unsigned ebx = 0;
-    unsigned ecx = 0;
-    unsigned edx = 0;
-    constexpr unsigned kInvariantTscBit = 1U << 8U;
-    if (__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) == 0) return false;
-    return (edx & kInvariantTscBit) != 0;
+    // Asked once: a hypervisor answers this instruction itself, and takes its time.
+    static const bool kIsInvariant = [] {
+        unsigned eax = 0;
+        unsigned ebx = 0;
+        unsigned ecx = 0;
+        unsigned edx = 0;
+        constexpr unsigned kInvariantTscBit = 1U << 8U;
+        if (__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) == 0) return false;
+        return (edx & kInvariantTscBit) != 0;
+    }();
+    return kIsInvariant;
 #else
     return false;
 #endif
@@ -105,7 +109,7 @@ std::uint64_t PublishClock::renew_anchor() noexcept {
     }
 #endif
     if (wall_ns == 0) wall_ns = wall_clock_ns();
-    last_ns_ = wall_ns > last_ns_ ? wall_ns : last_ns_;
+    if (wall_ns > last_ns_ || last_ns_ - wall_ns > kClockToleranceNs) last_ns_ = wall_ns;
     return last_ns_;
 }
 

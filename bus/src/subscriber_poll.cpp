@@ -37,8 +37,7 @@ bool Subscriber::arm() noexcept {
     if (has_event()) return true;
     // What is taken here was written for events that the last look below sees.
     poll_descriptor_->drain();
-    // The next empty poll looks for holes and for the stream's end.
-    empty_polls_ = kEmptyPollsPerLook;
+    look_timer_.ask();
     // Relaxed: wakers take it away; the flag's own order carries it.
     slot_->notice.poll_armed.store(1, std::memory_order_relaxed);
     TAILRACE_STEP("arm.armed");

@@ -22,6 +22,12 @@ struct EventFields {
     bool has_key = false;
 };
 
+// One event of a batch.
+struct BatchEvent {
+    std::span<const std::byte> payload;
+    EventFields fields;
+};
+
 // An open claim. Plain data, filled by Publisher; ends with commit or abort.
 struct Claim {
     std::span<std::byte> payload;

@@ -170,6 +170,9 @@ public:
     [[nodiscard]] PublishStatus publish_batch(std::span<const std::span<const std::byte>> payloads,
                                               EventType type = 0,
                                               Deadline deadline = Deadline::never()) noexcept;
+    // The same for events of different types, times and keys.
+    [[nodiscard]] PublishStatus publish_batch(std::span<const BatchEvent> events,
+                                              Deadline deadline = Deadline::never()) noexcept;
     template <PlainEvent T>
     [[nodiscard]] PublishStatus publish_batch(std::span<const T> events,
                                               EventType type = 0,
@@ -208,6 +211,13 @@ public:
     [[nodiscard]] const Region& region() const noexcept { return *region_; }
 
 private:
+    // What the header of an event in a batch says, but for the batch.
+    struct EventShape {
+        std::uint32_t payload_size_bytes;
+        EventType type;
+        std::uint8_t flags;
+    };
+
     Publisher(std::shared_ptr<Region> region,
               FileLock slot_lock,
               std::uint32_t slot_index,
@@ -236,11 +246,10 @@ private:
     [[nodiscard]] PublishStatus claim_batch_place(std::uint64_t size_bytes,
                                                   std::uint32_t count) noexcept;
     void open_batch(BatchClaim& batch, std::uint64_t size_bytes, std::uint32_t count) noexcept;
-    template <typename SizeAt>
+    template <typename ShapeAt>
     [[nodiscard]] PublishStatus claim_mixed(BatchClaim& batch,
                                             std::uint32_t count,
-                                            SizeAt&& size_at,
-                                            EventType type) noexcept;
+                                            ShapeAt&& shape_at) noexcept;
     void commit_even(BatchClaim& batch) noexcept;
     void commit_mixed(BatchClaim& batch) noexcept;
     void finish_batch(const BatchClaim& batch) noexcept;
@@ -249,8 +258,8 @@ private:
     void clear_intent() noexcept;
     void publish_tail(Place end) noexcept;
 
-    // Cold: announces how far it may write and looks at the readers, until [.., end_position) may
-    // be written.
+    // Cold: asks how far it may write, by a look at the readers: whether [.., end_position) may be
+    // written.
     [[nodiscard]] PublishStatus make_room(std::uint64_t end_position) noexcept;
     void note_checkpoint(Place tail) noexcept;
     [[nodiscard]] std::uint64_t slowest_position(std::uint64_t at_most) noexcept;
@@ -310,6 +319,7 @@ private:
     std::uint64_t claimed_events_ = 0;  // multi, for the statistics
     std::uint64_t claimed_bytes_ = 0;
     std::uint64_t limit_ = 0;        // may write below it without looking
+    std::uint64_t askings_ = 0;      // times that it asked for room
     std::uint64_t blocked_end_ = 0;  // what the last refused claim needed
     Sequence next_own_sequence_ = kNoSequence;
     Sequence told_durable_ = 0;  // below it wait_durable() has said what became of it

@@ -21,12 +21,14 @@
 #include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/event_filter.hpp>
 #include <tailrace/bus/latency_recorder.hpp>
+#include <tailrace/bus/look_timer.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 #include <tailrace/bus/wait.hpp>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,12 +43,13 @@ struct Start {
     enum class Kind : std::uint8_t { oldest, newest, sequence } kind = Kind::newest;
     Sequence sequence = 0;
 
-    // The oldest event that is still safely in the ring.
+    // The oldest event that is still safely in the ring. An open claim that is older is waited for.
     [[nodiscard]] static Start oldest() noexcept { return {Kind::oldest, 0}; }
-    // Whatever is published next.
+    // Whatever is committed next. While a claim is open no reader has seen its event, nor those
+    // behind it; so it begins with that one.
     [[nodiscard]] static Start newest() noexcept { return {Kind::newest, 0}; }
     // Exactly there; attach fails with sequence_gone or sequence_ahead. The sequence that is
-    // published next is there already.
+    // published next is there already. Behind an open claim attach waits, for ten seconds at most.
     [[nodiscard]] static Start at(Sequence sequence) noexcept { return {Kind::sequence, sequence}; }
 };
 
@@ -258,7 +261,6 @@ private:
         if constexpr (kFilters) count(&SubscriberStatistics::filtered_events, filtered);
         if (seen != 0) [[likely]] {
             next_ = next;
-            empty_polls_ = 0;
             move_cursor(next);
         }
         if (!sound) [[unlikely]]
@@ -278,17 +280,13 @@ private:
         }
         std::uint64_t delivered = 0;
         // A member, so that what a handler that throws has left is still known.
-        for (std::uint64_t seen = 0; handed_bytes_ < copied_bytes_ && seen < limit; ++seen) {
+        while (handed_bytes_ < copied_bytes_ && delivered < limit) {
             const std::byte* const record = copies_buffer_.data() + handed_bytes_;
             const EventHeader header = load_header(record);
-            if ((header.flags & kTombstone) == 0) {
-                const Event event(load_stamp(record) ^ salt_, header, record);
-                if (delivered == 0) sample(event);
-                handler(event);
-                ++delivered;
-            } else {
-                count(&SubscriberStatistics::tombstones);
-            }
+            const Event event(load_stamp(record) ^ salt_, header, record);
+            if (delivered == 0) sample(event);
+            handler(event);
+            ++delivered;
             handed_bytes_ += event_size_bytes(
                 header.payload_size_bytes, header.extension_words, alignment_bytes_);
         }
@@ -339,6 +337,7 @@ private:
     void begin_counting(Place place) noexcept;
 
     [[nodiscard]] Result<void> start(const Start& where);
+    [[nodiscard]] std::optional<Place> find_start(const Start& where) const noexcept;
     [[nodiscard]] bool hold(Place place) noexcept;
     [[nodiscard]] Result<void> walk_to(Sequence sequence);
     [[nodiscard]] Error sequence_gone(Sequence sequence) const;
@@ -381,8 +380,8 @@ private:
     void drop_poll_descriptor() noexcept;
     void release_slot() noexcept;
 
-    static constexpr std::uint32_t kEmptyPollsPerLook = 256;
-    // Events that one call passes over, so that a gate moves on although nothing is wanted.
+    // Events that one call passes over, so that a gate moves on although nothing is wanted. Of a
+    // reader that copies, tombstones too.
     static constexpr std::uint64_t kPassedPerPoll = 4096;
 
     std::shared_ptr<Region> region_;
@@ -403,7 +402,7 @@ private:
     bool fences_ = false;
 
     Place next_{0, 0};
-    std::uint32_t empty_polls_ = 0;
+    LookTimer look_timer_;
     Gap last_gap_{kNoSequence, 0};
     std::uint64_t lost_events_ = 0;
     std::vector<std::byte> copies_buffer_;
