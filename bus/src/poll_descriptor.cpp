@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 
 namespace tailrace::bus {
 
@@ -53,6 +55,69 @@ bool add(int epoll_fd, int fd) noexcept {
     return ::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+constexpr std::uint32_t kBitsPerWord = 64;
+
+std::atomic<std::uint64_t>& word_of(SlotBits& bits, std::uint32_t slot_index) noexcept {
+    return bits[slot_index / kBitsPerWord];
+}
+std::uint64_t bit_of(std::uint32_t slot_index) noexcept {
+    return std::uint64_t{1} << slot_index % kBitsPerWord;
+}
+
+// How many descriptors are told by whoever wakes, and by each one that is told. Two: then a loop
+// that is stopped, or busy elsewhere, holds nobody up as long as another goes on.
+constexpr std::uint32_t kToldByEach = 2;
+constexpr std::uint32_t kLooksByEach = 4;
+
+enum class Telling : std::uint8_t { told, nobody_there, out_of_descriptors };
+
+// Makes the slot's descriptor readable.
+Telling tell_poll_fifo(const Region& region, std::uint32_t slot_index) noexcept {
+    // A dead owner's FIFO can be written, but the dead tell nobody else.
+    if (!region.is_lock_held(kSubscriberLocks + slot_index)) return Telling::nobody_there;
+    const UniqueFd fd = open_fifo(region, fifo_name(slot_index).data());
+    if (!fd.is_open()) {
+        const bool is_out = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+        return is_out ? Telling::out_of_descriptors : Telling::nobody_there;
+    }
+    TAILRACE_STEP("wake.fifo_open");
+    const std::byte byte{1};
+    // A full FIFO is readable, which is all that is wanted.
+    static_cast<void>(::write(fd.get(), &byte, sizeof(byte)) == 1);
+    return Telling::told;
+}
+
+// Takes a slot that is owed. Relaxed, all: one of those who take it gets it.
+std::optional<std::uint32_t> take_owed(const Region& region) noexcept {
+    SlotBits& owed = region.state().polls.owed;
+    const std::uint32_t slots = region.header().subscriber_slots;
+    for (std::uint32_t first = 0; first < slots; first += kBitsPerWord) {
+        std::atomic<std::uint64_t>& word = word_of(owed, first);
+        std::uint64_t bits = word.load(std::memory_order_relaxed);
+        while (bits != 0) {
+            const std::uint64_t bit = bits & (~bits + 1);
+            bits = word.fetch_and(~bit, std::memory_order_relaxed);
+            const auto index = first + static_cast<std::uint32_t>(std::countr_zero(bit));
+            if ((bits & bit) != 0 && index < slots) return index;
+            bits &= ~bit;
+        }
+    }
+    return std::nullopt;
+}
+
+// The next commit, of whatever process, goes on with those that are owed.
+void call_for_wakers(const Region& region) noexcept {
+    // [sync:poll_armed] Release: whoever lowers the flag finds what is owed.
+    region.state().subscribers_wait.sleeping.fetch_or(kSomebodyPolls, std::memory_order_release);
+}
+
+void give_back(const Region& region, std::uint32_t slot_index) noexcept {
+    // Relaxed: carried by the flag.
+    word_of(region.state().polls.owed, slot_index)
+        .fetch_or(bit_of(slot_index), std::memory_order_relaxed);
+    call_for_wakers(region);
+}
+
 void start_timer(int fd, std::uint64_t from_now_ns) noexcept {
     itimerspec when{};
     when.it_value.tv_sec = static_cast<time_t>(from_now_ns / kNsPerSecond);
@@ -87,11 +152,14 @@ Result<PollDescriptor> PollDescriptor::make(const Region& region, std::uint32_t 
     return made;
 }
 
-void PollDescriptor::drain() noexcept {
+bool PollDescriptor::drain() noexcept {
     std::array<std::byte, 64> bytes;
+    ssize_t count = ::read(fifo_.get(), bytes.data(), bytes.size());
+    const bool had_some = count > 0;
     // A full read: there may be more.
-    while (::read(fifo_.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size())) {
-    }
+    while (count == static_cast<ssize_t>(bytes.size()))
+        count = ::read(fifo_.get(), bytes.data(), bytes.size());
+    return had_some;
 }
 
 void PollDescriptor::set_timer(std::uint64_t from_now_ns) noexcept {
@@ -110,34 +178,65 @@ void remove_poll_fifo(const Region& region, std::uint32_t slot_index) noexcept {
     ::unlinkat(region.directory_fd(), fifo_name(slot_index).data(), 0);
 }
 
-bool tell_poll_fifo(const Region& region, std::uint32_t slot_index) noexcept {
-    const UniqueFd fd = open_fifo(region, fifo_name(slot_index).data());
-    if (!fd.is_open()) return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
-    TAILRACE_STEP("wake.fifo_open");
-    const std::byte byte{1};
-    // A full FIFO is readable, which is all that is wanted.
-    static_cast<void>(::write(fd.get(), &byte, sizeof(byte)) == 1);
-    return true;
+void arm_poll(const Region& region, std::uint32_t slot_index) noexcept {
+    // Relaxed: wakers take it away; the flag's own order carries it (edge poll_armed).
+    word_of(region.state().polls.armed, slot_index)
+        .fetch_or(bit_of(slot_index), std::memory_order_relaxed);
+}
+
+void disarm_poll(const Region& region, std::uint32_t slot_index) noexcept {
+    PollBoard& polls = region.state().polls;
+    for (SlotBits* const bits : {&polls.armed, &polls.owed}) {
+        std::atomic<std::uint64_t>& word = word_of(*bits, slot_index);
+        // Relaxed, both: nobody else raises this bit, but for a waker that is at it; that one tells
+        // the descriptor then, which costs its loop a turn.
+        if ((word.load(std::memory_order_relaxed) & bit_of(slot_index)) != 0)
+            word.fetch_and(~bit_of(slot_index), std::memory_order_relaxed);
+    }
+}
+
+bool is_poll_armed(const Region& region, std::uint32_t slot_index) noexcept {
+    PollBoard& polls = region.state().polls;
+    // Relaxed, both: a hint.
+    const std::uint64_t bits = word_of(polls.armed, slot_index).load(std::memory_order_relaxed) |
+                               word_of(polls.owed, slot_index).load(std::memory_order_relaxed);
+    return (bits & bit_of(slot_index)) != 0;
+}
+
+void tell_next_polls(const Region& region) noexcept {
+    std::uint32_t told = 0;
+    // The dead are looked at and left; what they leave undone is done for others here.
+    for (std::uint32_t looks = 0; looks < kLooksByEach && told < kToldByEach; ++looks) {
+        const auto index = take_owed(region);
+        if (!index) return;
+        TAILRACE_STEP("wake.disarmed");
+        switch (tell_poll_fifo(region, *index)) {
+            case Telling::told:
+                ++told;
+                break;
+            case Telling::nobody_there:
+                break;
+            case Telling::out_of_descriptors:
+                give_back(region, *index);
+                return;
+        }
+    }
+    // Nobody was told, so nobody goes on.
+    if (told == 0) call_for_wakers(region);
 }
 
 void wake_subscribers(const Region& region) noexcept {
-    WaitCell& cell = region.state().subscribers_wait;
-    if ((wake_all(cell) & kSomebodyPolls) == 0) return;
-    bool out_of_descriptors = false;
-    for (std::uint32_t index = 0; index < region.header().subscriber_slots; ++index) {
-        std::atomic<std::uint32_t>& armed = region.subscriber_slot(index).notice.poll_armed;
-        // Relaxed, all: wake_all acquired the flag that was raised behind it (edge poll_armed). The
-        // exchange comes before the byte: a subscriber that is told arms anew.
-        if (armed.load(std::memory_order_relaxed) == 0) continue;
-        if (armed.exchange(0, std::memory_order_relaxed) == 0) continue;  // another waker is at it
-        TAILRACE_STEP("wake.disarmed");
-        if (tell_poll_fifo(region, index)) continue;
-        armed.store(1, std::memory_order_relaxed);
-        out_of_descriptors = true;
+    if ((wake_first(region.state().subscribers_wait) & kSomebodyPolls) == 0) return;
+    PollBoard& polls = region.state().polls;
+    for (std::size_t index = 0; index < polls.armed.size(); ++index) {
+        // Relaxed, all: wake_first acquired the flag that was raised behind what is armed (edge
+        // poll_armed). From here on a subscriber that arms anew is of the next wake-up.
+        if (polls.armed[index].load(std::memory_order_relaxed) == 0) continue;
+        const std::uint64_t armed = polls.armed[index].exchange(0, std::memory_order_relaxed);
+        TAILRACE_STEP("wake.disarming");
+        polls.owed[index].fetch_or(armed, std::memory_order_relaxed);
     }
-    if (!out_of_descriptors) return;
-    // [sync:poll_armed] Release: the next commit, of whatever process, tries again.
-    cell.sleeping.fetch_or(kSomebodyPolls, std::memory_order_release);
+    tell_next_polls(region);
 }
 
 }  // namespace tailrace::bus

@@ -6,7 +6,8 @@
 //
 // N is the subscriber's slot; the FIFO lies in the stream's directory. The timer stands in for a
 // waker that died: nobody else would make the descriptor readable then. One owner, one thread; any
-// process may be the waker. Law: docs/ring_layout.md, "Waiting".
+// process may be the waker: a publisher for the first, then those who were told themselves. Law:
+// docs/ring_layout.md, "Waiting".
 #pragma once
 
 #include <tailrace/base/result.hpp>
@@ -33,7 +34,8 @@ public:
 
     [[nodiscard]] int fd() const noexcept { return epoll_.get(); }
     // Takes what wakers wrote, so that it is readable only by what comes from now on.
-    void drain() noexcept;
+    // True: there was something.
+    bool drain() noexcept;
     // Readable in `from_now_ns` at the latest. Costs a system call when the timer isn't set yet, or
     // must end earlier.
     void set_timer(std::uint64_t from_now_ns) noexcept;
@@ -51,12 +53,21 @@ private:
 // Takes the FIFO's name away: its slot is about to be free.
 void remove_poll_fifo(const Region& region, std::uint32_t slot_index) noexcept;
 
-// Makes the slot's descriptor readable. False: this process has no descriptor left to do it with.
-// True otherwise, also when there is nobody to tell.
-[[nodiscard]] bool tell_poll_fifo(const Region& region, std::uint32_t slot_index) noexcept;
+// Asks for the slot's descriptor to be told of what comes. The flag has to be raised afterwards
+// (announce_poll).
+void arm_poll(const Region& region, std::uint32_t slot_index) noexcept;
+// Takes it back. A waker that is at it tells the descriptor all the same.
+void disarm_poll(const Region& region, std::uint32_t slot_index) noexcept;
+// Whether it waits to be told.
+[[nodiscard]] bool is_poll_armed(const Region& region, std::uint32_t slot_index) noexcept;
 
-// Wakes the stream's sleeping subscribers and tells the armed poll descriptors. Cold: some system
-// calls. Requires: the region isn't open to observe.
+// Tells the next ones of those that were armed at the last wake-up: two, however many there are.
+// Whoever is told calls it again before it does anything else. Some system calls for each.
+void tell_next_polls(const Region& region) noexcept;
+
+// Wakes the stream's sleeping subscribers and tells the armed poll descriptors: the first ones of
+// both, who go on with the others. Cold: a fixed number of system calls at most. Requires: the
+// region isn't open to observe.
 void wake_subscribers(const Region& region) noexcept;
 
 // The name of a slot's FIFO within the stream's directory begins with this.

@@ -104,7 +104,7 @@ void Subscriber::release_slot() noexcept {
     if (region_ == nullptr || slot_ == nullptr || owner_pid_ != ::getpid()) return;
     drop_gate();
     drop_poll_descriptor();
-    free_slot(slot_->owner);
+    free_subscriber_slot(*region_, slot_index());
     TAILRACE_STEP("subscriber.slot_freed");
     slot_lock_.unlock();
     wake_sleepers(state_->publishers_wait, fences_);
@@ -137,8 +137,7 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
         if (!lease) return lease.error();
         subscriber.slot_ = &subscriber.region_->subscriber_slot(lease->index);
         subscriber.slot_lock_ = std::move(lease->lock);
-        // Relaxed: its last owner may have died armed; nobody knows this one yet.
-        subscriber.slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
+        disarm_poll(*subscriber.region_, lease->index);  // its last owner may have died armed
         subscriber.waiter_ = Waiter(options.wait, is_crowded(*subscriber.region_));
         if (subscriber.region_->header().publish_time != PublishTime::off) {
             subscriber.latency_ =
@@ -146,8 +145,7 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
         }
     }
     subscriber.filter_ = options.filter;
-    subscriber.is_plain_ =
-        !subscriber.copies_ && !subscriber.filters_ && !subscriber.latency_.is_on();
+    subscriber.is_plain_ = subscriber.reads_plainly();
     if (auto started = subscriber.start(options.start); !started) return started.error();
     return subscriber;
 }
@@ -343,6 +341,8 @@ PollState Subscriber::step_over_hole() noexcept {
 
 Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     TAILRACE_DCHECK(policy_ == SlowPolicy::gate);
+    if (is_armed_) [[unlikely]]
+        tell_others();
     Run run;
     run.first_sequence = next_.sequence;
     // A run never leaves the double mapping, whatever sizes a scribbler writes.

@@ -33,21 +33,26 @@ Result<int> Subscriber::poll_fd() {
 
 bool Subscriber::arm() noexcept {
     TAILRACE_CHECK(poll_descriptor_ != nullptr);
+    if (is_armed_) tell_others();
     // Spares publishers the look at all slots while there is more to read anyway.
     if (has_event()) return true;
     // What is taken here was written for events that the last look below sees.
-    poll_descriptor_->drain();
+    // It was told when it had polled already: others count on it all the same.
+    if (poll_descriptor_->drain()) tell_next_polls(*region_);
     // The next empty poll looks for holes and for the stream's end.
     empty_polls_ = kEmptyPollsPerLook;
-    // Relaxed: wakers take it away; the flag's own order carries it.
-    slot_->notice.poll_armed.store(1, std::memory_order_relaxed);
+    arm_poll(*region_, slot_index());
     TAILRACE_STEP("arm.armed");
     const bool is_certain = detail::announce_poll(state_->subscribers_wait);
     // [sync:stream_removed] Acquire: nothing hangs on it but the end of waiting.
     const bool removed = state_->life.load(std::memory_order_acquire) == StreamLife::removed;
-    if (removed || has_event() || was_overtaken(next_.position)) {
-        // Relaxed: as above. The flag stays up; whoever finds it wakes nobody, once.
-        slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
+    const bool ends = removed || has_event() || was_overtaken(next_.position);
+    // From here on somebody may count on it. What it reads next passes by the cold path.
+    is_armed_ = true;
+    is_plain_ = false;
+    if (ends) {
+        // The flag stays up; whoever finds it wakes nobody, once.
+        disarm_poll(*region_, slot_index());
         TAILRACE_STEP("arm.disarmed");
         return true;
     }
@@ -57,18 +62,28 @@ bool Subscriber::arm() noexcept {
     return false;
 }
 
+void Subscriber::tell_others() noexcept {
+    TAILRACE_STEP("poll.tells_others");
+    is_armed_ = false;
+    is_plain_ = reads_plainly();
+    // Whether it was told itself isn't asked: a loop may wake by its timer or for something else,
+    // and then makes up for one that was killed.
+    tell_next_polls(*region_);
+}
+
 void Subscriber::disarm() noexcept {
     if (poll_descriptor_ == nullptr) return;
-    // Relaxed: a waker that is at it writes one byte more, which the next arm takes.
-    slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
+    disarm_poll(*region_, slot_index());
+    if (is_armed_) tell_others();
     poll_descriptor_->stop_timer();
-    poll_descriptor_->drain();
+    if (poll_descriptor_->drain()) tell_next_polls(*region_);
 }
 
 void Subscriber::drop_poll_descriptor() noexcept {
     if (poll_descriptor_ == nullptr) return;
-    // Relaxed: whoever still finds it armed writes into a FIFO that nobody reads.
-    slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
+    // Whoever still finds it armed writes into a FIFO that nobody reads.
+    disarm_poll(*region_, slot_index());
+    if (is_armed_) tell_others();
     remove_poll_fifo(*region_, slot_index());
     poll_descriptor_.reset();
 }

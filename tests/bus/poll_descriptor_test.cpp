@@ -1,3 +1,5 @@
+#include "poll_descriptor.hpp"
+
 #include "support/child_process.hpp"
 #include "support/shared_object.hpp"
 #include "support/test_stream.hpp"
@@ -80,7 +82,7 @@ private:
 };
 
 bool is_armed(const Subscriber& subscriber, std::uint32_t slot) {
-    return subscriber.region().subscriber_slot(slot).notice.poll_armed.load() != 0;
+    return is_poll_armed(subscriber.region(), slot);
 }
 
 }  // namespace
@@ -212,11 +214,11 @@ TEST_CASE("poll descriptor: the stream's removal ends the wait", "[bus][poll]") 
         std::vector<std::uint64_t> got;
         return Loop(subscriber).next(got) == PollState::closed ? 0 : 2;
     });
-    wait_until([&] { return region->subscriber_slot(0).notice.poll_armed.load() != 0; });
+    wait_until([&] { return is_poll_armed(*region, 0); });
 
     REQUIRE(Region::unlink(stream.name(), true, stream.directory()));
 
-    CHECK(region->subscriber_slot(0).notice.poll_armed.load() == 0);
+    CHECK_FALSE(is_poll_armed(*region, 0));
     CHECK(reader.wait().exit_code == 0);
     CHECK(std::filesystem::is_empty(stream.directory()));
 }
@@ -245,12 +247,12 @@ TEST_CASE("poll descriptor: a subscriber that dies armed leaves its slot usable"
         static_cast<void>(Loop(subscriber).next(got));
         return 2;
     });
-    wait_until([&] { return region->subscriber_slot(0).notice.poll_armed.load() != 0; });
+    wait_until([&] { return is_poll_armed(*region, 0); });
     REQUIRE(reader.kill().was_killed());
     Publisher publisher = stream.publisher();
 
     CHECK(publisher.publish(std::uint64_t{1}) == PublishStatus::ok);
-    CHECK(region->subscriber_slot(0).notice.poll_armed.load() == 0);
+    CHECK_FALSE(is_poll_armed(*region, 0));
     CHECK(std::filesystem::is_fifo(fifo_path(stream, 0)));
 
     {
@@ -269,7 +271,7 @@ TEST_CASE("poll descriptor: a subscriber that dies armed leaves its slot usable"
 TEST_CASE("poll descriptor: a slot's next owner isn't told of what its last one waited for",
           "[bus][poll]") {
     const TestStream stream;
-    stream.open()->subscriber_slot(0).notice.poll_armed.store(1);
+    arm_poll(*stream.open(), 0);
     const Subscriber subscriber = subscriber_of(stream);
     CHECK_FALSE(is_armed(subscriber, 0));
 }
@@ -319,7 +321,6 @@ TEST_CASE("poll descriptor: a publisher without descriptors leaves it to the nex
     Subscriber subscriber = subscriber_of(stream);
     REQUIRE(subscriber.poll_fd());
     REQUIRE_FALSE(subscriber.arm());
-    const SubscriberSlot& slot = subscriber.region().subscriber_slot(0);
     ChildProcess poor([&] {
         Publisher publisher = stream.publisher("poor");
         rlimit before{};
@@ -327,13 +328,13 @@ TEST_CASE("poll descriptor: a publisher without descriptors leaves it to the nex
         const rlimit none{3, before.rlim_max};
         if (::setrlimit(RLIMIT_NOFILE, &none) != 0) return 2;
         if (publisher.publish(std::uint64_t{1}) != PublishStatus::ok) return 3;
-        const bool still_armed = slot.notice.poll_armed.load() != 0;
+        const bool still_armed = is_poll_armed(publisher.region(), 0);
         if (::setrlimit(RLIMIT_NOFILE, &before) != 0) return 4;
         if (publisher.publish(std::uint64_t{2}) != PublishStatus::ok) return 5;
         return still_armed ? 0 : 6;
     });
     CHECK(poor.wait().exit_code == 0);
-    CHECK(slot.notice.poll_armed.load() == 0);
+    CHECK_FALSE(is_armed(subscriber, 0));
 }
 
 TEST_CASE("poll descriptor: whatever takes the FIFO's place is left alone", "[bus][poll]") {

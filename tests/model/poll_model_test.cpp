@@ -2,11 +2,13 @@
 
 #include "model/interleaver.hpp"
 #include "model/model_ring.hpp"
+#include "poll_descriptor.hpp"
 #include "support/watchdog.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <string>
+#include <vector>
 
 namespace poll_model_test {
 
@@ -28,15 +30,16 @@ class ModelLoop {
 public:
     ModelLoop(Interleaver& run, const ModelRing& ring, Subscriber& reader, std::uint32_t slot)
         : run_(run),
+          region_(ring.region()),
           reader_(reader),
-          armed_(ring.region().subscriber_slot(slot).notice.poll_armed) {}
+          slot_(slot) {}
 
     void read(std::uint64_t events) {
         std::uint64_t got = 0;
         while (got < events) {
             if (!reader_.arm()) {
                 waited = true;
-                run_.block_until([this] { return armed_.load() == 0; });
+                run_.block_until([this] { return !is_poll_armed(region_, slot_); });
             }
             got += reader_.poll([](const Event&) {}, 1).events;
         }
@@ -46,8 +49,9 @@ public:
 
 private:
     Interleaver& run_;
+    const Region& region_;
     Subscriber& reader_;
-    std::atomic<std::uint32_t>& armed_;
+    std::uint32_t slot_;
 };
 
 }  // namespace
@@ -107,6 +111,40 @@ TEST_CASE("model: two event loops are both told, by two publishers", "[model][po
     INFO(seen.example({"waits beside an event"}));
     CHECK(seen.count("waits beside an event") == 0);
     CHECK(seen.count("both waited") > 0);
+    CHECK(seen.is_complete);
+}
+
+TEST_CASE("model: event loops tell each other", "[model][poll]") {
+    const Watchdog watchdog("model: event loops tell each other", 110);
+    constexpr std::uint32_t kLoops = 3;
+    StreamOptions options = model_stream();
+    options.subscriber_slots = kLoops;
+    ModelRing ring(options);
+    Publisher& publisher = ring.keep_publisher();
+    std::vector<Subscriber*> readers;
+    for (std::uint32_t slot = 0; slot < kLoops; ++slot) {
+        readers.push_back(&ring.keep_subscriber());
+        REQUIRE(readers.back()->poll_fd());
+    }
+    ring.remember();
+
+    const Exploration seen = explore({.preemptions = preemptions(1)}, [&](Interleaver& run) {
+        ring.reset();
+        std::vector<ModelLoop> loops;
+        loops.reserve(kLoops);
+        for (std::uint32_t slot = 0; slot < kLoops; ++slot)
+            loops.emplace_back(run, ring, *readers[slot], slot);
+        run.switch_at(is_about_polling);
+        run.actor("publisher", [&] { static_cast<void>(publish_even(publisher, 8, 0)); });
+        for (std::uint32_t slot = 0; slot < kLoops; ++slot)
+            run.actor("loop " + std::to_string(slot), [&, slot] { loops[slot].read(1); });
+        if (!run.play()) run.outcome("waits beside an event");
+        if (loops[0].waited && loops[1].waited && loops[2].waited) run.outcome("all waited");
+    });
+
+    INFO(seen.example({"waits beside an event"}));
+    CHECK(seen.count("waits beside an event") == 0);
+    CHECK(seen.count("all waited") > 0);
     CHECK(seen.is_complete);
 }
 

@@ -22,12 +22,13 @@ namespace tailrace::bus {
 
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
-inline constexpr std::uint16_t kLayoutMajor = 2;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 2;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMajor = 3;  // another major: attach refuses
+inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
 inline constexpr std::size_t kCheckpointCount = 16;
+inline constexpr std::uint32_t kMaxSlots = 1024;  // of publishers, and of subscribers
 inline constexpr std::uint64_t kHeaderPageBytes = 4096;
 inline constexpr std::uint64_t kMinCapacityBytes = 64 * 1024;
 inline constexpr std::uint64_t kMaxCapacityBytes = std::uint64_t{16} << 30U;
@@ -159,6 +160,22 @@ struct RegistryHolder {
 };
 static_assert(sizeof(RegistryHolder) == 48);
 
+// Where attaching begins to look in a table of slots. Both are hints, modulo the number of slots.
+struct RegistryRound {
+    std::atomic<std::uint32_t> next_look;   // for owners that have died; under the registry lock
+    std::atomic<std::uint32_t> first_free;  // hardly a slot below it is free
+};
+
+// A bit for each subscriber slot: bit `index % 64` of word `index / 64`.
+using SlotBits = std::array<std::atomic<std::uint64_t>, kMaxSlots / 64>;
+
+// Whose poll descriptors want to be told of the next event.
+struct PollBoard {
+    SlotBits armed;  // raised by the slot's owner
+    SlotBits owed;   // were armed when somebody woke the stream's readers, and aren't told yet
+};
+static_assert(sizeof(PollBoard) == 256);
+
 // Bytes [4096, 8192) of `control`.
 struct StreamState {
     // The next claim: sequence and position in one word (tail_word.hpp). Single-publisher streams
@@ -184,6 +201,13 @@ struct StreamState {
 
     alignas(kWriterDistanceBytes) JournalGaps journal_gaps;
     alignas(kWriterDistanceBytes) RegistryHolder registry_holder;
+    RegistryRound publishers_round;
+    RegistryRound subscribers_round;
+    alignas(kWriterDistanceBytes) WaitCell registry_wait;  // who waits for the registry lock
+    // When one of the publishers that wait for room last asked the kernel whether their holder
+    // lives (CLOCK_MONOTONIC).
+    alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> holder_looked_ns;
+    alignas(kWriterDistanceBytes) PollBoard polls;
 };
 static_assert(sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
@@ -196,6 +220,11 @@ static_assert(offsetof(StreamState, journal) == 1024);
 static_assert(offsetof(StreamState, checkpoints) == 1152);
 static_assert(offsetof(StreamState, journal_gaps) == 1280);
 static_assert(offsetof(StreamState, registry_holder) == 1920);
+static_assert(offsetof(StreamState, publishers_round) == 1968);
+static_assert(offsetof(StreamState, subscribers_round) == 1976);
+static_assert(offsetof(StreamState, registry_wait) == 2048);
+static_assert(offsetof(StreamState, holder_looked_ns) == 2176);
+static_assert(offsetof(StreamState, polls) == 2304);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a
@@ -266,7 +295,7 @@ static_assert(sizeof(SubscriberDeclaration) == 104);
 
 // Words of a subscriber's slot that others write.
 struct SubscriberNotice {
-    std::atomic<std::uint32_t> poll_armed;  // not 0: whoever wakes writes to its poll descriptor
+    std::atomic<std::uint32_t> reserved;
     std::atomic<std::uint32_t> evicted_by;  // publisher slot that dropped its gate last
     std::atomic<std::uint64_t> evictions;   // times that its gate was dropped
     std::atomic<std::uint64_t> evicted_position;

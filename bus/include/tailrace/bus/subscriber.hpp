@@ -122,6 +122,7 @@ public:
     PollResult poll(Handler&& handler, std::uint64_t limit) {
         if (is_plain_) [[likely]]
             return poll_in_place<false>(handler, limit);
+        if (is_armed_) tell_others();
         if (copies_) return poll_copies(handler, limit);
         if (filters_) return poll_in_place<true>(handler, limit);
         if (limit != 0 && has_event()) sample_next();
@@ -379,6 +380,11 @@ private:
     [[nodiscard]] std::uint64_t longest_sleep_ns() const noexcept;
     [[nodiscard]] std::uint32_t slot_index() const noexcept;
     void drop_poll_descriptor() noexcept;
+    // After it was armed: goes on with waking, before it reads.
+    void tell_others() noexcept;
+    [[nodiscard]] bool reads_plainly() const noexcept {
+        return !copies_ && !filters_ && !latency_.is_on();
+    }
     void release_slot() noexcept;
 
     static constexpr std::uint32_t kEmptyPollsPerLook = 256;
@@ -399,7 +405,9 @@ private:
     Waiter waiter_;
     bool copies_ = false;
     bool filters_ = false;
-    bool is_plain_ = false;  // reads in place, everything, without publish times
+    // Reads in place, everything, without publish times, and wasn't armed since the last poll.
+    bool is_plain_ = false;
+    bool is_armed_ = false;  // since the last poll; others may wait to be told by it
     bool fences_ = false;
 
     Place next_{0, 0};
