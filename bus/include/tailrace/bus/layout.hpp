@@ -23,7 +23,7 @@ namespace tailrace::bus {
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
 inline constexpr std::uint16_t kLayoutMajor = 2;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 2;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMinor = 3;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
@@ -132,6 +132,20 @@ struct JournalGaps {
 };
 static_assert(sizeof(JournalGaps) == 536);
 
+inline constexpr std::size_t kJournalDirectoryCapacity = 512;
+
+// What was durable, and in which journal: it stays when the journal's writer goes, so that whoever
+// comes next and finds another journal in that place, or none, knows it. Written by the holder of
+// the journal lock alone. Since layout 2.3.
+struct JournalMemory {
+    std::atomic<std::uint64_t> id_high;  // of the journal
+    std::atomic<std::uint64_t> id_low;
+    std::atomic<Sequence> durable_sequence;  // 0: nothing is remembered
+    std::uint64_t reserved;
+    std::array<char, kJournalDirectoryCapacity> directory;
+};
+static_assert(sizeof(JournalMemory) == 544);
+
 // What holders of the registry lock did, one after the other. The totals hold what the slots of
 // owners that have left counted, as of each slot's next owner.
 struct RegistryStatistics {
@@ -184,6 +198,7 @@ struct StreamState {
 
     alignas(kWriterDistanceBytes) JournalGaps journal_gaps;
     alignas(kWriterDistanceBytes) RegistryHolder registry_holder;
+    alignas(kWriterDistanceBytes) JournalMemory journal_memory;
 };
 static_assert(sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
@@ -196,6 +211,7 @@ static_assert(offsetof(StreamState, journal) == 1024);
 static_assert(offsetof(StreamState, checkpoints) == 1152);
 static_assert(offsetof(StreamState, journal_gaps) == 1280);
 static_assert(offsetof(StreamState, registry_holder) == 1920);
+static_assert(offsetof(StreamState, journal_memory) == 2048);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a
