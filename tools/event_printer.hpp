@@ -2,14 +2,13 @@
 // share.
 //
 //     text    14:00:06.000000001Z  #1041  type 7  payload
-//     json
-//     {"stream":"orders","seq":1041,"time":…,"time_ns":"…","type":7,"size_bytes":2,"data":"…"}
-//             (data_b64 where the payload isn't text); gaps:
-//             {"stream":…,"gap_first_seq":…,"gap_events":…}
+//     json    {"stream":"orders","seq":1041,"time":…,"time_ns":"…","type":7,"size_bytes":2,
+//             "data":"…"} (data_b64 where the payload isn't text);
+//             gaps: {"stream":…,"gap_first_seq":…,"gap_events":…}
 //     raw     the payload and a newline
 //     hex     the text line without its payload, then a hex dump
 //     digest  SEQ TYPE SIZE HASH, HASH being XXH3-64 of the payload: small, and equal for equal
-//     events
+//             events
 // One thread.
 #pragma once
 

@@ -2,12 +2,10 @@
 //
 // Why a publisher may write below its limit without looking:
 //   I1  Before it looks at the readers it announces how far it may go (write_limit). A reader that
-//   registers after
-//       that look sees the announcement and starts no further back than a ring behind it
-//       (Subscriber::hold).
-//   I2  the limit is at most a ring ahead of the slowest gate and of every open claim that the look
-//   found; claims
-//       that the look missed begin at or after the tail that was read before it.
+//       registers after that look sees the announcement and starts no further back than a ring
+//       behind it (Subscriber::hold).
+//   I2  The limit is at most a ring ahead of the slowest gate and of every open claim that the look
+//       found. Claims that the look missed begin at or after the tail that was read before it.
 
 #include "dead_handle.hpp"
 #include "poll_descriptor.hpp"

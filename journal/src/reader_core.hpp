@@ -1,10 +1,11 @@
 // ReaderCore: what stands behind Reader, over any storage. See reader.hpp for the contract.
 //
 // I1 Nothing is handed out before its header, body, stamps and its place in the chain have been
-// checked. I2 A segment ends where its successor says. Valid batches behind that place were
-// discarded by a recovery. I3 In the newest segment the first batch that isn't valid is the end so
-// far, unless a promise behind it says that
-//    it was once durable: then it is corruption.
+//    checked.
+// I2 A segment ends where its successor says. Valid batches behind that place were discarded by a
+//    recovery.
+// I3 In the newest segment the first batch that isn't valid is the end so far, unless a promise
+//    behind it says that it was once durable: then it is corruption.
 #pragma once
 
 #include "batch_scan.hpp"

@@ -3,14 +3,14 @@
 //
 // The journal thread alone. Never allocates after it was made.
 // I1 Writes complete in any order; written() covers only the contiguous prefix of them, in the
-// order of submission. I2 durable() moves only when a flush has succeeded, and only to what
-// written() was when that flush was submitted:
-//    a write that completes while the flush runs is not covered by it.
+//    order of submission.
+// I2 durable() moves only when a flush has succeeded, and only to what written() was when that
+//    flush was submitted: a write that completes while the flush runs is not covered by it.
 // I3 After any failure nothing is submitted any more, durable() never moves again, and the
-// descriptor is never flushed
-//    again: a second flush may succeed although the data of the first is lost.
+//    descriptor is never flushed again: a second flush may succeed although the data of the first
+//    is lost.
 // I4 A durable write begins only when everything before it is durable, and counts only when it
-// completed whole, at once and flushed. Otherwise it is a plain write that a flush has to cover.
+//    completed whole, at once and flushed. Otherwise it is a plain write that a flush has to cover.
 #pragma once
 
 #include "block_pool.hpp"

@@ -3,16 +3,15 @@
 // One loop, drive(), does everything; each step is short and leaves a state from which the next
 // call goes on:
 //   writing   full batches are placed and submitted, up to the queue depth (bulk); one that isn't
-//   full only when nothing is in
-//             flight, so that one write and flush are under way while the next batch fills (group
-//             commit)
+//             full only when nothing is in flight, so that one write and flush are under way while
+//             the next batch fills (group commit)
 //   draining  the segment is full: its seal is submitted, all must become durable
 //   waiting   for the next segment's file
 // I1 Batches are placed back to back, in order; a block once submitted is never submitted again
-// with other bytes. I2 A segment's header is flushed before the segment gets its name, its name
-// before its first batch is submitted, and its
-//    predecessor is durable to the end before that header is made. So only the newest segment can
-//    have a bad tail.
+//    with other bytes.
+// I2 A segment's header is flushed before the segment gets its name, its name before its first
+//    batch is submitted, and its predecessor is durable to the end before that header is made. So
+//    only the newest segment can have a bad tail.
 // I3 The promise in a header is durable_sequence() at that moment, never more.
 #pragma once
 

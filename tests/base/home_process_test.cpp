@@ -5,31 +5,12 @@
 
 #include <catch2/catch.hpp>
 
-#include <signal.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cstring>
-#include <functional>
 
 namespace home_process_test {
 
 using namespace tailrace;
 using namespace tailrace::test;
-
-namespace {
-
-// What `body` returns in a child that runs no pthread_atfork handler.
-int raw_clone(const std::function<int()>& body) {
-    const long pid = ::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
-    if (pid == 0) ::_exit(body());
-    int status = 0;
-    if (pid < 0 || ::waitpid(static_cast<pid_t>(pid), &status, 0) != pid) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-}  // namespace
 
 TEST_CASE("home process: a child is another one, and so is each child's child",
           "[base][home_process]") {

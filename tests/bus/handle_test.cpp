@@ -15,7 +15,6 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,15 +65,6 @@ int refusals(Publisher& publisher, Subscriber& subscriber, Claim& open) {
     subscriber.release(Place{100, 6400});
     if (subscriber.policy() == SlowPolicy::gate && subscriber.next_run(1000).is_sound) return 14;
     return 0;
-}
-
-// A child that runs no pthread_atfork handler.
-int raw_clone(const std::function<int()>& body) {
-    const long pid = ::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
-    if (pid == 0) ::_exit(body());
-    int status = 0;
-    if (pid < 0 || ::waitpid(static_cast<pid_t>(pid), &status, 0) != pid) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 int run_in_child(bool raw, const std::function<int()>& body) {

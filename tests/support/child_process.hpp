@@ -53,4 +53,8 @@ private:
     std::optional<int> ended_;  // its status, once it is reaped: the pid may be another's by now
 };
 
+// What `body` returns in a child that no pthread_atfork handler has seen, or minus the signal that
+// ended it. Waits for it.
+int raw_clone(const std::function<int()>& body);
+
 }  // namespace tailrace::test

@@ -80,10 +80,9 @@ private:
 // fits.
 [[nodiscard]] Result<void> check_durable(const Region& region);
 // Whether [first, end) has no part in a gap of the journal: what a slow disk made the writer give
-// up
-// (--journal-lag drop), or what left the ring before any writer read it. Below durable_sequence()
-// it is durable then. Error sequence_gone: it names the gap, or says that it can't be told any more
-// because more gaps came than the board lists; never a yes in doubt.
+// up (--journal-lag drop), or what left the ring before any writer read it. Below
+// durable_sequence() it is durable then. Error sequence_gone: it names the gap, or says that it
+// can't be told any more because more gaps came than the board lists; never a yes in doubt.
 [[nodiscard]] Result<void> check_kept(const Region& region, Sequence first, Sequence end);
 // Waits until every event of [first, end) is durable. Errors: timed_out, no_writer, io_failure,
 // no_space when the journal's disk is full, and those of check_kept().

@@ -6,9 +6,9 @@
 // docs/durability.md (what is promised), docs/journal_format.md (bytes).
 //
 //     auto writer = Writer::open({.directory = "/var/lib/orders", .stream_name = "orders"});
-//     const AppendResult taken = writer->append(run);  // took less than the run: drive, then offer
-//     the rest writer->drive(0);                                 // every round, also when there is
-//     nothing to append publish(writer->durable_sequence());
+//     const AppendResult taken = writer->append(run);  // took less: the rest comes again
+//     writer->drive(0);                                // every round, also with nothing to append
+//     publish(writer->durable_sequence());
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
@@ -53,9 +53,8 @@ enum class SegmentFill : std::uint8_t {
 };
 
 struct JournalOptions {
-    std::string directory = {};  // made when it isn't there
-    std::string stream_name =
-        {};  // stored; an existing journal of another name is refused. Empty: any
+    std::string directory = {};    // made when it isn't there
+    std::string stream_name = {};  // stored; a journal of another name is refused. Empty: any
     std::uint64_t segment_size_bytes =
         kDefaultSegmentSizeBytes;              // multiple of 4096, at least 1 MiB
     std::uint32_t event_alignment_bytes = 16;  // 16 or 64, that of the ring
