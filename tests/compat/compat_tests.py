@@ -23,6 +23,7 @@ import unittest
 try:
     import xxhash
     import journal_reader
+    import ring_cases
 except ImportError as problem:
     if "--list" in sys.argv:
         print("without_xxhash")
@@ -404,9 +405,10 @@ class Document(Case):
 
 def all_cases():
     cases = {}
-    for suite in unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__]):
-        for case in suite:
-            cases[case.id().split(".")[-1].removeprefix("test_")] = case
+    for module in (sys.modules[__name__], ring_cases):
+        for suite in unittest.defaultTestLoader.loadTestsFromModule(module):
+            for case in suite:
+                cases[case.id().split(".")[-1].removeprefix("test_")] = case
     return cases
 
 
@@ -419,6 +421,7 @@ def main():
         print(__doc__)
         return 2
     Case.tailrace, Case.sample = map(os.path.abspath, sys.argv[1:3])
+    ring_cases.Rings.tailrace = Case.tailrace
     names = sys.argv[3:] or list(cases)
     faulthandler.dump_traceback_later(DEADLINE_S + 10, exit=True)
     suite = unittest.TestSuite(cases[name] for name in names)
