@@ -162,7 +162,7 @@ class Ring:
             raise Broken("the header's checksum")
 
     def part(self, table):
-        """Where the tables of slots begin, from the table of parts: '8192 + 384 × publisher_slots'."""
+        """Where a table of slots begins: from the table of parts, a sum of products."""
         for offset, size, content in (cells[:3] for cells in
                                       self.document.sections["Files and names"]):
             if content == f"`{table}` table":
