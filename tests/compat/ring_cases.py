@@ -87,8 +87,8 @@ class Rings(unittest.TestCase):
 
     def run_tailrace(self, *words, **more):
         ran = subprocess.run([self.tailrace, *map(str, words)], capture_output=True, check=False,
-                             timeout=DEADLINE_S, env={**os.environ, "TAILRACE_DIR": str(self.rings)},
-                             **more)
+                             timeout=DEADLINE_S, **more,
+                             env={**os.environ, "TAILRACE_DIR": str(self.rings)})
         self.assertEqual(ran.returncode, 0, ran.stderr)
         return ran.stdout
 
