@@ -4,20 +4,26 @@
 #include "commands.hpp"
 #include "journal_flags.hpp"
 #include "journal_place.hpp"
+#include "stop_signal.hpp"
 #include "units.hpp"
 
+#include <tailrace/base/clock.hpp>
 #include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bus/region.hpp>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <fmt/format.h>
 #include <grp.h>
 #include <memory>
+#include <thread>
 
 namespace tailrace::tool {
 
 namespace {
+
+constexpr std::uint64_t kRecorderEndNs = 2'000'000'000;
 
 struct CreateFlags {
     std::string stream;
@@ -163,6 +169,34 @@ Result<void> keep_settings(const std::string& directory, const journal::JournalS
     return journal::save_settings(directory, *kept);
 }
 
+// Whether the journal may be that of a new ring. Two streams can't write one; and the recorder of a
+// ring that has just gone takes what was left, and ends: that is waited for.
+Result<void> check_journal(const std::string& directory, const std::string& stream) {
+    auto names = bus::Region::list(settings().directory);
+    if (!names) return names.error();
+    for (const std::string& name : *names) {
+        const auto header = bus::Region::peek(name, settings().directory, true);
+        if (!header || name == stream || journal_directory_of(*header) != directory) continue;
+        return make_error(ErrorCode::already_exists,
+                          fmt::format("the journal '{}' is that of stream '{}'", directory, name),
+                          "give each stream a directory of its own: --journal DIR");
+    }
+    const std::uint64_t give_up_ns = monotonic_ns() + kRecorderEndNs;
+    for (;;) {
+        auto checked = bridge::check_journal_is_free(directory, stream);
+        const bool is_written = !checked && checked.error().code == ErrorCode::busy;
+        if (!is_written || stop_requested() || monotonic_ns() >= give_up_ns) return checked;
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+}
+
+// What was made a moment ago goes again, unless somebody uses it already. Returns why.
+Error undo(const std::string& stream, const Error& why) {
+    const auto header = bus::Region::peek(stream, settings().directory);
+    if (header) (void)bus::Region::unlink(stream, false, settings().directory, &*header);
+    return why;
+}
+
 Result<ExitCode> run_create(CreateFlags& flags) {
     if (auto allowed = allow_only_text_and_json("create"); !allowed) return allowed.error();
     // In `create --journal NAME` the word is meant as the stream's name: one is needed.
@@ -191,6 +225,12 @@ Result<ExitCode> run_create(CreateFlags& flags) {
                                         ? usual_journal_directory(flags.stream)
                                         : absolute_path(flags.journal_directory);
         if (auto fitted = fit_journal(options); !fitted) return fitted.error();
+        // One that is there stays as it is, and a recorder may be at work on its journal.
+        const auto there = bus::Region::peek(flags.stream, settings().directory);
+        if (!there && there.error().code == ErrorCode::not_found) {
+            auto checked = check_journal(options.journal_directory, flags.stream);
+            if (!checked) return checked.error();
+        }
         // A ring that is made anew after a reboot goes on where its journal ends.
         auto next = bridge::sequence_after_journal(options.journal_directory);
         if (!next) return next.error();
@@ -202,9 +242,9 @@ Result<ExitCode> run_create(CreateFlags& flags) {
     const bool was_there = !created && created.error().code == ErrorCode::already_exists;
     if (!created && !(was_there && flags.if_not_exists)) return created.error();
     auto region = bus::Region::open(flags.stream, bus::RegionAccess::observe, settings().directory);
-    if (!region) return region.error();
+    if (!region) return was_there ? region.error() : undo(flags.stream, region.error());
     auto kept = keep_settings(journal_directory_of((*region)->header()), *said);
-    if (!kept) return kept.error();
+    if (!kept) return was_there ? kept.error() : undo(flags.stream, kept.error());
     print_created(**region, !was_there, flags.huge_pages);
     return ExitCode::done;
 }

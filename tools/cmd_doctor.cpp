@@ -75,9 +75,11 @@ Result<ExitCode> run_doctor() {
     if (auto allowed = allow_only_text_and_json("doctor"); !allowed) return allowed.error();
     std::vector<Check> checks;
     check_machine(checks);
-    check_rings(checks,
-                settings().directory.empty() ? bus::default_directory() : settings().directory);
+    const std::string rings =
+        settings().directory.empty() ? bus::default_directory() : settings().directory;
+    check_rings(checks, rings);
     check_journals(checks, usual_journal_parent());
+    check_cleaners(checks, rings, usual_journal_parent());
     const auto count = [&](Verdict verdict) {
         return static_cast<std::uint64_t>(
             std::count_if(checks.begin(), checks.end(), [&](const Check& check) {

@@ -174,7 +174,7 @@ Error Publishing::refused(bus::PublishStatus status, std::size_t size_bytes) con
                 "create a stream with a larger --max-event");
         case bus::PublishStatus::closed:
             return make_error(ErrorCode::closed,
-                              fmt::format("stream '{}' was removed{}", flags_.stream, done),
+                              fmt::format("{}{}", publisher_.region().ending(), done),
                               fmt::format("tailrace create {}", flags_.stream));
         default:
             return make_error(ErrorCode::timed_out,

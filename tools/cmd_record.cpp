@@ -226,7 +226,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
         report.show_now_and_then(*recorder);
         tell_compression_trouble(*recorder);
     }
-    if (recorder->stream_was_removed()) say(fmt::format("stream '{}' was removed", flags.stream));
+    if (recorder->stream_was_removed()) say(recorder->stream_ending());
     if (auto closed = recorder->close(); !closed) {
         print_end(flags, recorder->status(), false);
         return closed.error();

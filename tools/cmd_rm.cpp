@@ -4,13 +4,21 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "journal_place.hpp"
+#include "units.hpp"
 
+#include <tailrace/bridge/recorder.hpp>
+#include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/region.hpp>
 
+#include <system_error>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
+#include <utility>
 
 namespace tailrace::tool {
 
@@ -38,16 +46,75 @@ Result<bool> confirm(const std::string& question, const std::string& command) {
     return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-// Streams that can't be used any more because they are of an earlier boot.
+// What was looked at when the removal was asked for, so that nothing else goes in its place.
+struct Doomed {
+    std::string stream;
+    std::optional<bus::StreamHeader> header;  // none: it can't be read
+    std::optional<Error> loss;                // why events would be lost with the ring
+};
+
+// Streams that can't be used any more because they are of an earlier boot: all speaks for it.
 Result<std::vector<std::string>> stale_streams() {
     auto names = bus::Region::list(settings().directory);
     if (!names) return names.error();
     std::vector<std::string> stale;
     for (const std::string& name : *names) {
-        auto region = bus::Region::open(name, bus::RegionAccess::observe, settings().directory);
-        if (!region && region.error().code == ErrorCode::stale) stale.push_back(name);
+        auto header = bus::Region::peek(name, settings().directory);
+        if (!header && header.error().code == ErrorCode::stale) stale.push_back(name);
     }
     return stale;
+}
+
+// Events that only the ring has. A writer that runs keeps the stream by itself.
+std::optional<Error> loss_of(const std::string& stream) {
+    auto region = bus::Region::open(stream, bus::RegionAccess::observe, settings().directory);
+    if (!region) return std::nullopt;  // of these nobody can read an event
+    const std::string journal = journal_directory_of((*region)->header());
+    const Sequence first = (*region)->header().first_sequence;
+    const Sequence end = (*region)->tail().sequence;
+    if (journal.empty() || end <= first || bus::has_journal_writer(**region)) return std::nullopt;
+    const std::string hint = fmt::format(
+        "tailrace record {0} journals them; tailrace rm {0} --yes --force gives them up", stream);
+    auto next = bridge::sequence_after_journal(journal);
+    if (!next) {
+        return make_error(ErrorCode::busy,
+                          fmt::format("whether the events of stream '{}' are in its journal can't "
+                                      "be told: {}",
+                                      stream,
+                                      next.error().message),
+                          hint);
+    }
+    if (*next >= end) return std::nullopt;
+    const Sequence from = std::max(first, *next);
+    return make_error(ErrorCode::busy,
+                      fmt::format("{} of stream '{}', sequence {} to {}, are not in its journal "
+                                  "{} yet",
+                                  counted(end - from, "event"),
+                                  stream,
+                                  from,
+                                  end - 1,
+                                  journal),
+                      hint);
+}
+
+// Before anything is removed: a misspelt name must not leave half of the work done.
+Result<std::vector<Doomed>> look_at(const std::vector<std::string>& streams, bool force) {
+    std::vector<Doomed> all;
+    for (const std::string& stream : streams) {
+        if (auto checked = bus::check_stream_name(stream); !checked) return checked.error();
+        Doomed doomed{stream, std::nullopt, loss_of(stream)};
+        if (doomed.loss && !force) return *doomed.loss;
+        auto header = bus::Region::peek(stream, settings().directory, true);
+        std::error_code failed;
+        // Of one that lost its files the directory may be left.
+        if (!header && header.error().code == ErrorCode::not_found &&
+            !std::filesystem::is_directory(ring_directory_of(stream), failed)) {
+            return header.error();
+        }
+        if (header) doomed.header = *header;
+        all.push_back(std::move(doomed));
+    }
+    return all;
 }
 
 void report(const std::vector<std::string>& removed, std::uint64_t leftovers) {
@@ -75,21 +142,13 @@ Result<ExitCode> run_rm(RmFlags& flags) {
         if (!stale) return stale.error();
         flags.streams.insert(flags.streams.end(), stale->begin(), stale->end());
     }
-    std::vector<std::string> journals;
-    std::string command = "tailrace rm";
-    for (const std::string& name : flags.streams) {
-        if (auto checked = bus::check_stream_name(name); !checked) return checked.error();
-        command += " " + name;
-        auto region = bus::Region::open(name, bus::RegionAccess::observe, settings().directory);
-        if (region && !journal_directory_of((*region)->header()).empty()) {
-            journals.push_back(journal_directory_of((*region)->header()));
-        }
-        // Before anything is removed: a misspelt name must not leave half of the work done.
-        if (!region && region.error().code == ErrorCode::not_found) return region.error();
-    }
+    auto doomed = look_at(flags.streams, flags.force);
+    if (!doomed) return doomed.error();
     if (!flags.yes && !flags.streams.empty()) {
-        auto confirmed = confirm(fmt::format("remove {}?", fmt::join(flags.streams, ", ")),
-                                 flags.stale ? "tailrace rm --stale" : command);
+        auto confirmed =
+            confirm(fmt::format("remove {}?", fmt::join(flags.streams, ", ")),
+                    flags.stale ? "tailrace rm --stale"
+                                : fmt::format("tailrace rm {}", fmt::join(flags.streams, " ")));
         if (!confirmed) return confirmed.error();
         if (!*confirmed) {
             say("nothing was removed");
@@ -97,12 +156,15 @@ Result<ExitCode> run_rm(RmFlags& flags) {
         }
     }
     std::vector<std::string> removed;
-    for (const std::string& name : flags.streams) {
-        if (auto gone = bus::Region::unlink(name, flags.force, settings().directory); !gone) {
+    for (const Doomed& one : *doomed) {
+        auto gone = bus::Region::unlink(
+            one.stream, flags.force, settings().directory, one.header ? &*one.header : nullptr);
+        if (!gone) {
             report(removed, 0);
             return gone.error();
         }
-        removed.push_back(name);
+        removed.push_back(one.stream);
+        if (one.loss) warn(one.loss->message + ", and are gone");
     }
     std::uint64_t leftovers = 0;
     if (flags.stale) {
@@ -111,8 +173,10 @@ Result<ExitCode> run_rm(RmFlags& flags) {
         leftovers = *count;
     }
     report(removed, leftovers);
-    for (const std::string& journal : journals)
-        say(fmt::format("the journal stays: {}", journal));
+    for (const Doomed& one : *doomed) {
+        const std::string journal = one.header ? journal_directory_of(*one.header) : "";
+        if (!journal.empty()) say(fmt::format("the journal stays: {}", journal));
+    }
     if (removed.empty() && leftovers == 0 && !settings().json()) say("nothing stale was found");
     return ExitCode::done;
 }
@@ -126,7 +190,10 @@ void register_rm(CLI::App& app) {
     command->add_option("STREAM", flags->streams, "Names of streams");
     command->add_flag("-y,--yes", flags->yes, "Don't ask");
     command->add_flag(
-        "--force", flags->force, "Also when it is in use: its users are told that it is gone");
+        "--force",
+        flags->force,
+        "Also when it is in use (its users are told that it is gone), or has events that its "
+        "journal doesn't have");
     command->add_flag(
         "--stale", flags->stale, "Rings of earlier boots and what killed processes left behind");
 }

@@ -162,7 +162,7 @@ Result<ExitCode> run_sample(SampleFlags& flags) {
         report(flags, events, monotonic_ns() - start_ns, publisher->next_own_sequence());
         if (status == bus::PublishStatus::closed) {
             return make_error(ErrorCode::closed,
-                              fmt::format("stream '{}' was removed", flags.stream),
+                              publisher->region().ending(),
                               fmt::format("tailrace create {}", flags.stream));
         }
         return make_error(

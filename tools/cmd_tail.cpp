@@ -124,7 +124,7 @@ Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
         return true;
     }
     if (state == bus::PollState::closed) {
-        say(fmt::format("stream '{}' was removed", flags_.stream));
+        say(subscriber_.region().ending());
         return false;
     }
     if (state == bus::PollState::corrupt) {

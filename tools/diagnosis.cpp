@@ -211,8 +211,8 @@ void check_ring_pages(std::vector<Check>& checks, const std::string& directory) 
     std::map<bus::PageKind, std::uint64_t> rings;
     auto names = bus::Region::list(directory);
     for (const std::string& name : names ? *names : std::vector<std::string>{}) {
-        auto region = bus::Region::open(name, bus::RegionAccess::observe, directory);
-        if (region) ++rings[(*region)->header().pages];
+        auto header = bus::Region::peek(name, directory);
+        if (header) ++rings[header->pages];
     }
     std::string text;
     for (const auto& [kind, count] : rings) {
@@ -222,23 +222,51 @@ void check_ring_pages(std::vector<Check>& checks, const std::string& directory) 
     checks.push_back({Verdict::ok, "ring pages", text.empty() ? "no rings" : text, ""});
 }
 
-void check_leftovers(std::vector<Check>& checks, const std::string& directory) {
-    auto names = bus::Region::list(directory);
+// What keeps rings from being opened, each called by its name: what can't be read here and now may
+// be in use by others.
+struct RingCounts {
+    std::size_t all = 0;
     std::uint64_t stale = 0;
-    std::uint64_t broken = 0;
-    std::string example;
-    if (names) {
-        for (const std::string& name : *names) {
-            auto region = bus::Region::open(name, bus::RegionAccess::observe, directory);
-            if (region) continue;
-            if (region.error().code == ErrorCode::stale) {
-                ++stale;
-            } else if (region.error().code != ErrorCode::no_permission) {
-                ++broken;
-                example = name;
-            }
+    std::uint64_t damaged = 0;
+    std::uint64_t unreadable = 0;
+    std::string damaged_example;
+    std::string why_unreadable;
+};
+
+RingCounts count_rings(const std::string& directory) {
+    RingCounts counts;
+    auto names = bus::Region::list(directory);
+    if (!names) return counts;
+    counts.all = names->size();
+    for (const std::string& name : *names) {
+        auto region = bus::Region::open(name, bus::RegionAccess::observe, directory);
+        if (region) continue;
+        switch (region.error().code) {
+            case ErrorCode::stale:
+                ++counts.stale;
+                break;
+            case ErrorCode::not_tailrace:
+            case ErrorCode::truncated:
+            case ErrorCode::corrupt:
+                ++counts.damaged;
+                counts.damaged_example = name;
+                break;
+            case ErrorCode::not_found:  // removed meanwhile
+            case ErrorCode::no_permission:
+                break;
+            default:
+                ++counts.unreadable;
+                counts.why_unreadable = region.error().message;
+                if (!region.error().hint.empty())
+                    counts.why_unreadable += "; try: " + region.error().hint;
+                break;
         }
     }
+    return counts;
+}
+
+void check_leftovers(std::vector<Check>& checks, const std::string& directory) {
+    const RingCounts counts = count_rings(directory);
     std::uint64_t unfinished = 0;
     std::error_code failed;
     for (const auto& entry : fs::directory_iterator(directory, failed)) {
@@ -248,20 +276,25 @@ void check_leftovers(std::vector<Check>& checks, const std::string& directory) {
     Check check{Verdict::ok,
                 "leftovers",
                 fmt::format("{} streams; {} of an earlier boot, {} damaged, {} half-made",
-                            names ? names->size() : 0,
-                            stale,
-                            broken,
+                            counts.all,
+                            counts.stale,
+                            counts.damaged,
                             unfinished),
                 ""};
-    if (broken != 0) {
+    if (counts.damaged != 0) {
         check.verdict = Verdict::warn;
-        check.hint = fmt::format("tailrace inspect {0}; tailrace rm {0}", example);
+        check.hint = fmt::format("tailrace inspect {0}; tailrace rm {0}", counts.damaged_example);
     }
-    if (stale + unfinished != 0) {
+    if (counts.stale + unfinished != 0) {
         check.verdict = Verdict::warn;
         check.hint = "tailrace rm --stale --yes";
     }
     checks.push_back(std::move(check));
+    if (counts.unreadable == 0) return;
+    checks.push_back({Verdict::warn,
+                      "readable rings",
+                      fmt::format("{} can't be opened here", counts.unreadable),
+                      counts.why_unreadable});
 }
 
 std::string uring_hint(int uring_errno) {

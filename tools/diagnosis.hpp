@@ -26,6 +26,13 @@ struct Check {
 void check_machine(std::vector<Check>& checks);
 // Where rings live, and what earlier boots and killed processes left there.
 void check_rings(std::vector<Check>& checks, const std::string& directory);
+// Who deletes files of theirs, or hides them.
+void check_cleaners(std::vector<Check>& checks,
+                    const std::string& rings,
+                    const std::string& journals);
+// Whether logind deletes what a user has in shared memory at its last logout; by its configuration
+// below `root`, empty for this machine.
+[[nodiscard]] bool removes_ipc(const std::string& root);
 // Where journals live, and how they would be written.
 void check_journals(std::vector<Check>& checks, const std::string& directory);
 

@@ -42,6 +42,11 @@ std::string journal_directory_of(const bus::StreamHeader& header) {
     return {header.journal_directory.begin(), end};
 }
 
+std::string ring_directory_of(const std::string& stream) {
+    const std::string& chosen = settings().directory;
+    return (chosen.empty() ? bus::default_directory() : chosen) + "/" + stream;
+}
+
 std::string absolute_path(const std::string& path) {
     std::error_code failed;
     const auto absolute = std::filesystem::absolute(path, failed).lexically_normal();

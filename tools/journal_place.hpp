@@ -19,6 +19,9 @@ namespace tailrace::tool {
 // The directory that a stream's header names; empty when it is not journaled.
 [[nodiscard]] std::string journal_directory_of(const bus::StreamHeader& header);
 
+// Where the ring of `stream` lies, whether it is there or not.
+[[nodiscard]] std::string ring_directory_of(const std::string& stream);
+
 // An absolute path, without following links.
 [[nodiscard]] std::string absolute_path(const std::string& path);
 

@@ -9,9 +9,11 @@
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bus/region.hpp>
 
+#include <sys/resource.h>
 #include <system_error>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <fmt/format.h>
 #include <map>
@@ -33,7 +35,7 @@ constexpr std::uint64_t kLongestRetryNs = 60 * kNsPerSecond;
 struct WriterNews {
     bool started = false;
     bool ended = false;
-    bool removed = false;  // the stream is gone
+    std::string ending;  // of the stream, if it is gone
     std::optional<Error> failure;
     std::optional<Error> compression_trouble;  // not told yet
     bridge::RecorderStatus status;
@@ -102,7 +104,7 @@ private:
         auto closed = recorder->close();
         tell([&](WriterNews& news) {
             news.status = recorder->status();
-            news.removed = recorder->stream_was_removed();
+            news.ending = recorder->stream_ending();
         });
         if (!closed) return closed.error();
         return std::nullopt;
@@ -130,6 +132,18 @@ struct StreamEntry {
     std::uint64_t shown_bytes = 0;
 };
 
+bool is_short_of_descriptors(const Error& error) {
+    return error.os_errno == EMFILE || error.os_errno == ENFILE;
+}
+
+// A stream takes a dozen, and nothing here minds numbers beyond what select() can do.
+void raise_descriptor_limit() {
+    struct rlimit limit {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 class RecordAll {
 public:
     RecordAll(const bridge::RecorderOptions& options, const journal::JournalSettings& said)
@@ -143,6 +157,7 @@ private:
     void start(const std::string& stream, const std::string& directory, StreamEntry& entry);
     void listen();
     void tell_refusal(const WriterNews& news);
+    void tell_shortage(const Error& error);
     void note_end(const std::string& stream, StreamEntry& entry, const WriterNews& news);
     void show_status();
     void print(const char* event, const std::string& stream, const StreamEntry& entry);
@@ -154,6 +169,7 @@ private:
     std::uint64_t last_shown_ns_ = monotonic_ns();
     std::uint64_t lost_events_ = 0;
     bool refusal_told_ = false;
+    bool shortage_told_ = false;
 };
 
 // The same for all streams, so once.
@@ -162,6 +178,20 @@ void RecordAll::tell_refusal(const WriterNews& news) {
     refusal_told_ = true;
     warn(news.priority_refusal->message + "; journals are written without");
     warn("  try: " + news.priority_refusal->hint);
+}
+
+// A matter of this process, whichever stream met it: once, until a stream can be begun again.
+void RecordAll::tell_shortage(const Error& error) {
+    if (shortage_told_) return;
+    shortage_told_ = true;
+    struct rlimit limit {};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    warn(
+        fmt::format("this process may have {} descriptors and needs more: not every stream is "
+                    "recorded ({}); it is tried again",
+                    limit.rlim_cur,
+                    error.message));
+    warn("  try: a higher ulimit -n, or LimitNOFILE= in the unit");
 }
 
 void RecordAll::print(const char* event, const std::string& stream, const StreamEntry& entry) {
@@ -200,9 +230,10 @@ void RecordAll::look_for_streams() {
     for (const std::string& name : *names) {
         StreamEntry& entry = streams_[name];
         if (entry.writer || now_ns < entry.next_try_ns) continue;
-        auto region = bus::Region::open(name, bus::RegionAccess::observe, settings().directory);
-        if (!region) continue;  // being made, of an earlier boot, or somebody else's
-        const std::string directory = journal_directory_of((*region)->header());
+        auto header = bus::Region::peek(name, settings().directory);
+        if (!header && is_short_of_descriptors(header.error())) tell_shortage(header.error());
+        if (!header) continue;  // being made, of an earlier boot, or somebody else's
+        const std::string directory = journal_directory_of(*header);
         if (!directory.empty()) start(name, directory, entry);
     }
 }
@@ -217,7 +248,7 @@ void RecordAll::note_end(const std::string& stream, StreamEntry& entry, const Wr
                         stream,
                         count_text(entry.status.writer.events),
                         entry.status.durable_sequence,
-                        news.removed ? "the stream was removed" : "the journal is closed"));
+                        news.ending.empty() ? "the journal is closed" : news.ending));
         return;
     }
     entry.failure = news.failure->code;
@@ -225,9 +256,13 @@ void RecordAll::note_end(const std::string& stream, StreamEntry& entry, const Wr
     entry.retry_ns = std::min(entry.retry_ns * 2, kLongestRetryNs);
     if (news.failure->message == entry.last_failure) return;
     entry.last_failure = news.failure->message;
+    if (settings().json()) print("failed", stream, entry);
+    if (is_short_of_descriptors(*news.failure)) {
+        tell_shortage(*news.failure);
+        return;
+    }
     warn(fmt::format("'{}': {}; it is tried again", stream, news.failure->message));
     if (!news.failure->hint.empty()) warn("  try: " + news.failure->hint);
-    if (settings().json()) print("failed", stream, entry);
 }
 
 void RecordAll::listen() {
@@ -310,6 +345,7 @@ ExitCode RecordAll::finish() {
 }
 
 Result<ExitCode> RecordAll::run() {
+    raise_descriptor_limit();
     say("recording every stream that has a journal");
     std::uint64_t next_look_ns = 0;
     while (!stop_requested()) {

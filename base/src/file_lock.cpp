@@ -185,6 +185,13 @@ void LockFile::unlock(std::uint64_t offset) noexcept {
     ::fcntl(fd_.get(), F_OFD_SETLK, &range);
 }
 
+bool is_locked_anywhere(int fd) noexcept {
+    struct flock range = one_byte(0);
+    range.l_len = 0;                                         // to the end of all files
+    if (::fcntl(fd, F_OFD_GETLK, &range) != 0) return true;  // as below
+    return range.l_type != F_UNLCK;
+}
+
 bool is_locked(int fd, std::uint64_t offset) noexcept {
     struct flock range = one_byte(offset);
     if (::fcntl(fd, F_OFD_GETLK, &range) != 0) return true;  // can't tell: take it for alive

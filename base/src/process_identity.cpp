@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -90,14 +91,24 @@ std::uint64_t own_namespaces() noexcept {
 }  // namespace
 
 BootId current_boot() noexcept {
+    // It doesn't change while this process lives, and is needed when no descriptor is left.
+    // Relaxed, all: each word is either 0 or what it is for ever.
+    static std::atomic<std::uint64_t> known_high{0};
+    static std::atomic<std::uint64_t> known_low{0};
+    BootId boot{known_high.load(std::memory_order_relaxed),
+                known_low.load(std::memory_order_relaxed)};
+    if (boot.high != 0 && boot.low != 0) return boot;
+    boot = {0, 0};
     char text[64];
-    BootId boot{0, 0};
     if (read_small_file("/proc/sys/kernel/random/boot_id", text, sizeof(text)) > 0) {
         const char* cursor = text;
         constexpr int kDigitsPerWord = 16;
         boot.high = parse_hex(cursor, kDigitsPerWord);
         boot.low = parse_hex(cursor, kDigitsPerWord);
     }
+    // Relaxed, both: as above.
+    known_high.store(boot.high, std::memory_order_relaxed);
+    known_low.store(boot.low, std::memory_order_relaxed);
     return boot;
 }
 
@@ -114,12 +125,11 @@ ProcessIdentity current_process() noexcept {
 
 bool has_ended(const ProcessIdentity& identity) noexcept {
     // A descriptor limit, a chroot or a seccomp filter may hide any of these files from the judge,
-    // or have hidden them from the one that is judged. Then nothing is proven.
-    constexpr BootId kUnknown{0, 0};
+    // or have hidden them from the one that is judged. Then nothing is proven. Nor is it by another
+    // boot id: some containers have one of their own.
     const BootId boot = current_boot();
     const BootId its_boot{identity.boot_id_high, identity.boot_id_low};
-    if (boot == kUnknown || its_boot == kUnknown) return false;
-    if (boot != its_boot) return true;
+    if (boot == kUnknownBoot || its_boot != boot) return false;
     if (identity.start_ticks == 0 || identity.start_ticks == UINT64_MAX) return false;
     if (identity.pid_namespace == 0 || identity.pid_namespace != own_namespaces()) return false;
     const std::uint64_t start_ticks = start_ticks_of(identity.pid);

@@ -71,6 +71,17 @@ Error no_room(const Region& region) {
     return error;
 }
 
+Error nobody_writes(const Region& region, Sequence sequence) {
+    const std::string so = "sequence " + std::to_string(sequence) + " won't become durable";
+    if (region.has_ended()) {
+        return make_error(
+            ErrorCode::closed, region.ending() + "; " + so, "tailrace create " + region.name());
+    }
+    return make_error(ErrorCode::no_writer,
+                      "no journal writer runs for stream '" + region.name() + "', so " + so,
+                      "tailrace record " + region.name());
+}
+
 Error not_kept(const Region& region, const GapVerdict& verdict) {
     const std::string range =
         std::to_string(verdict.first) + " to " + std::to_string(verdict.end - 1);
@@ -341,11 +352,7 @@ Result<void> wait_durable_behind(const Region& region,
         if (asks_for_process) process_look_ns = now_ns + kWriterCheckNs;
         if (!(asks_for_process ? has_journal_writer(region) : is_role_locked(region))) {
             if (is_durable()) continue;
-            return make_error(ErrorCode::no_writer,
-                              "no journal writer runs for stream '" + region.name() +
-                                  "', so sequence " + std::to_string(sequence) +
-                                  " won't become durable",
-                              "tailrace record " + region.name());
+            return nobody_writes(region, sequence);
         }
         if (deadline.has_passed() && is_opening) {
             return make_error(ErrorCode::timed_out,

@@ -4,8 +4,9 @@
 //   I1  Before it looks at the readers it announces how far it may go (write_limit). A reader that
 //       registers after that look sees the announcement and starts no further back than a ring
 //       behind it (Subscriber::hold).
-//   I2  The limit is at most a ring ahead of the slowest gate and of every open claim that the look
-//       found. Claims that the look missed begin at or after the tail that was read before it.
+//   I2  What is granted, and so the limit, is at most a ring ahead of the slowest gate and of every
+//       open claim that the look found. Claims that the look missed begin at or after the tail that
+//       was read before it.
 
 #include "dead_handle.hpp"
 #include "poll_descriptor.hpp"
@@ -28,6 +29,12 @@ namespace {
 
 // How often a publisher that finds no room asks the kernel whether the holder is dead.
 constexpr std::uint64_t kLivenessCheckNs = kNsPerMs;
+
+// How a publisher paces its looks at the stream's life.
+constexpr std::uint64_t kLongLookNs = 250 * kNsPerMs;
+constexpr std::uint64_t kShortLookNs = 50 * kNsPerMs;
+constexpr std::uint64_t kLeastLookBytes = 1024;
+constexpr std::uint64_t kMostLookBytes = std::uint64_t{256} << 10U;
 
 // A few hundred ns: a run of claims of the other publisher, little beside a turn of the line.
 constexpr int kPausesAfterLostSwap = 16;
@@ -137,6 +144,9 @@ Publisher::Publisher(Publisher&& other) noexcept
       cell_(std::exchange(other.cell_, &no_cell)),
       claimed_events_(other.claimed_events_),
       claimed_bytes_(other.claimed_bytes_),
+      granted_(other.granted_),
+      look_bytes_(other.look_bytes_),
+      last_look_ns_(other.last_look_ns_),
       blocked_end_(other.blocked_end_),
       first_own_sequence_(other.first_own_sequence_),
       told_durable_(other.told_durable_),
@@ -286,9 +296,10 @@ PublishStatus Publisher::make_room_alone(std::uint64_t size_bytes) noexcept {
 }
 
 PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
-    // [sync:stream_removed] Acquire: nothing hangs on it but the refusal.
-    if (state_->life.load(std::memory_order_acquire) == StreamLife::removed) {
-        return PublishStatus::closed;
+    if (region_->has_ended()) return PublishStatus::closed;
+    if (end_position <= granted_) {
+        set_limit(end_position);
+        return PublishStatus::ok;
     }
     const std::uint64_t capacity = offset_mask_ + 1;
     const Place tail = shared_ ? region_->tail() : Place{cell_->ticket - 1, cell_->position};
@@ -300,17 +311,33 @@ PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
     TAILRACE_STEP("publisher.write_limit_raised");
     note_checkpoint(tail);
     TAILRACE_STEP("publisher.checkpoint_noted");
-    cell_->limit = std::min(announced, slowest_position(tail.position) + capacity);
+    granted_ = std::min(announced, slowest_position(tail.position) + capacity);
     TAILRACE_STEP("publisher.readers_looked_at");
     count_up(slot_->statistics.room_looks);
     note_progress();
-    if (end_position <= cell_->limit) {
+    if (end_position <= granted_) {
         note_grant();
+        set_limit(end_position);
         return PublishStatus::ok;
     }
+    cell_->limit = granted_;
     blocked_end_ = end_position;
     check_holder();
     return PublishStatus::would_block;
+}
+
+// Nobody may be there to tell a publisher that its stream is gone. A slow one looks before each
+// event, a fast one every so many bytes: what a second brings, and no more than costs it nothing.
+void Publisher::set_limit(std::uint64_t end_position) noexcept {
+    const std::uint64_t now_ns = monotonic_ns();
+    if (now_ns > last_look_ns_ + kLongLookNs) {
+        look_bytes_ /= 16;
+    } else if (now_ns < last_look_ns_ + kShortLookNs) {
+        look_bytes_ = std::min(2 * std::max(look_bytes_, kLeastLookBytes), kMostLookBytes);
+    }
+    // A model puts its last look at the end of time, so that the pace is the same in all its runs.
+    last_look_ns_ = std::max(last_look_ns_, now_ns);
+    cell_->limit = std::min(granted_, end_position + look_bytes_);
 }
 
 void Publisher::note_checkpoint(Place tail) noexcept {
@@ -383,6 +410,11 @@ void Publisher::wake_all_subscribers() noexcept {
     bus::wake_subscribers(*region_);
     count_up(slot_->statistics.wakes);
     note_progress();
+    if (!region_->has_ended()) return;
+    // The next claim asks for room, and is refused. The flag stays up for the other publishers.
+    cell_->limit = 0;
+    // Relaxed: a hint; who misses it learns it when it asks for room.
+    state_->subscribers_wait.sleeping.fetch_or(kSomebodySleeps, std::memory_order_relaxed);
 }
 
 PublishStatus Publisher::claim_waiting(Claim& claim,

@@ -1,42 +1,35 @@
 #include "region_files.hpp"
 
 #include <tailrace/base/checksum.hpp>
+#include <tailrace/base/clock.hpp>
 #include <tailrace/base/file_lock.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/region.hpp>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <span>
 
 namespace tailrace::bus {
 
 namespace {
 
-// `directory_fd`: where to look; `path` is for messages, but for its last part.
-Result<UniqueFd> open_file(int directory_fd,
-                           const std::string& path,
-                           int flags,
-                           const std::string& stream) {
-    const std::size_t last_part = directory_fd == AT_FDCWD ? 0 : path.rfind('/') + 1;
-    UniqueFd fd(::openat(directory_fd, path.c_str() + last_part, flags | O_CLOEXEC));
-    if (fd.is_open()) return fd;
-    if (errno == ENOENT || errno == ENOTDIR) {
-        return make_error(ErrorCode::not_found,
-                          "there is no stream '" + stream + "' (no " + path + ")",
-                          "tailrace create " + stream);
-    }
-    if (errno == EACCES || errno == EPERM) {
-        return os_error(
-            errno,
-            "cannot open stream '" + stream + "' (" + path + ")",
-            "ls -l " + path + "; run as its owner, or create the stream with --mode 0666");
-    }
-    return os_error(errno, "cannot open stream '" + stream + "' (" + path + ")");
+// How often somebody looks whether the stream's files are still there.
+constexpr std::uint64_t kFileLookNs = 250'000'000;
+
+// To a few milliseconds, and an eighth of the price.
+std::uint64_t coarse_monotonic_ns() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * kNsPerSecond +
+           static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 std::string remove_hint(const std::string& stream) {
@@ -86,9 +79,70 @@ bool has_sound_fields(const StreamHeader& header) {
            header.name.back() == '\0' && header.journal_directory.back() == '\0';
 }
 
-Result<StreamHeader> read_header(int fd, const std::string& path, const std::string& stream) {
+// What lies in memory doesn't outlive its boot.
+bool is_in_memory(int fd) noexcept {
+    struct statfs status {};
+    if (::fstatfs(fd, &status) != 0) return false;
+    return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
+}
+
+// Whether the clock says that this was before the machine started.
+bool was_before_boot(std::uint64_t wall_ns) noexcept {
+    timespec up{};
+    if (::clock_gettime(CLOCK_BOOTTIME, &up) != 0) return false;
+    const std::uint64_t up_ns = static_cast<std::uint64_t>(up.tv_sec) * kNsPerSecond +
+                                static_cast<std::uint64_t>(up.tv_nsec);
+    const std::uint64_t now_ns = wall_clock_ns();
+    return now_ns > up_ns && wall_ns < now_ns - up_ns;
+}
+
+// A ring is of an earlier boot if all speaks for it: a boot id may be hidden, or be a container's
+// own. It is of this one if it lies in memory, or somebody holds a lock; neither outlives a boot.
+Result<void> check_boot(int control_fd,
+                        const StreamHeader& header,
+                        const std::string& path,
+                        const std::string& stream) {
+    const BootId boot = current_boot();
+    const BootId its_boot{header.boot_id_high, header.boot_id_low};
+    if (boot != kUnknownBoot && its_boot == boot) return {};
+    if (is_in_memory(control_fd) || is_locked_anywhere(control_fd)) return {};
+    if (boot != kUnknownBoot && its_boot != kUnknownBoot && was_before_boot(header.created_ns)) {
+        return make_error(
+            ErrorCode::stale,
+            "ring '" + path + "' is from an earlier boot of this machine",
+            remove_hint(stream) + "; a journaled stream goes on where its journal ends");
+    }
+    return make_error(ErrorCode::unsupported,
+                      "whether ring '" + path +
+                          "' is from this boot can't be told: it doesn't lie in memory, and " +
+                          (boot == kUnknownBoot ? "no boot id can be read here"
+                                                : "another boot id was seen where it was made"),
+                      "keep streams in memory (TAILRACE_DIR=/dev/shm/tailrace); cat "
+                      "/proc/sys/kernel/random/boot_id");
+}
+
+// Why, and what helps: a ring that can't be mapped may be as sound as any other.
+Error cannot_map(Error error, const std::string& stream) {
+    if (!error.hint.empty()) return error;
+    error.hint = error.os_errno == ENOMEM ? "ulimit -v unlimited; free -m; docker run --memory=…"
+                 : error.os_errno == 0    ? remove_hint(stream)  // cut off
+                                          : "tailrace doctor";
+    return error;
+}
+
+}  // namespace
+
+std::uint64_t header_checksum(const StreamHeader& header) noexcept {
+    constexpr std::size_t kFrom = offsetof(StreamHeader, control_size_bytes);
+    return checksum64(std::as_bytes(std::span<const StreamHeader, 1>(&header, 1)).subspan(kFrom),
+                      0);
+}
+
+Result<StreamHeader> read_header(int control_fd,
+                                 const std::string& path,
+                                 const std::string& stream) {
     StreamHeader header{};
-    const ssize_t count = ::pread(fd, &header, sizeof(header), 0);
+    const ssize_t count = ::pread(control_fd, &header, sizeof(header), 0);
     if (count < 0) return os_error(errno, "cannot read '" + path + "'");
     if (static_cast<std::size_t>(count) >= sizeof(header.magic)) {
         if (auto checked = check_magic(header, path); !checked) return checked.error();
@@ -106,36 +160,25 @@ Result<StreamHeader> read_header(int fd, const std::string& path, const std::str
                           "the header of ring '" + path + "' is damaged",
                           remove_hint(stream));
     }
-    const BootId boot = current_boot();
-    if (header.boot_id_high != boot.high || header.boot_id_low != boot.low) {
-        return make_error(
-            ErrorCode::stale,
-            "ring '" + path + "' is from an earlier boot of this machine",
-            remove_hint(stream) + "; a journaled stream goes on where its journal ends");
-    }
     return header;
 }
 
-Error with_hint(Error error, std::string hint) {
-    if (error.hint.empty()) error.hint = std::move(hint);
-    return error;
-}
-
-}  // namespace
-
-std::uint64_t header_checksum(const StreamHeader& header) noexcept {
-    constexpr std::size_t kFrom = offsetof(StreamHeader, control_size_bytes);
-    return checksum64(std::as_bytes(std::span<const StreamHeader, 1>(&header, 1)).subspan(kFrom),
-                      0);
-}
-
-StreamPaths stream_paths(const std::string& name, const std::string& directory) {
-    StreamPaths paths;
-    paths.parent = directory.empty() ? default_directory() : directory;
-    paths.directory = paths.parent + "/" + name;
-    paths.control = paths.directory + "/control";
-    paths.events = paths.directory + "/events";
-    return paths;
+Result<StreamHeader> Region::peek(const std::string& name,
+                                  const std::string& directory,
+                                  bool of_any_boot) {
+    if (auto checked = check_stream_name(name); !checked) return checked.error();
+    const StreamPaths paths = stream_paths(name, directory);
+    auto parent_fd = open_parent(paths, name);
+    if (!parent_fd) return parent_fd.error();
+    auto directory_fd = open_stream_directory(parent_fd->get(), paths, O_PATH, name);
+    if (!directory_fd) return directory_fd.error();
+    auto control_fd = open_control(directory_fd->get(), paths, O_RDONLY, name);
+    if (!control_fd) return control_fd.error();
+    auto header = read_header(control_fd->get(), paths.control, name);
+    if (!header || of_any_boot) return header;
+    if (auto checked = check_boot(control_fd->get(), *header, paths.control, name); !checked)
+        return checked.error();
+    return header;
 }
 
 Result<std::shared_ptr<Region>> Region::open(const std::string& name,
@@ -143,20 +186,31 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
                                              const std::string& directory) {
     if (auto checked = check_stream_name(name); !checked) return checked.error();
     const StreamPaths paths = stream_paths(name, directory);
+    auto parent_fd = open_parent(paths, name);
+    if (!parent_fd) return parent_fd.error();
+    auto directory_fd = open_stream_directory(parent_fd->get(), paths, O_PATH, name);
+    if (!directory_fd) return directory_fd.error();
+    return open_in(std::move(*directory_fd), name, access, directory);
+}
+
+// Both files by one descriptor of their directory: the stream may be removed meanwhile, and another
+// one may have taken its name.
+Result<std::shared_ptr<Region>> Region::open_in(UniqueFd directory_fd,
+                                                const std::string& name,
+                                                RegionAccess access,
+                                                const std::string& directory) {
+    const StreamPaths paths = stream_paths(name, directory);
     const bool writes_control = access != RegionAccess::observe;
     const bool writes_events = access == RegionAccess::publish;
-
-    // Both files by one descriptor of their directory: the stream may be removed meanwhile, and
-    // another one may have taken its name.
-    auto directory_fd = open_file(AT_FDCWD, paths.directory, O_PATH | O_DIRECTORY, name);
-    if (!directory_fd) return directory_fd.error();
     auto control_fd =
-        open_file(directory_fd->get(), paths.control, writes_control ? O_RDWR : O_RDONLY, name);
+        open_control(directory_fd.get(), paths, writes_control ? O_RDWR : O_RDONLY, name);
     if (!control_fd) return control_fd.error();
     auto header = read_header(control_fd->get(), paths.control, name);
     if (!header) return header.error();
+    if (auto checked = check_boot(control_fd->get(), *header, paths.control, name); !checked)
+        return checked.error();
     TAILRACE_STEP("open.control_read");
-    auto events_fd = open_events(directory_fd->get(), *header, writes_events, paths.events, name);
+    auto events_fd = open_events(directory_fd.get(), *header, writes_events, paths.events, name);
     if (!events_fd) return events_fd.error();
 
     const auto access_of = [](bool writes) {
@@ -164,21 +218,22 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
     };
     auto control = Mapping::map(
         control_fd->get(), header->control_size_bytes, access_of(writes_control), paths.control);
-    if (!control) return with_hint(control.error(), remove_hint(name));
+    if (!control) return cannot_map(control.error(), name);
     auto events =
         Mapping::map_twice(events_fd->get(),
                            header->capacity_bytes,
                            access_of(writes_events),
                            paths.events,
                            header->pages == PageKind::small ? 0 : page_size_bytes(header->pages));
-    if (!events) return with_hint(events.error(), remove_hint(name));
+    if (!events) return cannot_map(events.error(), name);
 
     std::shared_ptr<Region> region(new Region);
     region->name_ = name;
     region->path_ = paths.directory;
     region->access_ = access;
     region->header_ = *header;
-    region->directory_fd_ = std::move(*directory_fd);
+    region->control_inode_ = identity_of(control_fd->get()).inode;
+    region->directory_fd_ = std::move(directory_fd);
     region->control_fd_ = std::move(*control_fd);
     region->control_ = std::move(*control);
     region->events_ = std::move(*events);
@@ -218,6 +273,48 @@ Place Region::tail() const noexcept {
     return unpack_tail(word, after);
 }
 
+StreamLife Region::life() const noexcept {
+    // [sync:stream_removed] Acquire: nothing hangs on it but the end of waiting.
+    const StreamLife life = state_->life.load(std::memory_order_acquire);
+    if (life == StreamLife::removed || life == StreamLife::files_gone) return life;
+    // Relaxed, all: a note of this process, and whoever looks twice does no harm.
+    if (files_gone_.load(std::memory_order_relaxed)) return StreamLife::files_gone;
+    const std::uint64_t now_ns = coarse_monotonic_ns();
+    if (now_ns < next_file_look_ns_.load(std::memory_order_relaxed)) return StreamLife::open;
+    next_file_look_ns_.store(now_ns + kFileLookNs, std::memory_order_relaxed);
+    if (has_files()) return StreamLife::open;
+    if (access_ != RegionAccess::observe) {
+        end_stream(*this, StreamLife::files_gone);
+        // [sync:stream_removed] Acquire: as above. Another one may have said it first.
+        return state_->life.load(std::memory_order_acquire);
+    }
+    files_gone_.store(true, std::memory_order_relaxed);
+    return StreamLife::files_gone;
+}
+
+// True too when it can't be told.
+bool Region::has_files() const noexcept {
+    struct stat status {};
+    if (::fstatat(directory_fd_.get(), "control", &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno != ENOENT;
+    if (status.st_ino != control_inode_) return false;
+    return ::fstatat(directory_fd_.get(), "events", &status, AT_SYMLINK_NOFOLLOW) == 0 ||
+           errno != ENOENT;
+}
+
+std::string Region::ending() const {
+    switch (life()) {
+        case StreamLife::open:
+            return {};
+        case StreamLife::files_gone:
+            return "stream '" + name_ + "' is gone: its files in " + path_ +
+                   " were deleted, and not by tailrace rm (tailrace doctor names those who may)";
+        case StreamLife::removed:
+            break;
+    }
+    return "stream '" + name_ + "' was removed";
+}
+
 std::string Region::lock_path() const {
     return "/proc/self/fd/" + std::to_string(control_fd_.get());
 }
@@ -227,7 +324,7 @@ bool Region::is_lock_held(std::uint64_t offset) const noexcept {
 }
 
 bool Region::is_dead(const SlotOwner& owner, std::uint64_t lock_offset) const noexcept {
-    return !is_lock_held(lock_offset) || has_ended(owner.process);
+    return !is_lock_held(lock_offset) || tailrace::has_ended(owner.process);
 }
 
 }  // namespace tailrace::bus

@@ -1,19 +1,15 @@
-// Create, unlink and list: the life of a stream's name.
-//
-// A stream is a directory that gets its name by one rename, complete. A create that is killed
-// half-way leaves a
-// `.creating-…` directory, an unlink a `.removed-…` one; neither is ever taken for a stream.
+// Create: a stream is a directory that gets its name by one rename, complete. Until then it has one
+// that is never taken for a stream's, and its maker holds a lock of it, by which the kernel tells
+// what a killed create left behind from one at work.
 
-#include "poll_descriptor.hpp"
 #include "region_files.hpp"
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
-#include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/region.hpp>
-#include <tailrace/bus/wait.hpp>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -23,15 +19,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <dirent.h>
 #include <new>
 
 namespace tailrace::bus {
 
 namespace {
-
-constexpr std::string_view kCreatingPrefix = ".creating-";
-constexpr std::string_view kRemovedPrefix = ".removed-";
 
 std::uint64_t random_word() noexcept {
     std::uint64_t word = 0;
@@ -39,38 +31,6 @@ std::uint64_t random_word() noexcept {
         word = monotonic_ns() ^ (static_cast<std::uint64_t>(::getpid()) << 32U);
     }
     return word;
-}
-
-// Unique among processes, threads and boots; says who, for remove_leftovers.
-std::string leftover_name(std::string_view prefix, const std::string& stream) {
-    const ProcessIdentity process = current_process();
-    char suffix[96];
-    std::snprintf(suffix,
-                  sizeof(suffix),
-                  ".%u.%llu.%016llx",
-                  process.pid,
-                  static_cast<unsigned long long>(process.start_ticks),
-                  static_cast<unsigned long long>(random_word()));
-    return std::string(prefix) + stream + suffix;
-}
-
-void remove_poll_fifos(const std::string& path) noexcept {
-    DIR* const entries = ::opendir(path.c_str());
-    if (entries == nullptr) return;  // the directory then stays, for remove_leftovers
-    while (const dirent* const entry = ::readdir(entries)) {
-        if (std::string_view(entry->d_name).starts_with(kPollFifoPrefix))
-            ::unlinkat(::dirfd(entries), entry->d_name, 0);
-    }
-    ::closedir(entries);
-}
-
-void remove_directory(const std::string& path) noexcept {
-    remove_poll_fifos(path);
-    ::unlink((path + "/control").c_str());
-    TAILRACE_STEP("remove.control_gone");
-    remove_events(path + "/events");
-    TAILRACE_STEP("remove.events_gone");
-    ::rmdir(path.c_str());
 }
 
 std::string mebibytes(std::uint64_t bytes) {
@@ -161,11 +121,13 @@ void write_control(std::byte* base, const StreamHeader& header) noexcept {
 }
 
 // Errors leave the directory to the caller.
-Result<void> make_control(const StreamPaths& paths,
+Result<void> make_control(int directory_fd,
+                          const StreamPaths& paths,
                           const StreamHeader& header,
                           const StreamOptions& options,
                           const std::string& stream) {
-    const UniqueFd fd(::open(paths.control.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    const UniqueFd fd(
+        ::openat(directory_fd, "control", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd.is_open()) return os_error(errno, "cannot create '" + paths.control + "'");
     TAILRACE_STEP("create.file_made");
     if (auto reserved =
@@ -183,18 +145,49 @@ Result<void> make_control(const StreamPaths& paths,
     return {};
 }
 
-Result<void> fill_directory(const std::string& path,
+Result<void> fill_directory(const UniqueFd& directory,
+                            const std::string& path,
                             const std::string& name,
                             const StreamOptions& options,
                             const std::string& parent) {
     const StreamPaths paths{parent, path, path + "/control", path + "/events"};
-    auto pages = make_events(paths, options, name);
+    auto pages = make_events(directory.get(), paths, options, name);
     if (!pages) return pages.error();
     const StreamHeader header = make_header(name, options, *pages);
-    if (auto made = make_control(paths, header, options, name); !made) return made.error();
-    const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (auto made = make_control(directory.get(), paths, header, options, name); !made)
+        return made.error();
     const std::uint32_t readable = options.mode & 0444U;
     return give_file(directory, path, options, (options.mode & 0777U) | (readable >> 2U));
+}
+
+// A directory of a new name, locked by this process.
+Result<UniqueFd> make_directory(int parent_fd,
+                                const StreamPaths& paths,
+                                const std::string& stream,
+                                std::string& building) {
+    const auto cannot = [&] {
+        return os_error(
+            errno,
+            "cannot create stream '" + stream + "' in " + paths.parent,
+            errno == EMFILE ? "ulimit -n" : "choose another place with --dir or TAILRACE_DIR");
+    };
+    for (;;) {  // ends: whoever sweeps up would have to meet each new name before it is locked
+        building = unlisted_name(kCreatingPrefix, stream);
+        if (::mkdirat(parent_fd, building.c_str(), 0700) != 0) return cannot();
+        TAILRACE_STEP("create.directory_made");
+        UniqueFd fd(
+            ::openat(parent_fd, building.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (fd.is_open() && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 &&
+            leads_to(parent_fd, building, identity_of(fd.get()))) {
+            return fd;
+        }
+        // Somebody has taken it for a leftover, in between.
+        if (!fd.is_open() && errno != ENOENT) {
+            const Error error = cannot();
+            ::unlinkat(parent_fd, building.c_str(), AT_REMOVEDIR);
+            return error;
+        }
+    }
 }
 
 Result<void> make_parent(const std::string& parent) {
@@ -214,18 +207,6 @@ Error exists_error(const std::string& name, const StreamPaths& paths) {
     return make_error(ErrorCode::already_exists,
                       "stream '" + name + "' exists already (" + paths.directory + ")",
                       "use it as it is (--if-not-exists), or tailrace rm " + name + " --yes first");
-}
-
-// Whether a living process holds any slot or the journal's role.
-bool is_in_use(const Region& region) noexcept {
-    if (has_journal_writer(region)) return true;
-    for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
-        if (region.is_lock_held(kPublisherLocks + index)) return true;
-    }
-    for (std::uint32_t index = 0; index < region.header().subscriber_slots; ++index) {
-        if (region.is_lock_held(kSubscriberLocks + index)) return true;
-    }
-    return false;
 }
 
 }  // namespace
@@ -261,6 +242,13 @@ Result<void> give_file(const UniqueFd& fd,
     return {};
 }
 
+std::string unlisted_name(std::string_view prefix, const std::string& stream) {
+    char suffix[32];
+    std::snprintf(
+        suffix, sizeof(suffix), ".%016llx", static_cast<unsigned long long>(random_word()));
+    return std::string(prefix) + stream + suffix;
+}
+
 Result<void> Region::create(const std::string& name,
                             const StreamOptions& options,
                             const std::string& directory) {
@@ -268,109 +256,34 @@ Result<void> Region::create(const std::string& name,
     if (auto checked = check_stream_options(options); !checked) return checked.error();
     const StreamPaths paths = stream_paths(name, directory);
     if (auto made = make_parent(paths.parent); !made) return made.error();
-    if (::access(paths.directory.c_str(), F_OK) == 0) return exists_error(name, paths);
+    auto parent = open_parent(paths, name);
+    if (!parent) return parent.error();
+    struct stat status {};
+    if (::fstatat(parent->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+        return exists_error(name, paths);
 
-    const std::string building = paths.parent + "/" + leftover_name(kCreatingPrefix, name);
-    if (::mkdir(building.c_str(), 0700) != 0) {
-        return os_error(errno,
-                        "cannot create stream '" + name + "' in " + paths.parent,
-                        "choose another place with --dir or TAILRACE_DIR");
-    }
-    TAILRACE_STEP("create.directory_made");
-    if (auto filled = fill_directory(building, name, options, paths.parent); !filled) {
-        remove_directory(building);
-        return filled.error();
-    }
+    std::string building;
+    auto made = make_directory(parent->get(), paths, name, building);
+    if (!made) return made.error();
+    const auto give_up = [&](const Error& error) {
+        remove_contents(made->get());
+        ::unlinkat(parent->get(), building.c_str(), AT_REMOVEDIR);
+        return error;
+    };
+    const std::string path = paths.parent + "/" + building;
+    if (auto filled = fill_directory(*made, path, name, options, paths.parent); !filled)
+        return give_up(filled.error());
     TAILRACE_STEP("create.complete");
     // A rename never replaces a directory with files in it, so of two creates one gets EEXIST or
     // ENOTEMPTY.
-    if (::rename(building.c_str(), paths.directory.c_str()) != 0) {
+    if (::renameat(parent->get(), building.c_str(), parent->get(), name.c_str()) != 0) {
         const int os_errno = errno;
-        remove_directory(building);
-        if (os_errno == EEXIST || os_errno == ENOTEMPTY) return exists_error(name, paths);
-        return os_error(os_errno, "cannot name stream '" + name + "' (" + paths.directory + ")");
+        if (os_errno == EEXIST || os_errno == ENOTEMPTY) return give_up(exists_error(name, paths));
+        return give_up(
+            os_error(os_errno, "cannot name stream '" + name + "' (" + paths.directory + ")"));
     }
     TAILRACE_STEP("create.named");
     return {};
-}
-
-Result<void> Region::unlink(const std::string& name, bool force, const std::string& directory) {
-    if (auto checked = check_stream_name(name); !checked) return checked.error();
-    const StreamPaths paths = stream_paths(name, directory);
-    auto region = open(name, RegionAccess::subscribe, directory);
-    if (!region && region.error().code == ErrorCode::not_found) {
-        if (::access(paths.directory.c_str(), F_OK) != 0) return region.error();
-    }
-    if (!region && region.error().code == ErrorCode::no_permission) return region.error();
-    if (region && !force && is_in_use(**region)) {
-        return make_error(ErrorCode::busy,
-                          "stream '" + name + "' is in use",
-                          "tailrace lag " + name + " shows by whom; tailrace rm " + name +
-                              " --yes --force removes it all the same");
-    }
-    const std::string doomed = paths.parent + "/" + leftover_name(kRemovedPrefix, name);
-    if (::rename(paths.directory.c_str(), doomed.c_str()) != 0) {
-        return os_error(errno, "cannot remove stream '" + name + "' (" + paths.directory + ")");
-    }
-    TAILRACE_STEP("remove.renamed");
-    if (region) {
-        StreamState& state = (*region)->state();
-        // [sync:stream_removed] Release: nothing is published under it; it only ends waits and
-        // claims.
-        state.life.store(StreamLife::removed, std::memory_order_release);
-        TAILRACE_STEP("remove.marked");
-        wake_subscribers(**region);
-        wake_all(state.publishers_wait);
-        wake_all(state.journal.durable_wait);
-    }
-    remove_directory(doomed);
-    return {};
-}
-
-Result<std::vector<std::string>> Region::list(const std::string& directory) {
-    const std::string parent = directory.empty() ? default_directory() : directory;
-    std::vector<std::string> names;
-    DIR* const entries = ::opendir(parent.c_str());
-    if (entries == nullptr) {
-        if (errno == ENOENT) return names;
-        return os_error(errno, "cannot list streams in '" + parent + "'");
-    }
-    while (const dirent* const entry = ::readdir(entries)) {
-        if (entry->d_name[0] == '.') continue;
-        const StreamPaths paths = stream_paths(entry->d_name, parent);
-        if (::access(paths.control.c_str(), F_OK) == 0) names.emplace_back(entry->d_name);
-    }
-    ::closedir(entries);
-    std::sort(names.begin(), names.end());
-    return names;
-}
-
-Result<std::uint64_t> Region::remove_leftovers(const std::string& directory) {
-    const std::string parent = directory.empty() ? default_directory() : directory;
-    DIR* const entries = ::opendir(parent.c_str());
-    if (entries == nullptr) {
-        if (errno == ENOENT) return std::uint64_t{0};
-        return os_error(errno, "cannot list streams in '" + parent + "'");
-    }
-    std::vector<std::string> leftovers;
-    while (const dirent* const entry = ::readdir(entries)) {
-        const std::string_view entry_name = entry->d_name;
-        if (!entry_name.starts_with(kCreatingPrefix) && !entry_name.starts_with(kRemovedPrefix))
-            continue;
-        // The name ends in .PID.START.RANDOM; its maker is at work as long as that process lives.
-        ProcessIdentity maker = current_process();
-        const auto random_dot = entry_name.rfind('.');
-        const auto start_dot = entry_name.rfind('.', random_dot - 1);
-        const auto pid_dot = entry_name.rfind('.', start_dot - 1);
-        maker.pid =
-            static_cast<std::uint32_t>(std::strtoul(entry->d_name + pid_dot + 1, nullptr, 10));
-        maker.start_ticks = std::strtoull(entry->d_name + start_dot + 1, nullptr, 10);
-        if (has_ended(maker)) leftovers.emplace_back(parent + "/" + entry->d_name);
-    }
-    ::closedir(entries);
-    for (const std::string& leftover : leftovers)
-        remove_directory(leftover);
-    return static_cast<std::uint64_t>(leftovers.size());
 }
 
 }  // namespace tailrace::bus

@@ -85,6 +85,7 @@ Error too_few_huge_pages(PageKind kind, std::uint64_t size_bytes, const std::str
 }
 
 Result<PageKind> make_huge_events(PageKind kind,
+                                  int directory_fd,
                                   const StreamPaths& paths,
                                   const StreamOptions& options,
                                   const std::string& stream) {
@@ -94,7 +95,7 @@ Result<PageKind> make_huge_events(PageKind kind,
     const std::string target = *directory + "/" + std::string(kHugeFilePrefix) +
                                paths.directory.substr(paths.directory.rfind('/') + 2);
     // The link first: a create that is killed leaves nothing that the link doesn't lead to.
-    if (::symlink(target.c_str(), paths.events.c_str()) != 0)
+    if (::symlinkat(target.c_str(), directory_fd, "events") != 0)
         return os_error(errno, "cannot create '" + paths.events + "'");
     TAILRACE_STEP("create.events_linked");
     const UniqueFd fd(::open(target.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -111,14 +112,16 @@ Result<PageKind> make_huge_events(PageKind kind,
 
 }  // namespace
 
-Result<PageKind> make_events(const StreamPaths& paths,
+Result<PageKind> make_events(int directory_fd,
+                             const StreamPaths& paths,
                              const StreamOptions& options,
                              const std::string& stream) {
     if (options.huge_pages == HugePages::size_2m)
-        return make_huge_events(PageKind::huge_2m, paths, options, stream);
+        return make_huge_events(PageKind::huge_2m, directory_fd, paths, options, stream);
     if (options.huge_pages == HugePages::size_1g)
-        return make_huge_events(PageKind::huge_1g, paths, options, stream);
-    const UniqueFd fd(::open(paths.events.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+        return make_huge_events(PageKind::huge_1g, directory_fd, paths, options, stream);
+    const UniqueFd fd(
+        ::openat(directory_fd, "events", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd.is_open()) return os_error(errno, "cannot create '" + paths.events + "'");
     TAILRACE_STEP("create.file_made");
     PageKind kind = PageKind::small;
@@ -182,18 +185,24 @@ Result<UniqueFd> open_events(int directory_fd,
     return fd;
 }
 
-void remove_events(const std::string& path) noexcept {
+void remove_events(int directory_fd) noexcept {
     struct stat link {};
-    if (::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) {
-        const std::string target = link_target(AT_FDCWD, path);
-        const UniqueFd fd(::open(target.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    const std::string target = link_target(directory_fd, "events");
+    if (is_huge_file_name(target) &&
+        ::fstatat(directory_fd, "events", &link, AT_SYMLINK_NOFOLLOW) == 0) {
+        // By the directory that was looked at: the path may lead elsewhere by the time of deleting.
+        const std::size_t slash = target.rfind('/');
+        const std::string name = target.substr(slash + 1);
+        const UniqueFd place(::open(target.substr(0, slash + 1).c_str(),
+                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK));
         struct stat file {};
-        if (fd.is_open() && is_hugetlbfs(fd.get()) && ::fstat(fd.get(), &file) == 0 &&
-            file.st_uid == link.st_uid && is_huge_file_name(target)) {
-            ::unlink(target.c_str());
+        if (place.is_open() && is_hugetlbfs(place.get()) &&
+            ::fstatat(place.get(), name.c_str(), &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(file.st_mode) && file.st_uid == link.st_uid) {
+            ::unlinkat(place.get(), name.c_str(), 0);
         }
     }
-    ::unlink(path.c_str());
+    ::unlinkat(directory_fd, "events", 0);
 }
 
 }  // namespace tailrace::bus

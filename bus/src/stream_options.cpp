@@ -16,13 +16,17 @@ bool is_name_character(char c) noexcept {
 
 Result<void> check_stream_name(std::string_view name) {
     const std::string shown(name);
-    const std::string hint = "names are 1 to 63 of A-Z a-z 0-9 . _ - and don't begin with a dot";
+    const std::string hint =
+        "names are 1 to 63 of A-Z a-z 0-9 . _ - and begin with neither a dot nor a dash";
     if (name.empty()) return invalid_argument("a stream needs a name", hint);
     if (name.size() >= kNameCapacity) {
         return invalid_argument("stream name '" + shown + "' is longer than 63 characters", hint);
     }
     if (name.front() == '.')
         return invalid_argument("stream name '" + shown + "' begins with a dot", hint);
+    // Every command would take it for an option.
+    if (name.front() == '-')
+        return invalid_argument("stream name '" + shown + "' begins with a dash", hint);
     for (const char c : name) {
         if (is_name_character(c)) continue;
         // One byte of a longer character, alone, would spoil the text around it.

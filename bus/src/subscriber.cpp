@@ -302,9 +302,7 @@ PollState Subscriber::idle_poll() noexcept {
     const PollState found = step_over_hole();
     if (found == PollState::ok) return PollState::idle;
     if (found == PollState::corrupt) return found;
-    // [sync:stream_removed] Acquire: nothing hangs on it but the end of waiting.
-    const bool removed = state_->life.load(std::memory_order_acquire) == StreamLife::removed;
-    return removed && !has_event() ? PollState::closed : PollState::idle;
+    return region_->has_ended() && !has_event() ? PollState::closed : PollState::idle;
 }
 
 PollState Subscriber::step_over_hole() noexcept {

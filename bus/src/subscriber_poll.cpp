@@ -46,9 +46,7 @@ bool Subscriber::arm() noexcept {
     slot_->notice.poll_armed.store(1, std::memory_order_relaxed);
     TAILRACE_STEP("arm.armed");
     const bool is_certain = detail::announce_poll(state_->subscribers_wait);
-    // [sync:stream_removed] Acquire: nothing hangs on it but the end of waiting.
-    const bool removed = state_->life.load(std::memory_order_acquire) == StreamLife::removed;
-    if (removed || has_event() || was_overtaken(next_.position)) {
+    if (region_->has_ended() || has_event() || was_overtaken(next_.position)) {
         // Relaxed: as above. The flag stays up; whoever finds it wakes nobody, once.
         slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
         TAILRACE_STEP("arm.disarmed");

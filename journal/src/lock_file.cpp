@@ -3,6 +3,7 @@
 #include "segment_directory.hpp"
 
 #include <tailrace/base/unique_fd.hpp>
+#include <tailrace/journal/inspect.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -54,6 +55,18 @@ Result<FileLock> lock_journal(const std::string& directory) {
         (void)!::ftruncate(fd.get(), static_cast<off_t>(line.size()));
     }
     return lock;
+}
+
+Result<JournalWriterLook> look_for_writer(const std::string& directory) noexcept {
+    const UniqueFd fd(::open(lock_path(directory).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (fd.is_open()) {
+        if (!is_locked(fd.get(), kWriterByte)) return JournalWriterLook{};
+        return JournalWriterLook{true, pid_in(fd.get())};
+    }
+    if (errno == ENOENT || errno == ENOTDIR) return JournalWriterLook{};
+    return os_error(errno,
+                    "whether somebody writes the journal '" + directory + "' can't be told",
+                    errno == EMFILE ? "ulimit -n" : "ls -l " + lock_path(directory));
 }
 
 LockHolder look_at_lock(const std::string& directory) noexcept {

@@ -10,9 +10,11 @@
 #include <catch2/catch.hpp>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -78,6 +80,11 @@ int as_nobody(const std::function<int()>& body) {
         return body();
     });
     return child.wait().exit_code;
+}
+
+bool is_in_memory(const std::string& path) {
+    struct statfs status {};
+    return ::statfs(path.c_str(), &status) == 0 && status.f_type == TMPFS_MAGIC;
 }
 
 bool is_root() {
@@ -340,11 +347,18 @@ TEST_CASE("region: a signed header that can't be is refused all the same", "[bus
 
 TEST_CASE("region: a ring of an earlier boot is stale, and can be removed", "[bus][region]") {
     const TestStream stream;
-    forge(stream, [](StreamHeader& header) { header.boot_id_low ^= 1; });
-
-    const Error error = refusal(stream);
-    CHECK(error.code == ErrorCode::stale);
-    CHECK(mentions(error.message, "earlier boot"));
+    // In memory nothing is of an earlier boot, whatever a container says of itself.
+    forge(stream, [](StreamHeader& header) {
+        header.boot_id_low ^= 1;
+        header.created_ns = 1;
+    });
+    if (is_in_memory(stream.directory())) {
+        CHECK(stream.open());
+    } else {
+        const Error error = refusal(stream);
+        CHECK(error.code == ErrorCode::stale);
+        CHECK(mentions(error.message, "earlier boot"));
+    }
     CHECK(Region::unlink(stream.name(), false, stream.directory()));
     CHECK(std::filesystem::is_empty(stream.directory()));
 }
@@ -377,15 +391,15 @@ TEST_CASE("region: after a forced unlink the name is free while the old stream i
     const TestStream stream;
     Publisher publisher = stream.publisher();
     Subscriber subscriber = stream.subscriber();
-    // It has room for more from now on, and need not ask.
     REQUIRE(publisher.try_publish(bytes_of("older")) == PublishStatus::ok);
 
     REQUIRE(Region::unlink(stream.name(), true, stream.directory()));
     REQUIRE(Region::create(stream.name(), small_stream(), stream.directory()));
-    REQUIRE(publisher.try_publish(bytes_of("old")) == PublishStatus::ok);
+    // A slow one is told at once, a fast one after some events more.
+    CHECK(publisher.try_publish(bytes_of("old")) == PublishStatus::closed);
 
     const Drained drained = drain(subscriber);
-    CHECK(drained.texts() == std::vector<std::string>{"older", "old"});
+    CHECK(drained.texts() == std::vector<std::string>{"older"});
     CHECK(drained.last == PollState::closed);
     Subscriber fresh = stream.subscriber();
     CHECK(drain(fresh).events.empty());

@@ -9,6 +9,11 @@
 
 #include <catch2/catch.hpp>
 
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -117,6 +122,67 @@ TEST_CASE("crash: what a living process is building isn't swept away", "[crash][
 
     CHECK(builder.wait().exit_code == 0);
     CHECK(Region::open("stream", RegionAccess::publish, directory.path()));
+}
+
+TEST_CASE("crash: what is built in another pid namespace isn't swept away", "[crash][region]") {
+    const Watchdog watchdog("crash: what is built in another pid namespace");
+    if (::geteuid() != 0) {
+        WARN("SKIPPED: needs root, to make a pid namespace");
+        return;
+    }
+    const TemporaryDirectory directory;
+    SharedObject<StepPause> pause;
+    SharedObject<std::atomic<bool>> is_refused;
+    ChildProcess container([&] {
+        if (::unshare(CLONE_NEWPID) != 0) {
+            is_refused->store(true);
+            return 0;
+        }
+        const pid_t maker = ::fork();
+        if (maker == 0) {
+            StepScript script;
+            script.pause_at("create.complete", *pause);
+            ::_exit(Region::create("stream", small_stream(), directory.path()) ? 0 : 1);
+        }
+        int status = 0;
+        ::waitpid(maker, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+    });
+    wait_until([&] { return pause->reached.load() || is_refused->load(); });
+    if (is_refused->load()) {
+        WARN("SKIPPED: no pid namespace may be made here");
+        return;
+    }
+
+    CHECK(*Region::remove_leftovers(directory.path()) == 0);
+    pause->let_go();
+
+    CHECK(container.wait().exit_code == 0);
+    CHECK(Region::open("stream", RegionAccess::publish, directory.path()));
+}
+
+TEST_CASE("crash: a slow unlink leaves the successor of its stream alone", "[crash][region]") {
+    for (const char* step : {"open.control_read", "remove.checked"}) {
+        CAPTURE(step);
+        const Watchdog watchdog("crash: a slow unlink");
+        const TestStream stream;
+        StreamOptions options = small_stream();
+        options.capacity_bytes *= 2;
+        StepScript script;
+        bool was_replaced = false;
+        script.at(step, 1, [&] {
+            was_replaced = Region::unlink("stream", true, stream.directory()) &&
+                           Region::create("stream", options, stream.directory());
+        });
+
+        const auto removed = Region::unlink("stream", false, stream.directory());
+
+        REQUIRE(was_replaced);
+        REQUIRE_FALSE(removed);
+        CHECK(removed.error().code == ErrorCode::not_found);
+        CHECK(entries_in(stream.directory()) == 1);
+        CHECK(stream.open()->capacity_bytes() == options.capacity_bytes);
+    }
 }
 
 TEST_CASE("crash: of two creates of one name one wins, whole", "[crash][region]") {

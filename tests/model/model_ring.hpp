@@ -26,6 +26,11 @@ inline detail::PublisherCell& cell_of(Publisher& publisher) noexcept {
     return *publisher.cell_;
 }
 
+// Its looks at the stream's life go by the clock: now each comes soon after the last one.
+inline void forget_time(Publisher& publisher) noexcept {
+    publisher.last_look_ns_ = std::uint64_t{1} << 63U;
+}
+
 }  // namespace tailrace::bus
 
 namespace tailrace::test {
@@ -76,8 +81,11 @@ public:
 
     // Handles for all schedules. Slots are taken in order.
     [[nodiscard]] bus::Publisher& keep_publisher() {
-        return *publishers_.emplace_back(
+        auto& kept = publishers_.emplace_back(
             expect(bus::Publisher::attach(region_, {.wait = bus::WaitStrategy::futex}), "attach"));
+        forget_time(*kept);
+        kept.remember();
+        return *kept;
     }
     [[nodiscard]] bus::Subscriber& keep_subscriber() {
         return *subscribers_.emplace_back(subscriber());
@@ -103,7 +111,9 @@ public:
 
     // A handle of one schedule.
     [[nodiscard]] bus::Publisher publisher() const {
-        return expect(bus::Publisher::attach(region_), "attach");
+        bus::Publisher publisher = expect(bus::Publisher::attach(region_), "attach");
+        forget_time(publisher);
+        return publisher;
     }
     [[nodiscard]] bus::Subscriber subscriber(bus::SlowPolicy policy = bus::SlowPolicy::gate,
                                              bus::Start start = bus::Start::oldest()) const {

@@ -16,6 +16,7 @@ import journal_cases
 import keeping_cases
 import priority_cases
 import reader_cases
+import removal_cases
 import sandbox
 import service_cases
 import stream_cases
@@ -29,6 +30,7 @@ MODULES = (
     service_cases,
     priority_cases,
     bad_input_cases,
+    removal_cases,
 )
 WATCHDOG_S = 290  # before ctest's own, so that a hang shows where it hangs
 

@@ -374,9 +374,7 @@ Result<void> Recorder::drop_forward() {
 }
 
 bool Recorder::stream_was_removed() const noexcept {
-    // [sync:stream_removed] Acquire: nothing hangs on it but the end of recording.
-    return subscriber_.region().state().life.load(std::memory_order_acquire) ==
-           bus::StreamLife::removed;
+    return subscriber_.region().has_ended();
 }
 
 Result<void> Recorder::run(const std::atomic<bool>& stop) {

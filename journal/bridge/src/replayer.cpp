@@ -178,7 +178,7 @@ Result<bool> StreamSink::on_event(const Event& event) {
         const std::string& target = publisher_.region().name();
         if (status == bus::PublishStatus::closed) {
             return make_error(ErrorCode::closed,
-                              "stream '" + target + "' was removed during the replay",
+                              publisher_.region().ending() + " during the replay",
                               "tailrace create " + target);
         }
         if (status == bus::PublishStatus::dead_handle) {

@@ -69,5 +69,7 @@ private:
 // Whether anybody holds byte `offset`. `fd` may be open for reading only. A lock held through `fd`
 // itself doesn't count.
 [[nodiscard]] bool is_locked(int fd, std::uint64_t offset) noexcept;
+// The same of any byte.
+[[nodiscard]] bool is_locked_anywhere(int fd) noexcept;
 
 }  // namespace tailrace

@@ -22,17 +22,21 @@ static_assert(sizeof(ProcessIdentity) == 40 && std::is_trivially_copyable_v<Proc
 // This process. Reads /proc; call it at set-up, and anew after a fork.
 [[nodiscard]] ProcessIdentity current_process() noexcept;
 
-// True only when the kernel proves that the process ended: an earlier boot, or (in the same pid
-// namespace) no process of that pid with that start time. A process in another namespace can't be
-// judged here, and a stopped one is alive: both give false.
+// True only when the kernel proves that the process ended: in the same boot and pid namespace there
+// is no process of that pid with that start time. A process of another namespace, or with another
+// boot id, can't be judged here, and a stopped one is alive: all give false. Who lived in an
+// earlier boot holds no lock, which is what is asked first.
 [[nodiscard]] bool has_ended(const ProcessIdentity& identity) noexcept;
 
-// The boot id alone, for the header of a ring.
+// The boot id alone, for the header of a ring. Proves less than it seems to: a container may have
+// one of its own.
 struct BootId {
     std::uint64_t high;
     std::uint64_t low;
     friend bool operator==(const BootId&, const BootId&) = default;
 };
+inline constexpr BootId kUnknownBoot{0, 0};
+// kUnknownBoot when it can't be read here. One system call or none.
 [[nodiscard]] BootId current_boot() noexcept;
 
 }  // namespace tailrace

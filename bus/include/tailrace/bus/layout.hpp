@@ -23,7 +23,7 @@ namespace tailrace::bus {
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
 inline constexpr std::uint16_t kLayoutMajor = 2;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 2;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMinor = 3;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
@@ -88,7 +88,11 @@ struct WaitCell {
     std::atomic<std::uint32_t> wakes;
 };
 
-enum class StreamLife : std::uint32_t { open = 1, removed = 2 };
+enum class StreamLife : std::uint32_t {
+    open = 1,
+    removed = 2,     // by unlink
+    files_gone = 3,  // its files were deleted by somebody else; since layout 2.3
+};
 
 enum class JournalState : std::uint32_t {
     none = 0,

@@ -203,9 +203,10 @@ public:
 
     // Waits until everything below `sequence` is durable that was published since the last call, or
     // since attach: by this publisher, and by others meanwhile. Errors: timed_out, no_writer (with
-    // the command that starts one), io_failure (the writer's errno), no_space, and sequence_gone
-    // when some of it is in a gap of the journal and will never be durable; each gap is told once,
-    // then the next call asks for what is behind it.
+    // the command that starts one), io_failure (the writer's errno), no_space, closed when the
+    // stream is gone and its writer with it, and sequence_gone when some of it is in a gap of the
+    // journal and will never be durable; each gap is told once, then the next call asks for what is
+    // behind it.
     [[nodiscard]] Result<void> wait_durable(Sequence sequence, Deadline deadline);
 
     // Who holds this publisher up, after would_block: "subscriber 3 'risk' (pid 41)". Empty when
@@ -229,6 +230,7 @@ private:
                                       std::uint64_t size_bytes,
                                       std::uint32_t count) noexcept;
     friend detail::PublisherCell& cell_of(Publisher& publisher) noexcept;  // for models of it
+    friend void forget_time(Publisher& publisher) noexcept;                // the same
 
     Publisher(std::shared_ptr<Region> region,
               FileLock slot_lock,
@@ -328,6 +330,8 @@ private:
     // Cold: announces how far it may write and looks at the readers, until [.., end_position) may
     // be written.
     [[nodiscard]] PublishStatus make_room(std::uint64_t end_position) noexcept;
+    // Goes on within what is granted, up to where it is time to look at the stream's life again.
+    void set_limit(std::uint64_t end_position) noexcept;
     void note_checkpoint(Place tail) noexcept;
     [[nodiscard]] std::uint64_t slowest_position(std::uint64_t at_most) noexcept;
     void check_holder() noexcept;
@@ -388,6 +392,9 @@ private:
     detail::PublisherCell* cell_;
     std::uint64_t claimed_events_ = 0;  // multi, for the statistics
     std::uint64_t claimed_bytes_ = 0;
+    std::uint64_t granted_ = 0;     // may write below it; the cell's limit is no further
+    std::uint64_t look_bytes_ = 0;  // that limit is at most so far ahead
+    std::uint64_t last_look_ns_ = 0;
     std::uint64_t blocked_end_ = 0;  // what the last refused claim needed
     Sequence first_own_sequence_ = kNoSequence;
     Sequence told_durable_ = 0;  // below it wait_durable() has said what became of it

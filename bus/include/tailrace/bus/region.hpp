@@ -1,8 +1,8 @@
 // Region: a stream's shared memory in this process. Create, open, unlink and list streams.
 //
 // One Region may serve any number of publishers and subscribers of this process, from any thread
-// (its own members are immutable after open). `events` is mapped twice back to back, so that an
-// event never wraps. Law: docs/ring_layout.md.
+// (what its members say is immutable after open, but for what they know of the stream's end).
+// `events` is mapped twice back to back, so that an event never wraps. Law: docs/ring_layout.md.
 #pragma once
 
 #include <tailrace/base/mapping.hpp>
@@ -12,6 +12,7 @@
 #include <tailrace/bus/stream_options.hpp>
 #include <tailrace/bus/tail_word.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -46,18 +47,28 @@ public:
                                                               RegionAccess access,
                                                               const std::string& directory = {});
 
+    // The header alone, checked as by open; `of_any_boot`: a stale one too. Maps nothing.
+    [[nodiscard]] static Result<StreamHeader> peek(const std::string& name,
+                                                   const std::string& directory = {},
+                                                   bool of_any_boot = false);
+
     // Takes the name away and marks the stream removed, so that its publishers and subscribers get
-    // `closed`; memory goes when the last of them detaches. Error `busy` when somebody is attached,
-    // unless `force`. Removes a stale or damaged stream too.
+    // `closed`; memory goes when the last of them detaches. Error `busy` when anybody holds a lock
+    // of it, unless `force`: asked of the kernel, so it holds for a stream that can't be opened
+    // too (no room to map it, another layout, damaged), and such a one that nobody uses is removed.
+    // Error not_found when another stream has taken its place meanwhile, or when it isn't the one
+    // that the caller has looked at before (`expected`).
     [[nodiscard]] static Result<void> unlink(const std::string& name,
                                              bool force,
-                                             const std::string& directory = {});
+                                             const std::string& directory = {},
+                                             const StreamHeader* expected = nullptr);
 
     // Names of all streams, sorted, whether or not they can be opened. An absent directory has
     // none.
     [[nodiscard]] static Result<std::vector<std::string>> list(const std::string& directory = {});
 
-    // Deletes what a create or unlink that was killed half-way left behind. Returns how many.
+    // Deletes what a create or unlink that was killed half-way left behind, as far as it is this
+    // user's (root: anybody's). Who is at work is told by a lock. Returns how many.
     [[nodiscard]] static Result<std::uint64_t> remove_leftovers(const std::string& directory = {});
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
@@ -91,6 +102,13 @@ public:
     // Near enough to the tail to decode packed words with.
     [[nodiscard]] Place reference() const noexcept;
 
+    // Whether the stream goes on, and how it ended. Now and then it looks whether the files are
+    // still there, and tells everybody when they aren't. A load and a coarse clock, mostly.
+    [[nodiscard]] StreamLife life() const noexcept;
+    [[nodiscard]] bool has_ended() const noexcept { return life() != StreamLife::open; }
+    // "stream 'x' was removed", or what became of it instead; empty while it goes on.
+    [[nodiscard]] std::string ending() const;
+
     // The stream's directory (O_PATH), also after it lost its name.
     [[nodiscard]] int directory_fd() const noexcept { return directory_fd_.get(); }
     // For locks: a path that opens the same control file again, even after it lost its name.
@@ -104,6 +122,12 @@ public:
 private:
     Region() = default;
 
+    [[nodiscard]] static Result<std::shared_ptr<Region>> open_in(UniqueFd directory_fd,
+                                                                 const std::string& name,
+                                                                 RegionAccess access,
+                                                                 const std::string& directory);
+    [[nodiscard]] bool has_files() const noexcept;
+
     std::string name_;
     std::string path_;
     RegionAccess access_ = RegionAccess::observe;
@@ -116,6 +140,9 @@ private:
     PublisherSlot* publisher_table_ = nullptr;
     SubscriberSlot* subscriber_table_ = nullptr;
     LatencyHistogram* latency_table_ = nullptr;
+    std::uint64_t control_inode_ = 0;
+    mutable std::atomic<bool> files_gone_{false};  // noticed by an observer
+    mutable std::atomic<std::uint64_t> next_file_look_ns_{0};
 };
 
 }  // namespace tailrace::bus

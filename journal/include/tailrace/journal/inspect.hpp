@@ -80,6 +80,13 @@ struct JournalSummary {
 // Whether `directory` holds a journal: a cheap look.
 [[nodiscard]] bool is_journal(const std::string& directory) noexcept;
 
+// Who writes it at this moment: a cheap look. Error when it can't be told.
+struct JournalWriterLook {
+    bool runs = false;
+    std::uint32_t pid = 0;  // 0: unknown or none
+};
+[[nodiscard]] Result<JournalWriterLook> look_for_writer(const std::string& directory) noexcept;
+
 // What the writer would use there, and why. Leaves nothing behind.
 struct IoProbe {
     std::string backend_name;  // "io_uring" or "pwrite"

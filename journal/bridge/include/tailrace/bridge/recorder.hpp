@@ -106,6 +106,8 @@ public:
         return std::exchange(compression_trouble_, std::nullopt);
     }
     [[nodiscard]] bool stream_was_removed() const noexcept;
+    // How; empty while it goes on.
+    [[nodiscard]] std::string stream_ending() const { return subscriber_.region().ending(); }
 
 private:
     Recorder(bus::Subscriber subscriber,
@@ -153,5 +155,10 @@ private:
 // The sequence with which a ring must begin to continue the journal in `directory`; 0 when there is
 // none. Error `corrupt` when recovery would refuse it.
 [[nodiscard]] Result<Sequence> sequence_after_journal(const std::string& directory);
+
+// Whether a new ring of `stream` may go on from the journal in `directory`, if there is one.
+// Errors: `busy` while somebody writes it, invalid_argument when it is another stream's.
+[[nodiscard]] Result<void> check_journal_is_free(const std::string& directory,
+                                                 const std::string& stream);
 
 }  // namespace tailrace::bridge
