@@ -51,7 +51,6 @@ PublishStatus Publisher::claim_mixed(BatchClaim& batch,
     }
     open_batch(batch, place, size_bytes, count);
     batch.record_bytes_ = 0;
-    batch.bytes_left_ = size_bytes;
     batch.alignment_bytes_ = alignment_bytes_;
     return PublishStatus::ok;
 }
@@ -65,27 +64,24 @@ PublishStatus Publisher::claim_waiting(BatchClaim& batch,
                        [&] { return try_claim_batch(batch, count, payload_size_bytes, type); });
 }
 
-void Publisher::commit_mixed(BatchClaim& batch) noexcept {
+void Publisher::commit_mixed(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept {
     const bool has_time = (base_flags_ & kHasPublishTime) != 0;
     const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
-    const std::uint64_t size_bytes = batch.hold_.size_bytes;
-    const Place place{batch.first_sequence_, batch.hold_.position};
     std::uint64_t position = place.position;
     const std::uint64_t end = position + size_bytes;
     EventHeader first{};
-    for (std::uint32_t index = 0; index < batch.hold_.count; ++index) {
+    for (std::uint32_t index = 0; index < count; ++index) {
         std::byte* const record = region_->event_at(position);
         const EventHeader header = load_header(record);
         const std::uint64_t record_bytes =
             event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
-        const bool is_last = index + 1 == batch.hold_.count;
+        const bool is_last = index + 1 == count;
         // The sizes were written by this publisher, but into memory that others may scribble on: a
         // batch that doesn't fill its claim exactly is given up, before it can lead anybody
         // outside.
         const bool fits = is_last ? record_bytes == end - position : record_bytes < end - position;
         if (!fits || (has_time && header.extension_words == 0)) [[unlikely]] {
-            write_tombstones(*region_, place, batch.hold_.count, size_bytes);
-            return finish_batch(batch);
+            return write_tombstones(*region_, place, count, size_bytes);
         }
         if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
         // The first stamp waits: it makes all of them visible, and until then none exists.
@@ -99,7 +95,6 @@ void Publisher::commit_mixed(BatchClaim& batch) noexcept {
     }
     // The header that was looked at, whatever has become of it in the ring.
     store_header(region_->event_at(place.position), first, stamp_of(place.sequence, salt_));
-    finish_batch(batch);
 }
 
 PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte>> payloads,

@@ -158,6 +158,12 @@ TEST_CASE("claim: one that has ended can't be used again", "[bus][claim]") {
     CHECK(publisher.commit(batch) == PublishStatus::no_claim);
     CHECK(batch.next().empty());
 
+    // Handed out in part: the rest isn't the caller's any more.
+    REQUIRE(publisher.try_claim_batch(batch, 3, 1) == PublishStatus::ok);
+    write(batch.next(), "x");
+    CHECK(publisher.abort(batch) == PublishStatus::ok);
+    CHECK(batch.next().empty());
+
     claim(publisher, once, "never");
     CHECK(publisher.abort(once) == PublishStatus::ok);
     CHECK(publisher.commit(once) == PublishStatus::no_claim);

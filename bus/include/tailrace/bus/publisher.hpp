@@ -134,17 +134,24 @@ public:
                                       std::uint32_t payload_size_bytes,
                                       EventType type,
                                       Deadline deadline) noexcept;
-    PublishStatus commit(BatchClaim& batch) noexcept {
+    [[gnu::always_inline]] PublishStatus commit(BatchClaim& batch) noexcept {
         if (!batch.hold_.is_open_at(cell_)) [[unlikely]]
             return refusal(batch.hold_.count == 0 && batch.next_record_ != nullptr);
         if (batch.record_bytes_ != 0) {
             commit_even(batch);
         } else {
-            commit_mixed(batch);
+            commit_mixed({batch.first_sequence_, batch.hold_.position},
+                         batch.hold_.size_bytes,
+                         batch.count());
         }
+        finish_batch(batch);
         return PublishStatus::ok;
     }
-    PublishStatus abort(BatchClaim& batch) noexcept { return abort_claim(batch.hold_); }
+    PublishStatus abort(BatchClaim& batch) noexcept {
+        const PublishStatus status = abort_claim(batch.hold_);
+        if (status == PublishStatus::ok) batch.end_record_ = batch.next_record_;
+        return status;
+    }
 
     // Claim, copy, commit.
     [[nodiscard]] PublishStatus try_publish(std::span<const std::byte> payload,
@@ -170,6 +177,10 @@ public:
     [[nodiscard]] PublishStatus publish(const T& event,
                                         EventType type = 0,
                                         Deadline deadline = Deadline::never()) noexcept {
+        // Here the size is known, and the copy is a store or two.
+        const PublishStatus status = try_publish(event, type);
+        if (status != PublishStatus::would_block) [[likely]]
+            return status;
         return publish(std::as_bytes(std::span<const T, 1>(&event, 1)), type, deadline);
     }
 
@@ -297,8 +308,10 @@ private:
                                             std::uint32_t count,
                                             SizeAt&& size_at,
                                             EventType type) noexcept;
-    void commit_even(BatchClaim& batch) noexcept;
-    void commit_mixed(BatchClaim& batch) noexcept;
+    // What stamps a batch. Of one with events of several sizes single values, so that a claim may
+    // live in registers.
+    void commit_even(const BatchClaim& batch) noexcept;
+    void commit_mixed(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept;
     void finish_batch(BatchClaim& batch) noexcept;
 
     [[nodiscard]] PublishStatus refusal(bool is_empty) const noexcept;

@@ -7,9 +7,9 @@
 namespace tailrace::bus {
 
 template <bool kIsEntrusted>
-PublishStatus Publisher::claim_place(Place& place,
-                                     std::uint64_t size_bytes,
-                                     std::uint32_t count) noexcept {
+[[gnu::always_inline]] inline PublishStatus Publisher::claim_place(Place& place,
+                                                                   std::uint64_t size_bytes,
+                                                                   std::uint32_t count) noexcept {
     if (shared_) return claim_shared(place, size_bytes, count);
     detail::PublisherCell& cell = *cell_;
     if (cell.position + size_bytes > cell.limit) [[unlikely]] {
@@ -21,11 +21,12 @@ PublishStatus Publisher::claim_place(Place& place,
     return PublishStatus::ok;
 }
 
-inline PublishStatus Publisher::try_claim_word(Claim& claim,
-                                               std::uint32_t payload_size_bytes,
-                                               std::uint64_t word,
-                                               std::uint64_t payload_offset_bytes,
-                                               std::uint64_t rounding_bytes) noexcept {
+[[gnu::always_inline]] inline PublishStatus Publisher::try_claim_word(
+    Claim& claim,
+    std::uint32_t payload_size_bytes,
+    std::uint64_t word,
+    std::uint64_t payload_offset_bytes,
+    std::uint64_t rounding_bytes) noexcept {
     if (payload_size_bytes > max_payload_bytes_) [[unlikely]]
         return PublishStatus::too_large;
     claim.hold_.give_up();
@@ -46,10 +47,11 @@ inline PublishStatus Publisher::try_claim_word(Claim& claim,
     return PublishStatus::ok;
 }
 
-inline PublishStatus Publisher::publish_word(std::span<const std::byte> payload,
-                                             std::uint64_t word,
-                                             std::uint64_t payload_offset_bytes,
-                                             std::uint64_t rounding_bytes) noexcept {
+[[gnu::always_inline]] inline PublishStatus Publisher::publish_word(
+    std::span<const std::byte> payload,
+    std::uint64_t word,
+    std::uint64_t payload_offset_bytes,
+    std::uint64_t rounding_bytes) noexcept {
     const std::uint64_t size_bytes = (rounding_bytes + payload.size()) & alignment_mask_;
     Place place;
     const PublishStatus status = claim_place<false>(place, size_bytes, 1);
@@ -63,9 +65,9 @@ inline PublishStatus Publisher::publish_word(std::span<const std::byte> payload,
     return PublishStatus::ok;
 }
 
-inline PublishStatus Publisher::claim_shared(Place& place,
-                                             std::uint64_t size_bytes,
-                                             std::uint32_t count) noexcept {
+[[gnu::always_inline]] inline PublishStatus Publisher::claim_shared(Place& place,
+                                                                    std::uint64_t size_bytes,
+                                                                    std::uint32_t count) noexcept {
     // Mostly nobody has claimed since this publisher's own last claim. The word is then the one
     // that it left, and needs no decoding.
     // [sync:tail_published] Acquire: part of the total order of claims.
@@ -96,10 +98,10 @@ inline PublishStatus Publisher::claim_shared(Place& place,
     return status;
 }
 
-inline bool Publisher::swap_tail(std::uint64_t word,
-                                 Place place,
-                                 std::uint64_t size_bytes,
-                                 std::uint32_t count) noexcept {
+[[gnu::always_inline]] inline bool Publisher::swap_tail(std::uint64_t word,
+                                                        Place place,
+                                                        std::uint64_t size_bytes,
+                                                        std::uint32_t count) noexcept {
     // [sync:tail_published] Release: the intent is seen by whoever sees that this was claimed.
     // A failure starts over with an acquire load.
     if (!state_->tail.compare_exchange_strong(word,
@@ -117,9 +119,9 @@ inline bool Publisher::swap_tail(std::uint64_t word,
     return true;
 }
 
-inline void Publisher::note_intent(Place place,
-                                   std::uint64_t size_bytes,
-                                   std::uint32_t count) noexcept {
+[[gnu::always_inline]] inline void Publisher::note_intent(Place place,
+                                                          std::uint64_t size_bytes,
+                                                          std::uint32_t count) noexcept {
     // [sync:intent_noted] Release: behind the clearing of the last intent (load_intent's second
     // look).
     slot_->intent_position.store(place.position, std::memory_order_release);
@@ -133,17 +135,17 @@ inline void Publisher::note_intent(Place place,
     TAILRACE_STEP("publisher.intent_noted");
 }
 
-inline void Publisher::clear_intent() noexcept {
+[[gnu::always_inline]] inline void Publisher::clear_intent() noexcept {
     // [sync:intent_cleared] Release: whoever sees the intent gone sees the stamp of what it
     // claimed.
     slot_->intent_sequence.store(kNoSequence, std::memory_order_release);
     TAILRACE_STEP("publisher.intent_cleared");
 }
 
-inline void Publisher::publish_tail(StreamState* state,
-                                    detail::PublisherCell* cell,
-                                    Place end,
-                                    std::uint32_t count) noexcept {
+[[gnu::always_inline]] inline void Publisher::publish_tail(StreamState* state,
+                                                           detail::PublisherCell* cell,
+                                                           Place end,
+                                                           std::uint32_t count) noexcept {
     cell->ticket += count;
     cell->position = end.position;
     // [sync:tail_published] Release: who reads the tail may walk the committed events below it.
@@ -162,9 +164,8 @@ PublishStatus Publisher::retry_until(Deadline deadline, Attempt&& attempt) noexc
     }
 }
 
-inline PublishStatus Publisher::claim_batch_place(Place& place,
-                                                  std::uint64_t size_bytes,
-                                                  std::uint32_t count) noexcept {
+[[gnu::always_inline]] inline PublishStatus Publisher::claim_batch_place(
+    Place& place, std::uint64_t size_bytes, std::uint32_t count) noexcept {
     const PublishStatus status = claim_place<true>(place, size_bytes, count);
     if (status != PublishStatus::ok) [[unlikely]]
         return status;
@@ -180,30 +181,31 @@ inline PublishStatus Publisher::claim_batch_place(Place& place,
     return PublishStatus::ok;
 }
 
-inline void Publisher::open_batch(BatchClaim& batch,
-                                  Place place,
-                                  std::uint64_t size_bytes,
-                                  std::uint32_t count) noexcept {
+[[gnu::always_inline]] inline void Publisher::open_batch(BatchClaim& batch,
+                                                         Place place,
+                                                         std::uint64_t size_bytes,
+                                                         std::uint32_t count) noexcept {
     batch.hold_.position = place.position;
     batch.hold_.size_bytes = size_bytes;
     batch.hold_.count = count;
     batch.hold_.open(cell_);
     batch.first_sequence_ = place.sequence;
-    batch.left_ = count;
     batch.next_record_ = events_ + (place.position & offset_mask_);
+    batch.end_record_ = batch.next_record_ + size_bytes;
 }
 
-inline PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
-                                                std::uint32_t count,
-                                                std::uint32_t payload_size_bytes,
-                                                EventType type) noexcept {
+[[gnu::always_inline]] inline PublishStatus Publisher::try_claim_batch(
+    BatchClaim& batch,
+    std::uint32_t count,
+    std::uint32_t payload_size_bytes,
+    EventType type) noexcept {
     if (payload_size_bytes > max_payload_bytes_) [[unlikely]]
         return PublishStatus::too_large;
     batch.hold_.give_up();
     if (count == 0) [[unlikely]] {
         batch.hold_.count = 0;
-        batch.left_ = 0;
         batch.next_record_ = events_;
+        batch.end_record_ = events_;
         return PublishStatus::ok;
     }
     const std::uint64_t record_bytes =
@@ -237,7 +239,7 @@ inline PublishStatus Publisher::claim(BatchClaim& batch,
     return waited;
 }
 
-inline void Publisher::commit_even(BatchClaim& batch) noexcept {
+[[gnu::always_inline]] inline void Publisher::commit_even(const BatchClaim& batch) noexcept {
     const bool has_time = (base_flags_ & kHasPublishTime) != 0;
     const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
     std::byte* const first = events_ + (batch.hold_.position & offset_mask_);
@@ -264,13 +266,12 @@ inline void Publisher::commit_even(BatchClaim& batch) noexcept {
     TAILRACE_STEP("batch.event_prepared");
     store_header(
         first, batch.hold_.count == 1 ? last_word : word, stamp_of(batch.first_sequence_, salt_));
-    finish_batch(batch);
 }
 
-inline void Publisher::finish_batch(BatchClaim& batch) noexcept {
+[[gnu::always_inline]] inline void Publisher::finish_batch(BatchClaim& batch) noexcept {
     TAILRACE_STEP("batch.first_stamped");
     const detail::ClaimHold& hold = batch.hold_;
-    batch.left_ = 0;
+    batch.end_record_ = batch.next_record_;
     if (shared_) {
         cell_->own_end = hold.ticket;
     } else {
@@ -284,11 +285,11 @@ inline void Publisher::finish_batch(BatchClaim& batch) noexcept {
     wake_subscribers(state_, fences_);
 }
 
-inline void Publisher::commit_record(detail::PublisherCell* cell,
-                                     Sequence ticket,
-                                     std::uint64_t end_position,
-                                     std::byte* record,
-                                     std::uint64_t word) noexcept {
+[[gnu::always_inline]] inline void Publisher::commit_record(detail::PublisherCell* cell,
+                                                            Sequence ticket,
+                                                            std::uint64_t end_position,
+                                                            std::byte* record,
+                                                            std::uint64_t word) noexcept {
     if ((base_flags_ & kHasPublishTime) != 0) {
         const std::uint64_t now_ns = clock_.now_ns();
         std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
@@ -310,7 +311,7 @@ inline void Publisher::commit_record(detail::PublisherCell* cell,
     }
 }
 
-inline PublishStatus Publisher::commit(Claim& claim) noexcept {
+[[gnu::always_inline]] inline PublishStatus Publisher::commit(Claim& claim) noexcept {
     detail::ClaimHold& hold = claim.hold_;
     detail::PublisherCell* const cell = cell_;
     if (!hold.is_open_at(cell)) [[unlikely]]

@@ -61,7 +61,7 @@ std::uint32_t wake_all(WaitCell& cell) noexcept;
 
 // Call after the store that others wait for: whether somebody has to be woken. `fences`: this
 // process isn't registered for membarrier.
-[[nodiscard]] inline bool has_sleepers(WaitCell& cell, bool fences) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool has_sleepers(WaitCell& cell, bool fences) noexcept {
 #ifdef TAILRACE_WITHOUT_SLEEPERS
     // Only for bench/micro, which measures what the look at the sleepers costs by leaving it out.
     static_cast<void>(cell);
