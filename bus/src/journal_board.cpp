@@ -156,18 +156,18 @@ Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> regi
     if (has_journal_writer(*region)) {
         return make_error(ErrorCode::busy,
                           "stream '" + region->name() + "' has a journal writer already (pid " +
-                              std::to_string(region->state().journal.writer.pid) + ")",
+                              std::to_string(region->state().journal.writer.read().pid) + ")",
                           "tailrace lag " + region->name());
     }
     JournalBoard& board = region->state().journal;
     // Before the lock: should this process die between the two, no child of its keeps a lock in the
     // name of somebody who lives.
-    const ProcessIdentity last_writer = board.writer;
-    board.writer = current_process();
+    const ProcessIdentity last_writer = board.writer.read();
+    board.writer.write(current_process());
     std::uint32_t turn = 0;
     auto lock = lock_role(*region, turn);
     if (!lock) {
-        board.writer = last_writer;
+        board.writer.write(last_writer);
         return lock.error();
     }
     TAILRACE_STEP("journal_board.locked");
@@ -274,7 +274,7 @@ Sequence durable_sequence(const Region& region) noexcept {
 }
 
 bool has_journal_writer(const Region& region) noexcept {
-    return is_role_locked(region) && !has_ended(region.state().journal.writer);
+    return is_role_locked(region) && !has_ended(region.state().journal.writer.read());
 }
 
 Result<void> check_durable(const Region& region) {

@@ -56,10 +56,10 @@ void Publisher::note_grant() noexcept {
 
 void Publisher::watch_silence(std::uint64_t now_ns) noexcept {
     const SubscriberSlot& slot = region_->subscriber_slot(holder_.slot_index);
-    // Relaxed, both: eviction looks again, under the registry lock.
+    // Relaxed, all: eviction looks again, under the registry lock.
     if (slot.declared.policy.load(std::memory_order_relaxed) != SlowPolicy::evict) return;
     const std::uint64_t gate = slot.gate_position.load(std::memory_order_relaxed);
-    const std::uint64_t attached_ns = slot.owner.attached_ns;
+    const std::uint64_t attached_ns = slot.owner.attached_ns.load(std::memory_order_relaxed);
     if (silence_.slot_index != holder_.slot_index || silence_.gate_position != gate ||
         silence_.attached_ns != attached_ns || silence_.since_ns == 0) {
         silence_ = {holder_.slot_index, gate, attached_ns, now_ns};
@@ -78,10 +78,8 @@ std::string Publisher::holder() const {
     const std::uint32_t index = holder_.slot_index;
     const SlotOwner& owner = is_subscriber ? region_->subscriber_slot(index).owner
                                            : region_->publisher_slot(index).owner;
-    const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
     return std::string(is_subscriber ? "subscriber " : "publisher ") + std::to_string(index) +
-           " '" + std::string(owner.name.begin(), end) + "' (pid " +
-           std::to_string(owner.process.pid) + ")";
+           " '" + name_of(owner) + "' (pid " + std::to_string(owner.process.read().pid) + ")";
 }
 
 }  // namespace tailrace::bus

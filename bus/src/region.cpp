@@ -324,7 +324,7 @@ bool Region::is_lock_held(std::uint64_t offset) const noexcept {
 }
 
 bool Region::is_dead(const SlotOwner& owner, std::uint64_t lock_offset) const noexcept {
-    return !is_lock_held(lock_offset) || tailrace::has_ended(owner.process);
+    return !is_lock_held(lock_offset) || tailrace::has_ended(owner.process.read());
 }
 
 }  // namespace tailrace::bus

@@ -25,10 +25,12 @@ constexpr std::uint64_t kLeavingTimeoutNs = 2'000'000'000;
 constexpr long kNapNs = 100'000;
 
 void occupy(SlotOwner& owner, const std::string& name) {
-    owner.process = current_process();
-    owner.attached_ns = wall_clock_ns();
-    owner.name.fill('\0');
-    std::copy_n(name.begin(), std::min(name.size(), kNameCapacity - 1), owner.name.begin());
+    std::array<char, kNameCapacity> text{};
+    std::copy_n(name.begin(), std::min(name.size(), kNameCapacity - 1), text.begin());
+    owner.process.write(current_process());
+    // Relaxed: carried by the state.
+    owner.attached_ns.store(wall_clock_ns(), std::memory_order_relaxed);
+    owner.name.write(text);
     // [sync:slot_owner] Release: whoever finds the slot active finds its owner's identity.
     owner.state.store(SlotState::active, std::memory_order_release);
     TAILRACE_STEP("registry.slot_occupied");
@@ -147,9 +149,7 @@ void declare(SubscriberSlot& slot, const SubscriberOptions& options) noexcept {
 }
 
 std::string owner_name(const SlotOwner& owner) {
-    const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
-    return "'" + std::string(owner.name.begin(), end) + "' (pid " +
-           std::to_string(owner.process.pid) + ")";
+    return "'" + name_of(owner) + "' (pid " + std::to_string(owner.process.read().pid) + ")";
 }
 
 // As the publisher that sits in this slot, whose identity is known without a descriptor.
@@ -157,7 +157,7 @@ std::optional<RegistryLock> try_lock_as(const Region& region,
                                         std::uint32_t publisher_index,
                                         LockFile& file) noexcept {
     return RegistryLock::try_lock(
-        region, file, region.publisher_slot(publisher_index).owner.process);
+        region, file, region.publisher_slot(publisher_index).owner.process.read());
 }
 
 // Takes the first slot of a table whose lock is free. `prepare(index)` makes it ready for its new
@@ -274,6 +274,11 @@ Result<SlotLease> try_subscriber_slot(const Region& region,
 
 }  // namespace
 
+std::string name_of(const SlotOwner& owner) {
+    const auto name = owner.name.read();
+    return {name.begin(), std::find(name.begin(), name.end(), '\0')};
+}
+
 bool is_crowded(const Region& region) noexcept {
     std::uint32_t handles = 0;
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
@@ -320,9 +325,10 @@ bool evict_silent_subscriber(const Region& region,
     if (!lock) return false;
     SubscriberSlot& slot = region.subscriber_slot(silence.slot_index);
     // Under the lock the slot keeps its owner, so what is looked at here is whom the gate belongs
-    // to. Relaxed, both: written under the lock.
+    // to. Relaxed, all: written under the lock.
     const bool may_be_evicted =
-        is_active(slot.owner) && slot.owner.attached_ns == silence.attached_ns &&
+        is_active(slot.owner) &&
+        slot.owner.attached_ns.load(std::memory_order_relaxed) == silence.attached_ns &&
         slot.declared.policy.load(std::memory_order_relaxed) == SlowPolicy::evict &&
         now_ns - silence.since_ns >= slot.declared.evict_after_ns.load(std::memory_order_relaxed);
     TAILRACE_STEP("registry.evicting");

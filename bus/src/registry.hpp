@@ -37,6 +37,9 @@ struct SlotLease {
 // Whether more handles are attached to the stream than this process can count on cores.
 [[nodiscard]] bool is_crowded(const Region& region) noexcept;
 
+// For tools; the owner may change meanwhile.
+[[nodiscard]] std::string name_of(const SlotOwner& owner);
+
 // Marks an own slot free. The caller drops its lock afterwards.
 void free_slot(SlotOwner& owner) noexcept;
 

@@ -1,4 +1,5 @@
 #include "checkpoints.hpp"
+#include "registry.hpp"
 #include "slot_statistics.hpp"
 
 #include <tailrace/base/clock.hpp>
@@ -13,11 +14,6 @@
 namespace tailrace::bus {
 
 namespace {
-
-std::string name_of(const SlotOwner& owner) {
-    const auto end = std::find(owner.name.begin(), owner.name.end(), '\0');
-    return {owner.name.begin(), end};
-}
 
 std::uint64_t behind(std::uint64_t ahead, std::uint64_t position) noexcept {
     return ahead > position ? ahead - position : 0;
@@ -80,11 +76,11 @@ SubscriberStatus subscriber_status(const Region& region,
     SubscriberStatus status;
     status.slot_index = index;
     status.name = name_of(slot.owner);
-    status.pid = slot.owner.process.pid;
+    status.pid = slot.owner.process.read().pid;
     status.is_alive = !region.is_dead(slot.owner, kSubscriberLocks + index);
-    status.attached_ns = slot.owner.attached_ns;
     // Relaxed, all: written by the subscriber; the picture is of slightly different instants
     // anyway.
+    status.attached_ns = slot.owner.attached_ns.load(std::memory_order_relaxed);
     status.policy = slot.declared.policy.load(std::memory_order_relaxed);
     status.sequence = slot.sequence.load(std::memory_order_relaxed);
     status.counts = counts_of(slot.statistics, passed_by(slot));
@@ -108,7 +104,7 @@ JournalStatus journal_status(const Region& region, Place tail) {
     // [sync:journal_state] Acquire: the errno and the writer's identity.
     status.state = board.state.load(std::memory_order_acquire);
     status.is_alive = has_journal_writer(region);
-    status.pid = board.writer.pid;
+    status.pid = board.writer.read().pid;
     // Relaxed, all: written by the journal writer; the picture is of slightly different instants
     // anyway.
     status.os_errno = static_cast<int>(board.os_errno.load(std::memory_order_relaxed));
@@ -117,7 +113,7 @@ JournalStatus journal_status(const Region& region, Place tail) {
     status.flushes = board.flushes.load(std::memory_order_relaxed);
     status.lost_events = board.lost_events.load(std::memory_order_relaxed);
     // Another namespace's number would be somebody else's here. Relaxed: as above.
-    if (board.writer.pid_namespace == current_process().pid_namespace)
+    if (board.writer.read().pid_namespace == current_process().pid_namespace)
         status.thread_id =
             region.state().journal_gaps.writer_thread.load(std::memory_order_relaxed);
     status.durable_sequence = durable_sequence(region);
@@ -144,9 +140,10 @@ PublisherStatus publisher_status(const Region& region, std::uint32_t index, Plac
     PublisherStatus status;
     status.slot_index = index;
     status.name = name_of(slot.owner);
-    status.pid = slot.owner.process.pid;
+    status.pid = slot.owner.process.read().pid;
     status.is_alive = !region.is_dead(slot.owner, kPublisherLocks + index);
-    status.attached_ns = slot.owner.attached_ns;
+    // Relaxed: as above.
+    status.attached_ns = slot.owner.attached_ns.load(std::memory_order_relaxed);
     // [sync:intent_noted] Acquire: as any look at an intent; nothing else is read by it here.
     status.in_claim = slot.intent_sequence.load(std::memory_order_acquire) != kNoSequence;
     status.counts = counts_of(slot.statistics);
@@ -176,7 +173,8 @@ std::optional<HolderStatus> find_holder(const Region& region) {
         const std::uint64_t gate = slot.gate_position.load(std::memory_order_relaxed);
         if (gate >= slowest || !is_active(slot.owner)) continue;
         slowest = gate;
-        status = {{HolderKind::subscriber, index}, name_of(slot.owner), slot.owner.process.pid, 0};
+        status = {
+            {HolderKind::subscriber, index}, name_of(slot.owner), slot.owner.process.read().pid, 0};
     }
     for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
         if (region.header().publishing == Publishing::single) break;
@@ -186,7 +184,8 @@ std::optional<HolderStatus> find_holder(const Region& region) {
         const std::uint64_t claim = slot.intent_position.load(std::memory_order_relaxed);
         if (claim >= slowest || !is_active(slot.owner)) continue;
         slowest = claim;
-        status = {{HolderKind::publisher, index}, name_of(slot.owner), slot.owner.process.pid, 0};
+        status = {
+            {HolderKind::publisher, index}, name_of(slot.owner), slot.owner.process.read().pid, 0};
     }
     if (status.holder.kind == HolderKind::nobody) return std::nullopt;
     status.room_bytes = behind(slowest + region.capacity_bytes(), tail.position);

@@ -92,7 +92,7 @@ int judge(const TestStream& stream) {
     const int ending = wait_for(victim);
     if (WIFEXITED(ending) || WTERMSIG(ending) != SIGKILL) return 1;
     const SlotOwner& owner = region->publisher_slot(0).owner;
-    if (owner.process.pid != kPid) return 2;
+    if (owner.process.read().pid != kPid) return 2;
     if (!region->is_lock_held(kPublisherLocks)) return 3;  // nothing but the identity proves it
     // Start times are told in hundredths of a second; the reused pid must be of a later one.
     pid_t heir = -1;
@@ -107,7 +107,7 @@ int judge(const TestStream& stream) {
             for (;;)
                 ::pause();
         }
-        ProcessIdentity same = owner.process;
+        const ProcessIdentity same = owner.process.read();
         if (has_ended(same)) break;
     } while (true);
     if (::kill(kPid, 0) != 0) return 5;  // a process of that pid is there
@@ -146,10 +146,13 @@ TEST_CASE("liveness: a slot that names a living process of another start time is
     REQUIRE(region->is_lock_held(kPublisherLocks));
     REQUIRE_FALSE(region->is_dead(owner, kPublisherLocks));
 
-    owner.process.start_ticks -= 1;  // whoever had this pid before
+    const ProcessIdentity own = owner.process.read();
+    ProcessIdentity earlier = own;
+    earlier.start_ticks -= 1;  // whoever had this pid before
+    owner.process.write(earlier);
 
     CHECK(region->is_dead(owner, kPublisherLocks));
-    owner.process.start_ticks += 1;
+    owner.process.write(own);
     CHECK_FALSE(region->is_dead(owner, kPublisherLocks));
 }
 

@@ -301,7 +301,7 @@ private:
         const Region& region = witness_.region();
         const auto pid = static_cast<std::uint32_t>(victim.pid());
         const auto is_taken_for_dead = [&](const SlotOwner& owner, std::uint64_t lock) {
-            return owner.state.load() == SlotState::active && owner.process.pid == pid &&
+            return owner.state.load() == SlotState::active && owner.process.read().pid == pid &&
                    region.is_dead(owner, lock);
         };
         for (std::uint32_t slot = 0; slot < region.header().publisher_slots; ++slot) {

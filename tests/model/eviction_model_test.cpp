@@ -64,8 +64,12 @@ TEST_CASE("model: of a reader's step and its eviction one wins, and the reader k
                     ++number;
                 } else if (gate == slot.gate_position.load()) {
                     // It has been silent for a minute, for all that the publisher knows.
-                    static_cast<void>(evict_silent_subscriber(
-                        ring.region(), {0, gate, slot.owner.attached_ns, 0}, kLongNs, 0, registry));
+                    static_cast<void>(
+                        evict_silent_subscriber(ring.region(),
+                                                {0, gate, slot.owner.attached_ns.load(), 0},
+                                                kLongNs,
+                                                0,
+                                                registry));
                 }
             }
         });

@@ -126,7 +126,10 @@ public:
 
     // From now on the kernel's answer about the owner of this slot is that it has ended.
     void bury_publisher(std::uint32_t slot) const noexcept {
-        region_->publisher_slot(slot).owner.process.start_ticks ^= 1U;
+        auto& process = region_->publisher_slot(slot).owner.process;
+        ProcessIdentity other = process.read();
+        other.start_ticks ^= 1U;
+        process.write(other);
     }
 
 private:

@@ -12,6 +12,7 @@
 #include <tailrace/base/process_identity.hpp>
 #include <tailrace/bus/latency_histogram.hpp>
 #include <tailrace/bus/statistics.hpp>
+#include <tailrace/bus/value_in_words.hpp>
 
 #include <array>
 #include <atomic>
@@ -114,7 +115,7 @@ struct JournalBoard {
     std::atomic<std::uint64_t> written_bytes;
     std::atomic<std::uint64_t> flushes;
     std::atomic<std::uint64_t> lost_events;  // overwritten before they were journaled
-    ProcessIdentity writer;
+    ValueInWords<ProcessIdentity> writer;
 };
 
 inline constexpr std::size_t kListedGaps = 32;
@@ -209,13 +210,14 @@ inline constexpr std::uint32_t kIntentWon = 1;
 
 enum class SlotState : std::uint32_t { free = 0, active = 1 };
 
-// Who sits in a slot. Written under the registry lock, before `state` becomes active.
+// Who sits in a slot. Written under the registry lock, before `state` becomes active. Whoever reads
+// it without that lock may meet the next owner half-way.
 struct SlotOwner {
     std::atomic<SlotState> state;
     std::uint32_t reserved;
-    std::uint64_t attached_ns;
-    ProcessIdentity process;
-    std::array<char, kNameCapacity> name;
+    std::atomic<std::uint64_t> attached_ns;
+    ValueInWords<ProcessIdentity> process;
+    ValueInWords<std::array<char, kNameCapacity>> name;
 };
 static_assert(sizeof(SlotOwner) == 120);
 
