@@ -76,7 +76,11 @@ function(tailrace_add_library)
         PRIVATE ${arg_SOURCES})
     target_include_directories(${target} PRIVATE src)
     target_link_libraries(${target} PUBLIC ${arg_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
-    set_target_properties(${target} PROPERTIES EXPORT_NAME ${arg_NAME})
+    # A user may link it into a plugin or a Python extension. What the library defines is not to be
+    # replaced by another's, so it costs nothing (decision 0030).
+    set_target_properties(${target} PROPERTIES EXPORT_NAME ${arg_NAME}
+                                               POSITION_INDEPENDENT_CODE ON)
+    target_compile_options(${target} PRIVATE -fno-semantic-interposition)
     tailrace_apply_build_rules(${target})
     if(arg_COLD)
         tailrace_make_cold(${target})
