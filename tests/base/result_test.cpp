@@ -2,6 +2,7 @@
 
 #include <tailrace/base/align.hpp>
 #include <tailrace/base/checksum.hpp>
+#include <tailrace/base/event.hpp>
 #include <tailrace/base/result.hpp>
 
 #include <catch2/catch.hpp>
@@ -31,13 +32,23 @@ Result<void> check_even(int value) {
     return {};
 }
 
-// The message of an abort goes where nobody reads it.
-int abort_quietly(void (*misuse)()) {
-    const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-    ::dup2(nowhere, STDERR_FILENO);
-    ::signal(SIGABRT, SIG_DFL);
-    misuse();
-    return 0;
+// What a program says before `misuse` aborts it; empty when it doesn't.
+std::string last_words(void (*misuse)()) {
+    std::array<int, 2> pipe{};
+    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return {};
+    test::ChildProcess child([&] {
+        ::dup2(pipe[1], STDERR_FILENO);
+        ::signal(SIGABRT, SIG_DFL);
+        misuse();
+        return 0;
+    });
+    ::close(pipe[1]);
+    std::string said;
+    std::array<char, 256> part{};
+    for (ssize_t size = 0; (size = ::read(pipe[0], part.data(), part.size())) > 0;)
+        said.append(part.data(), static_cast<std::size_t>(size));
+    ::close(pipe[0]);
+    return child.wait().signal == SIGABRT ? said : "";
 }
 
 }  // namespace
@@ -93,12 +104,23 @@ TEST_CASE("result: to take what isn't there is a bug and ends the program", "[ba
         static_cast<void>(check_even(2).error());
     };
 
-    for (void (*const misuse)() : {static_cast<void (*)()>(value_of_error),
-                                   static_cast<void (*)()>(error_of_value),
-                                   static_cast<void (*)()>(error_of_done)}) {
-        test::ChildProcess child([misuse] { return abort_quietly(misuse); });
-        CHECK(child.wait().signal == SIGABRT);
-    }
+    // The reason, as the command would say it.
+    CHECK(last_words(value_of_error) == "tailrace: odd\n  try: give an even one\n");
+    CHECK_THAT(last_words(error_of_value), Catch::Contains("check failed"));
+    CHECK_THAT(last_words(error_of_done), Catch::Contains("check failed"));
+}
+
+TEST_CASE("event: to take one for a larger type is a bug and ends the program", "[base][event]") {
+    const std::string said = last_words([] {
+        EventHeader header{};
+        header.payload_size_bytes = 5;
+        alignas(16) std::array<std::byte, 32> record{};
+        const Event event(41, header, record.data());
+        static_cast<void>(event.as<std::uint64_t>());
+    });
+    CHECK(said ==
+          "tailrace: event 41 has 5 bytes, and was taken for a type of 8\n"
+          "  try: ask event.is<T>(type) before event.as<T>()\n");
 }
 
 TEST_CASE("align: up and down to powers of two", "[base][align]") {

@@ -21,6 +21,14 @@ template <typename T>
 concept PlainEvent = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> &&
                      !std::is_reference_v<T> && !std::ranges::enable_view<T>;
 
+namespace detail {
+
+[[noreturn]] void event_too_small(Sequence sequence,
+                                  std::uint32_t size_bytes,
+                                  std::size_t wanted_bytes) noexcept;
+
+}  // namespace detail
+
 class Event {
 public:
     // Requires: `record` points at a whole event whose size has been checked against `header`.
@@ -51,9 +59,12 @@ public:
     }
     [[nodiscard]] std::uint64_t key() const noexcept { return word(kHasKey, 0); }
 
-    // A copy of the payload as T. Requires: size_bytes() >= sizeof(T) (is<T>() tells).
+    // A copy of the payload as T. Requires: size_bytes() >= sizeof(T), or the program ends with a
+    // word which event it was. Where others may publish something else, is<T>() tells first.
     template <PlainEvent T>
     [[nodiscard]] T as() const noexcept {
+        if (size_bytes() < sizeof(T)) [[unlikely]]
+            detail::event_too_small(sequence_, size_bytes(), sizeof(T));
         T value;
         std::memcpy(&value, payload().data(), sizeof(T));
         return value;

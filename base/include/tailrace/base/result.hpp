@@ -15,6 +15,12 @@
 
 namespace tailrace {
 
+namespace detail {
+
+[[noreturn]] void no_value(const Error& error) noexcept;
+
+}  // namespace detail
+
 template <typename T>
 class [[nodiscard]] Result {
     static_assert(!std::is_same_v<std::remove_cv_t<T>, Error>);
@@ -36,13 +42,15 @@ public:
     [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
 
-    // Requires: has_value().
+    // Requires: has_value(), or the program ends with the error's message and hint.
     [[nodiscard]] T& value() & noexcept {
-        TAILRACE_CHECK(has_value());
+        if (!has_value()) [[unlikely]]
+            detail::no_value(error());
         return *std::get_if<0>(&state_);
     }
     [[nodiscard]] const T& value() const& noexcept {
-        TAILRACE_CHECK(has_value());
+        if (!has_value()) [[unlikely]]
+            detail::no_value(error());
         return *std::get_if<0>(&state_);
     }
     [[nodiscard]] T&& value() && noexcept { return std::move(value()); }

@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""The README's first program: it does what it says, and says what is missing.
+
+    first_steps_example.py TAILRACE EXAMPLE_FIRST_STEPS
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+DEADLINE_S = 60
+
+
+def main(tailrace, program):
+    with tempfile.TemporaryDirectory(prefix="tailrace-test-") as rings:
+        environment = {**os.environ, "TAILRACE_DIR": rings}
+
+        def run(*words):
+            return subprocess.run(words, env=environment, check=False, timeout=DEADLINE_S,
+                                  capture_output=True, text=True)
+
+        ran = run(program)
+        assert ran.returncode < 0, "without the stream it ends"
+        assert "there is no stream 'trades'" in ran.stderr, ran.stderr
+        assert "try: tailrace create trades" in ran.stderr, ran.stderr
+
+        assert run(tailrace, "create", "trades", "--capacity", "64KiB").returncode == 0
+        assert run(tailrace, "pub", "trades", "a text of somebody else's").returncode == 0
+        ran = run(program)
+        assert ran.returncode == 0, ran
+        assert ran.stdout == "7: 10 at 101.25\n9: -4 at 55.10\n", ran
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
