@@ -3,16 +3,21 @@
 #include "bench/bench.hpp"
 #include "command.hpp"
 #include "commands.hpp"
+#include "misspelling.hpp"
 #include "stop_signal.hpp"
 
 #include <tailrace/base/unique_fd.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <exception>
 #include <fmt/format.h>
 #include <map>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace tailrace::tool {
 
@@ -124,15 +129,23 @@ std::string chosen_name(const CLI::App& app) {
     return "";
 }
 
-int report_usage(const CLI::App& app, const CLI::ParseError& problem, bool as_json) {
-    const Error error = make_error(ErrorCode::invalid_argument,
-                                   problem.what(),
-                                   fmt::format("tailrace{} --help", chosen_name(app)));
+int report_usage(const CLI::App& app,
+                 const CLI::ParseError& problem,
+                 std::span<const std::string> command_line,
+                 bool as_json) {
+    const bool is_unknown_word = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr;
+    const Error error = is_unknown_word
+                            ? unknown_word_error(app, command_line)
+                            : make_error(ErrorCode::invalid_argument,
+                                         problem.what(),
+                                         fmt::format("tailrace{} --help", chosen_name(app)));
     print_error(error, static_cast<int>(ExitCode::usage), as_json);
     return static_cast<int>(ExitCode::usage);
 }
 
-int finish(Result<ExitCode> outcome) {
+int finish(Result<ExitCode> outcome,
+           const CLI::App& app,
+           std::span<const std::string> command_line) {
     out().flush();
     std::fflush(stdout);
     clear_status_line();
@@ -141,11 +154,13 @@ int finish(Result<ExitCode> outcome) {
     }
     if (outcome) return static_cast<int>(*outcome);
     const int code = static_cast<int>(exit_code_of(outcome.error().code));
+    suggest_name(outcome.error(), app, command_line);
     print_error(outcome.error(), code, settings().json());
     return code;
 }
 
 int run(int argc, char** argv) {
+    const std::vector<std::string> command_line(argv + std::min(argc, 1), argv + argc);
     CLI::App app("Tailrace: a shared-memory event bus with a replay log", "tailrace");
     app.fallthrough();
     app.require_subcommand(0, 1);
@@ -171,14 +186,14 @@ int run(int argc, char** argv) {
     } catch (const CLI::CallForVersion& version) {
         return app.exit(version);
     } catch (const CLI::ParseError& problem) {
-        return report_usage(app, problem, asks_for_json(argc, argv));
+        return report_usage(app, problem, command_line, asks_for_json(argc, argv));
     }
     set_colour_mode(settings().colour);
     if (!chosen_command()) {
         out().write(app.help());
-        return finish(ExitCode::done);
+        return finish(ExitCode::done, app, command_line);
     }
-    return finish(chosen_command()());
+    return finish(chosen_command()(), app, command_line);
 }
 
 }  // namespace

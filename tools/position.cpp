@@ -10,9 +10,20 @@ namespace tailrace::tool {
 namespace {
 
 Error not_a_position(std::string_view text) {
-    return make_error(ErrorCode::invalid_argument,
-                      fmt::format("'{}' is not a position", text),
-                      "start, end, N, +N, -N, @-10m, @2026-11-22T14:00:06Z or @NANOSECONDS");
+    return make_error(
+        ErrorCode::invalid_argument,
+        fmt::format("'{}' is not a position", text),
+        "start, end, N, +N, -N, @-10m, @2026-11-22T14:00:06Z or @1796002160 (s, ms, us or ns)");
+}
+
+// What `date +%s` and its kin print: the unit is told by the size, since of any year from 1973 to
+// 5138 seconds, milliseconds, microseconds and nanoseconds are three digits apart.
+std::uint64_t since_epoch_ns(std::uint64_t number) {
+    constexpr std::uint64_t kSecondsEnd = 100'000'000'000;
+    std::uint64_t per_unit = 1'000'000'000;
+    for (std::uint64_t end = kSecondsEnd; number >= end && per_unit > 1; end *= 1000)
+        per_unit /= 1000;
+    return number * per_unit;
 }
 
 Result<Position> parse_time_position(std::string_view text) {
@@ -25,7 +36,7 @@ Result<Position> parse_time_position(std::string_view text) {
     if (const auto time_ns = parse_time_ns(time)) return Position{Position::Kind::time, *time_ns};
     auto number = parse_count(time);
     if (!number) return not_a_position(text);
-    return Position{Position::Kind::time, *number};
+    return Position{Position::Kind::time, since_epoch_ns(*number)};
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 import shutil
 import struct
 import subprocess
@@ -19,6 +20,34 @@ CREATED_NS = 80
 CAPACITY = 32
 FORMAT_MAJOR = 16  # offset in a segment's header
 HEADER_SIZE = 704
+
+
+class Misspelt(Case):
+    def test_misspelt_names_get_the_nearest_and_a_line_to_copy(self):
+        self.make(stream="orders")
+        for words, named, line in (
+                (("taill", "orders"), ("'taill'", "'tail'"), "tailrace tail orders"),
+                (("tail", "orders", "--form", "start"), ("'--form'", "'--from'"),
+                 "tailrace tail orders --from start"),
+                (("tail", "orders", "--form=start"), ("'--form'", "'--from'"),
+                 "tailrace tail orders --from=start"),
+                (("--colour", "never", "ls"), ("'--colour'", "'--color'"),
+                 "tailrace --color never ls")):
+            ran = self.refused(2, *words, names=named)
+            self.assertEqual(ran.errors.splitlines()[1], f"  try: {line}", ran)
+        ran = self.refused(4, "pub", "ordres", "it's one", names=["'ordres'", "'orders'"])
+        # The line that it gives is one that works.
+        line = ran.errors.splitlines()[1].removeprefix("  try: tailrace ")
+        self.assertEqual(line, "pub orders 'it'\\''s one'")
+        self.ok(*shlex.split(line))
+        ran = self.ok("tail", "orders", "--from", "start", "-e", "--format", "raw")
+        self.assertEqual(ran.text, "it's one\n")
+
+    def test_misspelt_beyond_recognition_get_help(self):
+        ran = self.refused(2, "publish", names=["'publish'"])
+        self.assertEqual(ran.errors.splitlines()[1], "  try: tailrace --help")
+        ran = self.refused(2, "ls", "orders", names=["'orders'"])
+        self.assertEqual(ran.errors.splitlines()[1], "  try: tailrace ls --help")
 
 
 class Missing(Case):

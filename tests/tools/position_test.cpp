@@ -31,6 +31,11 @@ TEST_CASE("position: every form of the grammar is understood.") {
     CHECK(position_of("@2026-11-22T14:00:06.000000001Z") ==
           Position{Kind::time, 1795356006000000001});
     CHECK(position_of("@1795384806000000001") == Position{Kind::time, 1795384806000000001});
+    CHECK(position_of("@1795384806000001") == Position{Kind::time, 1795384806000001000});
+    CHECK(position_of("@1795384806001") == Position{Kind::time, 1795384806001000000});
+    CHECK(position_of("@1795384806") == Position{Kind::time, 1795384806000000000});
+    CHECK(position_of("@100000000") == Position{Kind::time, 100000000000000000});  // of 1973
+    CHECK(position_of("@0") == Position{Kind::time, 0});
 }
 
 TEST_CASE("position: anything else is refused, with the grammar as a hint.") {
