@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The README's first program: it does what it says, and says what is missing.
+"""The programs of README and docs: they do what they say, and say what is missing.
 
-    first_steps_example.py TAILRACE EXAMPLE_FIRST_STEPS
+    first_steps_example.py TAILRACE EXAMPLE_FIRST_STEPS EXAMPLE_TEN_MINUTES
 """
 
 import os
@@ -12,7 +12,7 @@ import tempfile
 DEADLINE_S = 60
 
 
-def main(tailrace, program):
+def main(tailrace, program, ten_minutes):
     with tempfile.TemporaryDirectory(prefix="tailrace-test-") as rings:
         environment = {**os.environ, "TAILRACE_DIR": rings}
 
@@ -30,6 +30,13 @@ def main(tailrace, program):
         ran = run(program)
         assert ran.returncode == 0, ran
         assert ran.stdout == "7: 10 at 101.25\n9: -4 at 55.10\n", ran
+
+        with tempfile.TemporaryDirectory(prefix="tailrace-test-", dir="/var/tmp") as work:
+            ran = run(ten_minutes, work)
+            assert ran.returncode == 0, ran
+            assert ran.stdout == "durable up to 6\ntraded 21\njournaled 6\nreplayed 6\n", ran
+            ran = run(tailrace, "verify", f"{work}/market")
+            assert ran.returncode == 0, ran
 
 
 if __name__ == "__main__":
