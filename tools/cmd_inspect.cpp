@@ -93,14 +93,15 @@ Result<ExitCode> print_journal_record(const std::string& directory, const Inspec
     auto step = reader->next();
     if (!step) return step.error();
     if (step->kind == journal::ReadKind::gap) {
-        return make_error(
-            ErrorCode::sequence_gone,
-            fmt::format("sequence {} is in a gap of the journal: events {}..{} were never "
-                        "journaled",
-                        *flags.record,
-                        step->gap.first,
-                        step->gap.first + step->gap.count),
-            fmt::format("tailrace verify {}", directory));
+        return make_error(ErrorCode::sequence_gone,
+                          fmt::format("sequence {} is in a gap of the journal: events {}..{} {}",
+                                      *flags.record,
+                                      step->gap.first,
+                                      step->gap.first + step->gap.count,
+                                      step->gap.kind == journal::GapKind::lost
+                                          ? "were journaled and are lost to damage"
+                                          : "were never journaled"),
+                          fmt::format("tailrace verify {}", directory));
     }
     if (step->kind == journal::ReadKind::end) {
         return make_error(

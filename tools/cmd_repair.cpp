@@ -39,6 +39,7 @@ void print_json(const std::string& directory, const journal::RepairPlan& plan, b
     document["journal"] = directory;
     document["applied"] = applied;
     document["lost_events"] = plan.lost_events;
+    document["may_have_lost_more"] = plan.may_have_lost_more;
     document["first_seq"] = plan.first_sequence;
     document["end_seq"] = plan.end_sequence;
     document["kept"] = plan.steps.empty() ? Json() : Json(plan.kept_directory);
@@ -75,12 +76,17 @@ void print_text(const std::string& directory, const journal::RepairPlan& plan, b
     std::size_t number = 0;
     for (const journal::RepairStep& step : plan.steps)
         print_step(++number, step);
-    if (plan.lost_events == 0) {
+    if (plan.lost_events == 0 && plan.may_have_lost_more) {
+        out().write("how many events are lost, nothing says\n");
+    } else if (plan.lost_events == 0) {
         out().write("no event is lost\n");
     } else {
-        out().write(fmt::format("{} {} lost; readers are told each gap\n",
+        out().write(fmt::format("{} {} lost{}; readers are told each gap\n",
                                 counted(plan.lost_events, "event"),
-                                plan.lost_events == 1 ? "is" : "are"));
+                                plan.lost_events == 1 ? "is" : "are",
+                                plan.may_have_lost_more ? ", and more of which nothing says how "
+                                                          "many"
+                                                        : ""));
     }
     if (applied) {
         out().write(
@@ -92,7 +98,8 @@ void print_text(const std::string& directory, const journal::RepairPlan& plan, b
 
 // 3 as long as something is to be repaired, and when events were lost by it.
 ExitCode exit_code_after(const journal::RepairPlan& plan, bool applied) {
-    const bool whole = applied ? plan.lost_events == 0 : plan.steps.empty();
+    const bool whole =
+        applied ? plan.lost_events == 0 && !plan.may_have_lost_more : plan.steps.empty();
     return whole ? ExitCode::done : ExitCode::damage;
 }
 

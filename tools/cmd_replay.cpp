@@ -61,7 +61,8 @@ public:
         return !is_finished();
     }
     [[nodiscard]] Result<bool> on_gap(journal::Gap gap) override {
-        printer_.print_gap(gap.first, gap.count);
+        const bool is_lost = gap.kind == journal::GapKind::lost;
+        printer_.print_gap(gap.first, gap.count, is_lost ? "lost" : "never_journaled");
         return true;
     }
 
@@ -73,11 +74,21 @@ private:
     std::uint64_t events_ = 0;
 };
 
+bool counts_from_end(const std::optional<Position>& position) {
+    return position &&
+           (position->kind == Position::Kind::end || position->kind == Position::Kind::before_end);
+}
+
 // Puts the reader where --from says and the end where --to says. Returns how many events that is at
 // most.
 Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
     auto end = reader.end_sequence();
-    if (!end) return end.error();
+    // What is left of a journal that has lost its newest segment is replayed, up to where reading
+    // tells the loss.
+    const bool is_cut = !end && end.error().code == ErrorCode::corrupt &&
+                        !counts_from_end(flags.from) && !counts_from_end(flags.to);
+    if (!end && !is_cut) return end.error();
+    if (is_cut) end = kNoSequence;
     const std::uint64_t now_ns = wall_clock_ns();
     if (flags.from) {
         const Boundary from = resolve(*flags.from, reader.first_sequence(), *end, now_ns);
@@ -97,10 +108,10 @@ Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
         flags.options.to_time_ns = to.time_ns;
     }
     // Without --follow the end is where it is now, however fast a recorder goes on.
-    if (!flags.options.follow) {
+    if (!flags.options.follow && !is_cut) {
         flags.options.to_sequence = std::min(flags.options.to_sequence.value_or(*end), *end);
     }
-    const Sequence stop = flags.options.to_sequence.value_or(*end);
+    const Sequence stop = flags.options.to_sequence.value_or(is_cut ? 0 : *end);
     return stop > reader.next_sequence() ? stop - reader.next_sequence() : 0;
 }
 
@@ -118,6 +129,7 @@ void print_report(const ReplayFlags& flags,
         document["events"] = events;
         document["payload_bytes"] = report.bytes;
         document["lost_events"] = report.lost_events;
+        document["damaged_events"] = report.damaged_events;
         document["first_seq"] =
             report.first_sequence == kNoSequence ? Json() : Json(report.first_sequence);
         document["next_seq"] = report.next_sequence;
@@ -135,8 +147,12 @@ void print_report(const ReplayFlags& flags,
         line += fmt::format(
             "   at {:g}x, at most {} late", flags.options.speed, duration_text(report.latest_ns));
     }
-    if (report.lost_events != 0) {
-        line += fmt::format("   {} lost in gaps of the journal", count_text(report.lost_events));
+    if (report.damaged_events != 0) {
+        line += fmt::format("   {} lost to damage", count_text(report.damaged_events));
+    }
+    if (report.lost_events != report.damaged_events) {
+        line += fmt::format("   {} never journaled",
+                            count_text(report.lost_events - report.damaged_events));
     }
     say(line);
 }

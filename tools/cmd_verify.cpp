@@ -45,6 +45,7 @@ void print_json(const std::string& directory, const journal::VerifyReport& repor
     document["tombstones"] = report.tombstone_count;
     document["gaps"] = report.gap_count;
     document["gap_events"] = report.gap_events;
+    document["lost_events"] = report.lost_events;
     document["read_bytes"] = report.read_bytes;
     document["first_seq"] = report.first_sequence;
     document["end_seq"] = report.end_sequence;
@@ -71,6 +72,10 @@ void print_text(const std::string& directory, const journal::VerifyReport& repor
         out().write(fmt::format(
             "   {} gaps, {} events were never journaled", report.gap_count, report.gap_events));
     }
+    if (report.lost_events != 0) {
+        out().write(fmt::format("   {} lost to damage before a repair",
+                                counted(report.lost_events, "event")));
+    }
     out().write("\n");
     for (const journal::Finding& finding : report.findings) {
         const bool damage = journal::is_damage(finding.kind);
@@ -91,7 +96,10 @@ void print_text(const std::string& directory, const journal::VerifyReport& repor
         report.findings.begin(), report.findings.end(), [](const journal::Finding& finding) {
             return journal::is_damage(finding.kind);
         });
-    if (damages == 0) {
+    if (damages == 0 && report.lost_events != 0) {
+        out().write(coloured("sound", Colour::green) +
+                    ": every acknowledged event is there, but those that a repair gave up\n");
+    } else if (damages == 0) {
         out().write(coloured("sound", Colour::green) + ": every acknowledged event is there\n");
     } else {
         out().write(fmt::format("{}: {} place{}\n",

@@ -128,22 +128,24 @@ void EventPrinter::print_json(const Event& event) {
     }
 }
 
-void EventPrinter::print_gap(Sequence first, std::uint64_t count) {
+void EventPrinter::print_gap(Sequence first, std::uint64_t count, std::string_view kind) {
     lost_events_ += count;
     if (format_ == Format::json) {
-        out().write(fmt::format("{{\"stream\":{},\"gap_first_seq\":{},\"gap_events\":{}}}\n",
+        const std::string told = kind.empty() ? "" : fmt::format(",\"gap_kind\":\"{}\"", kind);
+        out().write(fmt::format("{{\"stream\":{},\"gap_first_seq\":{},\"gap_events\":{}{}}}\n",
                                 stream_json_,
                                 first,
-                                count));
+                                count,
+                                told));
         return;
     }
     if (format_ == Format::digest) out().write(fmt::format("gap {} {}\n", first, count));
     out().flush();
-    warn(fmt::format("'{}': {} events are lost to this reader: {}..{}",
-                     stream_,
-                     count_text(count),
-                     first,
-                     first + count - 1));
+    const std::string_view what = kind.empty()     ? "are lost to this reader"
+                                  : kind == "lost" ? "were journaled and are lost to damage"
+                                                   : "were never journaled";
+    warn(fmt::format(
+        "'{}': {} events {}: {}..{}", stream_, count_text(count), what, first, first + count - 1));
 }
 
 }  // namespace tailrace::tool

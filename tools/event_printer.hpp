@@ -4,7 +4,8 @@
 //     text    14:00:06.000000001Z  #1041  type 7  payload
 //     json    {"stream":"orders","seq":1041,"time":…,"time_ns":"…","type":7,"size_bytes":2,
 //             "data":"…"} (data_b64 where the payload isn't text);
-//             gaps: {"stream":…,"gap_first_seq":…,"gap_events":…}
+//             gaps: {"stream":…,"gap_first_seq":…,"gap_events":…}, of a journal with
+//             "gap_kind" as well
 //     raw     the payload and a newline
 //     hex     the text line without its payload, then a hex dump
 //     digest  SEQ TYPE SIZE HASH, HASH being XXH3-64 of the payload: small, and equal for equal
@@ -27,8 +28,8 @@ public:
 
     void print(const Event& event);
     // Sequences [first, first + count) won't come. On stderr too where the format has no place for
-    // it.
-    void print_gap(Sequence first, std::uint64_t count);
+    // it. `kind`: of a gap in a journal, "lost" to damage or "never_journaled".
+    void print_gap(Sequence first, std::uint64_t count, std::string_view kind = {});
 
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
 

@@ -392,6 +392,16 @@ void journal_json(const journal::JournalSummary& summary, bool with_segments) {
     document["retired_segments"] = summary.retired_segments;
     document["retired_bytes"] = summary.retired_bytes;
     document["settings"] = settings_json(summary.settings);
+    document["missing"] = Json::array();
+    for (const journal::MissingSegments& missing : summary.missing) {
+        Json range;
+        range["first_segment"] = missing.first_number;
+        range["end_segment"] = missing.end_number;
+        range["first_seq"] = missing.first_sequence;
+        range["end_seq"] = missing.end_sequence;
+        range["text"] = missing.text;
+        document["missing"].push_back(std::move(range));
+    }
     if (with_segments) {
         document["segments"] = Json::array();
         for (const auto& segment : summary.segments) {
@@ -454,6 +464,8 @@ void journal_text(const journal::JournalSummary& summary, bool with_segments) {
                            size_text(summary.spare_bytes)));
     line("leases", lease_text(summary));
     line("settings", settings_text(summary));
+    for (const journal::MissingSegments& missing : summary.missing)
+        line("missing", coloured(missing.text, Colour::red));
     if (with_segments) print_segments(summary.segments);
 }
 
@@ -497,7 +509,10 @@ Result<ExitCode> inspect_journal(const std::string& directory, bool with_segment
             return damage_of(*summary, index);
         }
     }
-    return ExitCode::done;
+    if (summary->missing.empty()) return ExitCode::done;
+    return make_error(ErrorCode::corrupt,
+                      summary->missing.front().text,
+                      fmt::format("tailrace repair {}", directory));
 }
 
 Result<ExitCode> inspect_segment(const std::string& directory, const std::string& path) {

@@ -2,6 +2,7 @@
 
 #include "batch_scan.hpp"
 #include "lease.hpp"
+#include "missing_events.hpp"
 #include "segment_census.hpp"
 #include "sequence_range.hpp"
 
@@ -47,7 +48,8 @@ private:
     Result<void> open_newest(BatchScan& scan);
     void walk(BatchScan& scan, FoundBatch& stopped_by);
     bool ends_cleanly(BatchScan& scan);
-    Result<void> judge(BatchScan& scan, const FoundBatch& stopped_by);
+    bool pass_eventless(BatchScan& scan, const FoundBatch& stopped_by);
+    Result<void> judge(BatchScan& scan, const FoundBatch& stopped_by, bool& goes_on);
 
     FileStore& files_;
     const std::string& directory_;
@@ -103,26 +105,8 @@ Result<void> Assessor::read_super_and_names() {
 }
 
 Result<void> Assessor::check_numbers() {
-    const auto& numbers = census_.listing.segment_numbers;
-    if (numbers.empty()) {
-        if (!found_.super || found_.super->newest_segment_number == 0) return {};
-        return corrupt("the journal '" + directory_ +
-                       "' has lost all its segments: SUPER names number " +
-                       std::to_string(found_.super->newest_segment_number));
-    }
-    if (census_.missing_number) {
-        return corrupt("segment '" + segment_path(directory_, *census_.missing_number) +
-                       "' is missing between others");
-    }
-    if (found_.super && numbers.back() < found_.super->newest_segment_number) {
-        return corrupt("segment '" + segment_path(directory_, found_.super->newest_segment_number) +
-                       "' is missing: SUPER names it as the newest");
-    }
-    if (found_.super && census_.lacks_oldest()) {
-        return corrupt("segment '" + segment_path(directory_, found_.oldest_segment_number) +
-                       "' is missing: SUPER names it as the oldest");
-    }
-    return {};
+    if (census_.missing.empty()) return {};
+    return corrupt(missing_error(files_, directory_, census_).message);
 }
 
 Result<void> Assessor::check_chain(const SegmentHeader& header, const std::string& path) const {
@@ -207,27 +191,25 @@ void Assessor::walk(BatchScan& scan, FoundBatch& stopped_by) {
 
 // A clean close leaves its seal where SUPER says; then nothing needs to be walked.
 bool Assessor::ends_cleanly(BatchScan& scan) {
-    const auto& super = found_.super;
-    const SegmentHeader& newest = found_.newest();
-    if (!super || (super->flags & kSuperCleanClose) == 0) return false;
-    if (super->newest_segment_number != newest.segment_number) return false;
-    const std::uint64_t end = super->clean_end_offset;
-    if (end % kBlockSizeBytes != 0 || end < 2 * kBlockSizeBytes ||
-        end > newest.segment_size_bytes) {
-        return false;
-    }
-    const FoundBatch seal = scan.batch_at(end - kBlockSizeBytes);
-    if (seal.os_errno != 0 || seal.verdict != BatchVerdict::valid) return false;
-    if ((seal.header.flags & kBatchCleanClose) == 0) return false;
-    if (seal.header.first_sequence < super->durable_sequence) return false;
-    found_.end.offset = end - kBlockSizeBytes;
-    advance(found_.end, seal.header);
-    found_.data_end_offset = end;
+    const auto end = found_.super ? find_clean_end(scan, *found_.super) : std::nullopt;
+    if (!end) return false;
+    found_.end.offset = end->end_offset - kBlockSizeBytes;
+    advance(found_.end, scan.batch_at(found_.end.offset).header);
+    found_.data_end_offset = end->end_offset;
     found_.report.clean_close = true;
     return true;
 }
 
-Result<void> Assessor::judge(BatchScan& scan, const FoundBatch& stopped_by) {
+// Below a promise a batch without events that is damaged is no tail and no loss: the log goes on
+// behind it.
+bool Assessor::pass_eventless(BatchScan& scan, const FoundBatch& stopped_by) {
+    if (stopped_by.os_errno != 0 || stopped_by.verdict == BatchVerdict::unknown) return false;
+    const auto next = find_sound_nearby(scan, found_.end);
+    if (next) found_.end = next->position;
+    return next.has_value();
+}
+
+Result<void> Assessor::judge(BatchScan& scan, const FoundBatch& stopped_by, bool& goes_on) {
     const std::string path = segment_path(directory_, found_.newest().segment_number);
     if (stopped_by.os_errno != 0) {
         return os_error(stopped_by.os_errno,
@@ -256,6 +238,8 @@ Result<void> Assessor::judge(BatchScan& scan, const FoundBatch& stopped_by) {
     report.torn_offset = report.torn ? found_.end.offset : 0;
     found_.data_end_offset = beyond.data_end_offset;
     if (report.promised_sequence <= found_.end.sequence) return {};
+    goes_on = pass_eventless(scan, stopped_by);
+    if (goes_on) return {};
     const std::string_view why = stopped_by.verdict == BatchVerdict::valid
                                      ? "it doesn't continue the batch before it"
                                      : batch_verdict_text(stopped_by.verdict);
@@ -279,13 +263,16 @@ Result<void> Assessor::find_end() {
         // walk.
         Result<void> verdict;
         std::uint64_t last_offset = 0;
+        bool goes_on = false;
         do {
             last_offset = found_.end.offset;
             scan.refresh();
             FoundBatch stopped_by;
             walk(scan, stopped_by);
-            verdict = judge(scan, stopped_by);
-        } while (!verdict && mode_ == AssessMode::looking && found_.end.offset != last_offset);
+            goes_on = false;
+            verdict = judge(scan, stopped_by, goes_on);
+        } while (goes_on ||
+                 (!verdict && mode_ == AssessMode::looking && found_.end.offset != last_offset));
         if (!verdict) return verdict.error();
     }
     report.scanned_bytes += scan.read_bytes();

@@ -4,6 +4,7 @@
 #include "aside_file.hpp"
 #include "catalogue_file.hpp"
 #include "lease.hpp"
+#include "missing_events.hpp"
 #include "segment_census.hpp"
 #include "segment_map.hpp"
 
@@ -61,10 +62,15 @@ Result<void> BackupCore::look_at_source() {
     if (census->super_refusal) return *census->super_refusal;
     super_ = census->super.newest;
     const auto& numbers = census->listing.segment_numbers;
-    if (numbers.empty()) {
+    if (numbers.empty() && census->missing.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + source_ + "'",
                           "'tailrace record' makes one");
+    }
+    if (!census->missing.empty()) {
+        Error error = missing_error(files_, source_, *census);
+        error.hint = "'tailrace repair " + source_ + "' shows what can be done";
+        return error;
     }
     parts_.clear();
     for (const std::uint64_t number : numbers) {
@@ -165,7 +171,14 @@ Result<void> BackupCore::find_durable_end(Part& newest) {
     while (!position.sealed) {
         const FoundBatch found = scan_.batch_at(position.offset);
         if (found.os_errno != 0) return backup_cannot("read", newest.path, found.os_errno);
-        if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) break;
+        if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) {
+            // Below a promise what is damaged here may have held no event.
+            const auto next =
+                durable > position.sequence ? find_sound_nearby(scan_, position) : std::nullopt;
+            if (!next) break;
+            position = next->position;
+            continue;
+        }
         advance(position, found.header);
         undecided.push_back(position);
         durable = std::max(durable, found.header.durable_sequence);
@@ -203,8 +216,10 @@ Result<void> BackupCore::look_at_destination() {
     if (copied_super_ && copied_super_->journal_id != parts_.front().header.journal_id) {
         return not_a_copy("it is another journal");
     }
+    if (!census->missing.empty()) {
+        return not_a_copy(missing_error(files_, destination_, *census).message);
+    }
     if (copied_numbers_.empty()) return {};
-    if (census->missing_number) return not_a_copy("segments are missing in it");
     return find_end_of_copy();
 }
 
@@ -343,6 +358,16 @@ void BackupCore::copy_index(const Part& part) {
         files_, index_path(destination_, part.number), encode_index(index->header, index->entries));
 }
 
+std::optional<Sequence> BackupCore::first_sequence_of_copy() const {
+    if (copied_numbers_.empty()) return parts_[first_part_].header.first_sequence;
+    const std::string path = segment_path(destination_, copied_numbers_.front());
+    auto file = open_file(files_, path, {});
+    if (!file) return std::nullopt;
+    const auto header = read_segment_header(files_, *file, path, Access::reading);
+    if (!header) return std::nullopt;
+    return header->first_sequence;
+}
+
 Result<void> BackupCore::write_super_of_copy() {
     SuperBlock super{};
     if (copied_super_) {
@@ -360,6 +385,10 @@ Result<void> BackupCore::write_super_of_copy() {
     super.oldest_segment_number =
         copied_numbers_.empty() ? parts_[first_part_].number : copied_numbers_.front();
     super.newest_segment_number = parts_.back().number;
+    if (auto first = first_sequence_of_copy()) {
+        super.features_compat |= kSuperNamesFirst;
+        super.first_sequence = *first;
+    }
     super.durable_sequence = report_.end_sequence;
     super.flags = kSuperCopy;
     super.clean_end_offset = 0;

@@ -72,6 +72,7 @@ private:
     [[nodiscard]] Result<void> copy_rest(const Part& part);
     [[nodiscard]] Result<void> copy_range(const Part& part, FileId into, std::uint64_t offset);
     void copy_index(const Part& part);
+    [[nodiscard]] std::optional<Sequence> first_sequence_of_copy() const;
     [[nodiscard]] Result<void> write_super_of_copy();
     [[nodiscard]] Error not_a_copy(const std::string& why) const;
     void show_progress(std::uint64_t more_bytes);

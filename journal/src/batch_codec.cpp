@@ -127,6 +127,9 @@ LogPosition first_position(const SegmentHeader& header) noexcept {
     position.last_checksum = mended ? header.mended_checksum : header.checksum;
     position.max_time_ns = header.floor_time_ns;
     position.sealed_ns = header.created_ns;
+    // The predecessor ended in a mended batch behind which nobody knows what stood.
+    position.follows_loss =
+        header.previous.segment_number != 0 && header.previous.last_checksum == 0;
     return position;
 }
 
@@ -147,6 +150,7 @@ void advance(LogPosition& position, const BatchHeader& header) noexcept {
     position.max_time_ns = header.max_time_ns;
     position.sealed_ns = header.sealed_ns;
     position.sealed = (header.flags & kBatchSeal) != 0;
+    position.follows_loss = mended && (header.flags & kBatchGapBefore) == 0;
 }
 
 bool is_zero(std::span<const std::byte> bytes) noexcept {

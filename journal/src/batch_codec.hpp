@@ -72,9 +72,23 @@ struct LogPosition {
     std::uint64_t max_time_ns = 0;    // running maximum so far
     std::uint64_t sealed_ns = 0;
     bool sealed = false;  // a seal was the last: nothing follows
+    // What was lost before this place has no stated end: a gap that follows here is of it.
+    bool follows_loss = false;
+
+    // Whether the gap that this batch states, or would, was journaled once.
+    [[nodiscard]] bool is_loss(const BatchHeader& header) const noexcept {
+        return follows_loss || (header.flags & kBatchMended) != 0;
+    }
 };
 
 [[nodiscard]] LogPosition first_position(const SegmentHeader& header) noexcept;
+// Whether a batch ends where the log in its segment does, or before: one that crosses that place is
+// no part of it.
+[[nodiscard]] constexpr bool lies_within(const LogPosition& position,
+                                         const BatchHeader& header,
+                                         std::uint64_t end_offset) noexcept {
+    return position.offset + batch_extent_bytes(header) <= end_offset;
+}
 // Whether a valid batch may follow here: chain, sequence, times.
 [[nodiscard]] bool continues(const LogPosition& position, const BatchHeader& header) noexcept;
 void advance(LogPosition& position, const BatchHeader& header) noexcept;

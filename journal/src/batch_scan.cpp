@@ -214,6 +214,59 @@ std::uint64_t data_end(const SegmentHeader& segment,
 
 }  // namespace
 
+std::optional<SoundBatch> find_sound(BatchScan& scan,
+                                     const LogPosition& stop,
+                                     std::uint64_t end_offset) noexcept {
+    end_offset = std::min(end_offset, scan.segment().segment_size_bytes);
+    for (std::uint64_t offset = stop.offset + kBlockSizeBytes; offset < end_offset;
+         offset += kBlockSizeBytes) {
+        FoundBatch found = scan.header_at(offset);
+        if (found.os_errno != 0 || found.verdict != BatchVerdict::valid) continue;
+        const BatchHeader& header = found.header;
+        const bool states_gap = (header.flags & kBatchGapBefore) != 0;
+        if (header.first_sequence < stop.sequence + (states_gap ? 1U : 0U)) continue;
+        if (header.first_time_ns < stop.max_time_ns) continue;
+        if (offset + batch_extent_bytes(header) > end_offset) continue;
+        found = scan.batch_at(offset);
+        if (found.os_errno != 0 || found.verdict != BatchVerdict::valid) continue;
+        SoundBatch sound{stop, found.header};
+        sound.position.offset = offset;
+        sound.position.sequence = found.header.first_sequence - (states_gap ? 1U : 0U);
+        sound.position.last_checksum = found.header.previous_checksum;
+        sound.position.follows_loss = states_gap;
+        return sound;
+    }
+    return std::nullopt;
+}
+
+std::optional<SoundBatch> find_sound_nearby(BatchScan& scan, const LogPosition& stop) noexcept {
+    // A writer puts a marker or two in a row, and a seal behind them.
+    constexpr std::uint64_t kReachBytes = 16 * kBlockSizeBytes;
+    auto sound = find_sound(scan, stop, stop.offset + kBlockSizeBytes + kReachBytes);
+    if (sound && !sound->shows_no_loss_since(stop)) sound.reset();
+    return sound;
+}
+
+std::optional<PreviousSegment> find_clean_end(BatchScan& scan, const SuperBlock& super) noexcept {
+    const SegmentHeader& segment = scan.segment();
+    if ((super.flags & kSuperCleanClose) == 0) return std::nullopt;
+    if (super.newest_segment_number != segment.segment_number) return std::nullopt;
+    const std::uint64_t end = super.clean_end_offset;
+    if (end % kBlockSizeBytes != 0 || end < 2 * kBlockSizeBytes ||
+        end > segment.segment_size_bytes) {
+        return std::nullopt;
+    }
+    const FoundBatch seal = scan.batch_at(end - kBlockSizeBytes);
+    if (seal.os_errno != 0 || seal.verdict != BatchVerdict::valid) return std::nullopt;
+    if ((seal.header.flags & kBatchCleanClose) == 0) return std::nullopt;
+    if (seal.header.first_sequence < super.durable_sequence) return std::nullopt;
+    return PreviousSegment{segment.segment_number,
+                           segment.salt,
+                           end,
+                           seal.header.first_sequence,
+                           seal.header.header_checksum};
+}
+
 BeyondEnd scan_beyond(BatchScan& scan, std::uint64_t from, std::uint64_t at_most_bytes) noexcept {
     BeyondEnd beyond;
     beyond.data_end_offset = from;

@@ -18,6 +18,7 @@
 #include <tailrace/base/result.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -112,6 +113,30 @@ private:
     std::uint64_t ahead_bytes_ = 0;
     std::uint64_t read_bytes_ = 0;
 };
+
+// A batch that is whole, behind a place where none was.
+struct SoundBatch {
+    LogPosition position;  // as if the log had been walked up to it
+    BatchHeader header{};
+
+    // It begins where the walk had stopped: only batches without events stood between.
+    [[nodiscard]] bool shows_no_loss_since(const LogPosition& stop) const noexcept {
+        return header.first_sequence == stop.sequence && (header.flags & kBatchGapBefore) == 0;
+    }
+};
+// The first one behind `stop` and before `end_offset` that may be part of the log.
+[[nodiscard]] std::optional<SoundBatch> find_sound(BatchScan& scan,
+                                                   const LogPosition& stop,
+                                                   std::uint64_t end_offset) noexcept;
+// In a segment whose end nobody states: one that shows, close behind `stop`, that nothing is lost.
+// For who knows that all of it was promised once.
+[[nodiscard]] std::optional<SoundBatch> find_sound_nearby(BatchScan& scan,
+                                                          const LogPosition& stop) noexcept;
+
+// Where a journal that was closed ends, in its newest segment: as SUPER says, when the seal stands
+// there.
+[[nodiscard]] std::optional<PreviousSegment> find_clean_end(BatchScan& scan,
+                                                            const SuperBlock& super) noexcept;
 
 // What lies behind the place where a walk ended.
 struct BeyondEnd {

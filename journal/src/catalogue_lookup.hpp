@@ -2,7 +2,8 @@
 // that the segment itself has to bear out.
 //
 // Keeps what it has read: a sealed segment doesn't change, so the file is read again only when a
-// place isn't covered. At most one read for each question. One thread.
+// place isn't covered. Of up to a thousand segments one read brings all; of more, a block of
+// entries for each halving. One thread.
 #pragma once
 
 #include "catalogue_file.hpp"
@@ -34,17 +35,21 @@ public:
     void forget() noexcept { segments_.clear(); }
 
 private:
-    using Find = std::optional<CataloguedSegment> (CatalogueLookup::*)(std::uint64_t) const;
-    [[nodiscard]] std::optional<CataloguedSegment> find_or_read(Find find, std::uint64_t place);
+    struct Question {
+        std::optional<CataloguedSegment> (CatalogueLookup::*find)(std::uint64_t) const;
+        bool (*begins_before)(const CatalogueEntry&, std::uint64_t);
+    };
+    [[nodiscard]] std::optional<CataloguedSegment> find_or_read(const Question& question,
+                                                                std::uint64_t place);
     [[nodiscard]] std::optional<CataloguedSegment> find_sequence(std::uint64_t sequence) const;
     [[nodiscard]] std::optional<CataloguedSegment> find_time(std::uint64_t time_ns) const;
-    void read();
+    void read(const Question& question, std::uint64_t place);
 
     FileStore* files_;
     std::string directory_;
     JournalId journal_id_{};
     std::uint64_t oldest_number_ = 0;
-    std::vector<CataloguedSegment> segments_;  // from the oldest on
+    std::vector<CataloguedSegment> segments_;  // all from the oldest on, or one block of them
 };
 
 }  // namespace tailrace::journal

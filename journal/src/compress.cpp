@@ -3,6 +3,7 @@
 #include "compression.hpp"
 #include "lease.hpp"
 #include "lock_file.hpp"
+#include "missing_events.hpp"
 #include "posix_files.hpp"
 #include "segment_census.hpp"
 #include "segment_map.hpp"
@@ -77,6 +78,12 @@ Result<void> Compressor::look() {
     total_bytes_ = 0;
     auto census = take_census(files_, directory_);
     if (!census) return census.error();
+    // Where one ends, the one behind it says.
+    if (!census->missing.empty()) {
+        Error error = missing_error(files_, directory_, *census);
+        error.hint = "'tailrace repair " + directory_ + "' shows what can be done";
+        return error;
+    }
     for (const std::uint64_t number : census->listing.segment_numbers) {
         if (number < options_.first_segment_number) continue;
         const std::string path = segment_path(directory_, number);
@@ -115,7 +122,8 @@ Result<void> Compressor::check_content(const std::string& path, const PreviousSe
     while (position.offset < end.end_offset && !is_stopped()) {
         const FoundBatch found = scan_.batch_at(position.offset);
         if (found.os_errno != 0) return compress_cannot("read", path, found.os_errno);
-        if (found.verdict != BatchVerdict::valid || !continues(position, found.header)) {
+        if (found.verdict != BatchVerdict::valid || !continues(position, found.header) ||
+            !lies_within(position, found.header, end.end_offset)) {
             return make_error(ErrorCode::corrupt,
                               "'" + path + "' is damaged at " + std::to_string(position.offset) +
                                   ", so it is not compressed",
@@ -250,7 +258,7 @@ Result<CompressReport> compress(const std::string& directory,
     }
     auto listing = list_journal(posix_files(), directory);
     if (!listing) return listing.error();
-    if (listing->segment_numbers.empty()) {
+    if (listing->segment_numbers.empty() && !listing->has_super) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + directory + "'",
                           "'tailrace record' makes one");

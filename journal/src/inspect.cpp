@@ -2,6 +2,7 @@
 #include "catalogue_file.hpp"
 #include "lease.hpp"
 #include "lock_file.hpp"
+#include "missing_events.hpp"
 #include "posix_files.hpp"
 #include "segment_census.hpp"
 
@@ -47,6 +48,7 @@ private:
     void summarize(std::size_t nth);
     void walk_to_end(SegmentSummary& segment, const SegmentHeader& header);
     void look_at_spare(const DirectoryListing& listing);
+    void add_missing(const MissingEvents& lost);
     void close_summary(const std::optional<SuperBlock>& super);
 
     JournalSummary summary_;
@@ -114,7 +116,9 @@ void Inspector::summarize(std::size_t nth) {
     SegmentSummary& segment = summary_.segments[nth];
     auto file = open_leased(posix_files(), segment.path);
     if (!file || !scan_.attach(std::move(*file), header)) return;
-    if (nth + 1 == headers_.size() || !headers_[nth + 1]) {
+    const bool is_followed = nth + 1 < headers_.size() && headers_[nth + 1] &&
+                             headers_[nth + 1]->segment_number == header.segment_number + 1;
+    if (!is_followed) {
         walk_to_end(segment, header);
         return;
     }
@@ -189,10 +193,21 @@ void Inspector::close_summary(const std::optional<SuperBlock>& super) {
     }
 }
 
+void Inspector::add_missing(const MissingEvents& lost) {
+    summary_.missing.push_back({lost.segments.first_number,
+                                lost.segments.end_number,
+                                lost.first_or_end(),
+                                lost.end_or_first(),
+                                missing_text(summary_.directory, lost)});
+}
+
 Result<JournalSummary> Inspector::run() {
     auto census = take_census(posix_files(), summary_.directory);
     if (!census) return census.error();
     const DirectoryListing& listing = census->listing;
+    if (listing.segment_numbers.empty() && !census->missing.empty()) {
+        return missing_error(posix_files(), summary_.directory, *census);
+    }
     if (listing.segment_numbers.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + summary_.directory + "'",
@@ -202,6 +217,8 @@ Result<JournalSummary> Inspector::run() {
     for (std::size_t i = 0; i < headers_.size(); ++i)
         summarize(i);
     look_at_spare(listing);
+    for (const SegmentRange& range : census->missing)
+        add_missing(find_missing_events(posix_files(), summary_.directory, *census, range));
     close_summary(census->super.newest);
     return std::move(summary_);
 }

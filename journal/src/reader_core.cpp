@@ -6,14 +6,6 @@
 
 namespace tailrace::journal {
 
-namespace {
-
-// A writer has less than this in flight and unflushed, so that behind a durable batch a promise for
-// it stands within this.
-constexpr std::uint64_t kPromiseReachBytes = 64U << 20;
-
-}  // namespace
-
 ReaderCore::ReaderCore(FileStore& files, const std::string& directory)
     : files_(files),
       segments_(files, directory),
@@ -25,25 +17,68 @@ Result<std::unique_ptr<ReaderCore>> ReaderCore::open(FileStore& files,
     std::unique_ptr<ReaderCore> core(new ReaderCore(files, directory));
     auto entered = while_segments_go([&core] { return core->enter_oldest(); });
     if (!entered) return entered.error();
-    const SegmentHeader& header = core->reading_->scan.segment();
-    core->common_ = header;
-    core->lookup_.look_at(header.journal_id, core->segments_.number(0));
+    const SegmentHeader& header = core->common_;
+    core->lookup_.look_at(header.journal_id, core->segments_.oldest_number());
     core->stream_name_ = stream_name_of(header);
     core->alignment_bytes_ = header.event_alignment_bytes;
-    core->first_sequence_ = header.first_sequence;
-    core->next_sequence_ = header.first_sequence;
     return core;
 }
 
 Result<void> ReaderCore::enter_oldest() {
-    if (auto listed = segments_.refresh(); !listed) return listed.error();
-    return enter(*reading_, segments_.number(0));
+    if (auto looked = segments_.refresh(); !looked) return looked.error();
+    if (segments_.extent().lacks_oldest) return stand_in_lost_front();
+    auto entered = enter(*reading_, segments_.oldest_number());
+    if (!entered) return is_damage(entered.error()) ? stand_in_lost_front() : entered.error();
+    common_ = reading_->scan.segment();
+    first_sequence_ = common_.first_sequence;
+    next_sequence_ = common_.first_sequence;
+    return {};
 }
 
 Result<void> ReaderCore::refresh_segments() {
-    if (auto listed = segments_.refresh(); !listed) return listed.error();
-    lookup_.look_at(common_.journal_id, segments_.number(0));
+    if (auto looked = segments_.refresh(); !looked) return looked.error();
+    lookup_.look_at(common_.journal_id, segments_.oldest_number());
     return {};
+}
+
+Result<void> ReaderCore::note_first_sequence() {
+    auto oldest = segments_.header(segments_.oldest_number());
+    if (oldest) {
+        first_sequence_ = oldest->first_sequence;
+        return {};
+    }
+    if (!segments_.extent().lacks_oldest && !is_damage(oldest.error())) return oldest.error();
+    first_sequence_ =
+        segments_.missing_from(segments_.oldest_number(), segments_.stated_first_sequence())
+            .first_or_end();
+    return {};
+}
+
+Result<void> ReaderCore::stand_in_lost_front() {
+    const std::uint64_t oldest = segments_.oldest_number();
+    const auto refused = segments_.open(oldest);
+    const bool is_missing = !refused && refused.error().code == ErrorCode::not_found;
+    const auto lost = segments_.missing_from(oldest, segments_.stated_first_sequence());
+    const Error told = lost_segments(lost, refused || is_missing ? nullptr : &refused.error());
+    auto next = segments_.header(lost.segments.end_number);
+    if (!next) return told;  // nothing is left to read
+    common_ = *next;
+    reading_->scan.release();
+    bound_.reset();
+    is_hinted_ = false;
+    forget_batch();
+    first_sequence_ = lost.first_or_end();
+    next_sequence_ = first_sequence_;
+    lost_here_ = told;
+    return {};
+}
+
+Error ReaderCore::lost_segments(MissingEvents lost, const Error* why) const {
+    if (why != nullptr) lost.why = why->message;
+    Error error = missing_error(segments_.directory(), lost);
+    // Foreign bytes and a file that is cut off are told from rot.
+    if (why != nullptr && is_damage(*why)) error.code = why->code;
+    return error;
 }
 
 Error ReaderCore::read_error(int os_errno) const {
@@ -83,8 +118,9 @@ Result<void> ReaderCore::enter(Track& track, std::uint64_t segment_number) {
         is_hinted_ = false;
         bound_.reset();
         auto successor = segments_.successor(segment->header);
-        if (!successor) return successor.error();
-        if (*successor) bound_ = (*successor)->previous;
+        // A damaged one is told when reading has come there.
+        if (!successor && !is_damage(successor.error())) return successor.error();
+        if (successor && *successor) bound_ = (*successor)->previous;
         forget_batch();
     }
     return {};
@@ -94,12 +130,14 @@ void ReaderCore::forget_batch() noexcept {
     batch_ = {};
     looked_behind_ = false;
     has_taken_ = false;
+    lost_here_.reset();
 }
 
 // A batch that is valid here. Nothing to hand out for a marker or seal that states no gap.
 std::optional<ReadKind> ReaderCore::take(const FoundBatch& batch) {
     const BatchHeader& header = batch.header;
     has_taken_ = true;
+    gap_kind_ = reading_->position.is_loss(header) ? GapKind::lost : GapKind::never_journaled;
     advance(reading_->position, header);
     batch_.first_sequence = header.first_sequence;
     batch_.event_count = header.event_count;
@@ -143,12 +181,18 @@ Result<void> ReaderCore::enter_successor(const SegmentHeader& successor) {
 // Nothing valid stands at the position: the end of the segment, the end of the journal so far, or
 // damage.
 Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_again) {
+    const std::uint64_t number = reading_->scan.segment().segment_number;
     auto successor = segments_.successor(reading_->scan.segment());
-    if (!successor) return successor.error();
+    if (!successor) {
+        if (!is_damage(successor.error())) return successor.error();
+        return judge_missing(&successor.error(), try_again);
+    }
     if (!*successor) {
         // Segments go in order: as long as this one has its name, none behind it has gone.
-        const bool is_newest = files_.is_named(reading_->scan.file(), reading_->path);
-        return is_newest ? judge_newest(stopped_by, try_again) : judge_left_behind(try_again);
+        const bool is_named = files_.is_named(reading_->scan.file(), reading_->path);
+        if (!is_named) return judge_left_behind(try_again);
+        if (segments_.goes_on_behind(number)) return judge_missing(nullptr, try_again);
+        return judge_newest(stopped_by, try_again);
     }
 
     const PreviousSegment& end = (*successor)->previous;
@@ -179,7 +223,36 @@ Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_a
         try_again = true;
         return ReadKind::end;
     }
-    return corrupt_range(end.end_sequence, batch_verdict_text(stopped_by.verdict));
+    const auto next = find_sound(reading_->scan, reading_->position, end.end_offset);
+    if (next && next->shows_no_loss_since(reading_->position)) {
+        reading_->position = next->position;
+        try_again = true;
+        return ReadKind::end;
+    }
+    return corrupt_range(next ? next->header.first_sequence : end.end_sequence,
+                         batch_verdict_text(stopped_by.verdict));
+}
+
+// SUPER or a name speaks of a segment behind this one, and it isn't there or can't be believed.
+Result<ReadKind> ReaderCore::judge_missing(const Error* why, bool& try_again) {
+    const SegmentHeader& segment = reading_->scan.segment();
+    if (why == nullptr) {
+        // It may have been made, and this one been given up, since the look at its name.
+        auto successor = segments_.successor(segment);
+        if (successor && *successor) {
+            try_again = true;
+            return ReadKind::end;
+        }
+        if (!files_.is_named(reading_->scan.file(), reading_->path)) {
+            return judge_left_behind(try_again);
+        }
+    }
+    if (pass_eventless(*reading_)) {
+        try_again = true;
+        return ReadKind::end;
+    }
+    return lost_segments(
+        segments_.missing_from(segment.segment_number + 1, reading_->position.sequence), why);
 }
 
 // Retention has passed the reader: what follows the segment that it holds is not there any more.
@@ -216,6 +289,10 @@ Result<ReadKind> ReaderCore::judge_newest(const FoundBatch& stopped_by, bool& tr
         return ReadKind::end;
     }
     looked_behind_ = false;  // so that asking again finds the same
+    if (pass_eventless(*reading_)) {
+        try_again = true;
+        return ReadKind::end;
+    }
     return corrupt_range(beyond.promised_sequence, batch_verdict_text(again.verdict));
 }
 
@@ -226,13 +303,16 @@ Result<ReadKind> ReaderCore::load() {
         if (is_hinted_ && has_taken_) {
             if (auto confirmed = confirm_hints(); !confirmed) return confirmed.error();
         }
+        // Also when it was sought anew just now, since a hint was wrong or retention has passed it.
+        if (lost_here_) return *lost_here_;
         const bool at_bound = bound_ && reading_->position.offset >= bound_->end_offset;
         FoundBatch found;
         if (!at_bound && !reading_->position.sealed) {
             found = reading_->scan.batch_at(reading_->position.offset);
             if (found.os_errno != 0) return read_error(found.os_errno);
             if (found.verdict == BatchVerdict::valid &&
-                continues(reading_->position, found.header)) {
+                continues(reading_->position, found.header) &&
+                (!bound_ || lies_within(reading_->position, found.header, bound_->end_offset))) {
                 is_second_look = false;
                 if (const auto kind = take(found)) return *kind;
                 continue;
@@ -253,8 +333,14 @@ Result<ReadKind> ReaderCore::load() {
         if (!verdict) return verdict.error();
         if (!try_again) return ReadKind::end;
         is_second_look = false;
-        reading_->scan.refresh();
+        if (!lost_here_) reading_->scan.refresh();
     }
+}
+
+Gap ReaderCore::take_gap() noexcept {
+    const Gap gap{next_sequence_, batch_.first_sequence - next_sequence_, gap_kind_};
+    next_sequence_ = batch_.first_sequence;
+    return gap;
 }
 
 Result<BatchStep> ReaderCore::next_batch() {
@@ -263,8 +349,7 @@ Result<BatchStep> ReaderCore::next_batch() {
         true) {  // ends: each round hands something out or loads more of a journal of finite length
         if (next_sequence_ < batch_.first_sequence) {
             step.kind = ReadKind::gap;
-            step.gap = {next_sequence_, batch_.first_sequence - next_sequence_};
-            next_sequence_ = batch_.first_sequence;
+            step.gap = take_gap();
             return step;
         }
         if (batch_.event_count > 0) {
@@ -286,8 +371,7 @@ Result<EventStep> ReaderCore::next() {
     while (true) {  // as above
         if (next_sequence_ < batch_.first_sequence) {
             step.kind = ReadKind::gap;
-            step.gap = {next_sequence_, batch_.first_sequence - next_sequence_};
-            next_sequence_ = batch_.first_sequence;
+            step.gap = take_gap();
             return step;
         }
         if (batch_.event_count > 0) {

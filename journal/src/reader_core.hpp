@@ -6,6 +6,7 @@
 //    recovery.
 // I3 In the newest segment the first batch that isn't valid is the end so far, unless a promise
 //    behind it says that it was once durable: then it is corruption.
+// I4 No end is told while SUPER, or a name, speaks of a segment behind it.
 #pragma once
 
 #include "batch_scan.hpp"
@@ -63,10 +64,17 @@ private:
     [[nodiscard]] Result<ReadKind> judge_left_behind(bool& try_again);
     [[nodiscard]] Result<ReadKind> judge_newest(const FoundBatch& stopped_by, bool& try_again);
     [[nodiscard]] std::optional<ReadKind> take(const FoundBatch& batch);
+    [[nodiscard]] Result<ReadKind> judge_missing(const Error* why, bool& try_again);
     void trim_front(Sequence sequence);
+    [[nodiscard]] Gap take_gap() noexcept;
 
     [[nodiscard]] Result<void> enter_oldest();
     [[nodiscard]] Result<void> refresh_segments();
+    // Where the journal begins: by its oldest segment, or by what is known of that.
+    [[nodiscard]] Result<void> note_first_sequence();
+    // The oldest segment is lost: stands at its beginning, and reading tells the loss.
+    [[nodiscard]] Result<void> stand_in_lost_front();
+    [[nodiscard]] Error newest_is_lost(const Error* why);
     [[nodiscard]] Result<void> go_to_sequence(Sequence sequence);
     [[nodiscard]] Result<void> go_to_time(std::uint64_t time_ns);
     [[nodiscard]] Result<void> go_to_end();
@@ -77,6 +85,11 @@ private:
     // Brings end_ to the end of what is valid in the newest segment.
     [[nodiscard]] Result<void> find_end();
     void walk_to_end(Track& track);
+    void walk_while_valid(Track& track);
+    // In a segment whose end nobody states: where a batch without events is damaged below a
+    // promise, the log goes on behind it.
+    [[nodiscard]] static bool pass_eventless(Track& track);
+    [[nodiscard]] Result<void> enter_or_stand_lost(std::uint64_t number);
     // Moves reading_ within its segment: by the index to the last entry that lies before, then
     // batch by batch while they do.
     [[nodiscard]] Result<void> approach(const EntryPredicate& entry_lies_before,
@@ -100,8 +113,13 @@ private:
     [[nodiscard]] Result<void> confirm_hints();
 
     [[nodiscard]] Error corrupt_range(Sequence end, std::string_view why) const;
+    [[nodiscard]] Error lost_segments(MissingEvents lost, const Error* why) const;
     [[nodiscard]] Error read_error(int os_errno) const;
     [[nodiscard]] Error newer_batch() const;
+
+    // A writer has less than this in flight and unflushed, so that behind a durable batch a promise
+    // for it stands within this.
+    static constexpr std::uint64_t kPromiseReachBytes = 64U << 20;
 
     FileStore& files_;
     SegmentMap segments_;
@@ -116,7 +134,9 @@ private:
     std::optional<PreviousSegment>
         bound_;  // where reading_'s segment ends, once a successor says it
     Sequence next_sequence_ = 0;
-    BatchView batch_;  // what is left of the batch at hand
+    std::optional<Error> lost_here_;  // what reading says as long as it stands in a lost segment
+    BatchView batch_;                 // what is left of the batch at hand
+    GapKind gap_kind_ = GapKind::never_journaled;  // of the gap before that
     bool looked_behind_ =
         false;  // the promise behind this end has been looked for since the last seek
 

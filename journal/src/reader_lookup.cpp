@@ -153,8 +153,9 @@ Result<void> ReaderCore::confirm_hints() {
     reading_->scan.adopt(*header);
     bound_.reset();
     auto successor = segments_.successor(*header);
-    if (!successor) return successor.error();
-    if (*successor) bound_ = (*successor)->previous;
+    // A damaged one is told when reading has come there.
+    if (!successor && !is_damage(successor.error())) return successor.error();
+    if (successor && *successor) bound_ = (*successor)->previous;
     return {};
 }
 

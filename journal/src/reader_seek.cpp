@@ -25,26 +25,39 @@ Result<void> ReaderCore::seek_end() {
 
 Result<void> ReaderCore::find_end() {
     if (auto listed = refresh_segments(); !listed) return listed.error();
-    first_sequence_ = 0;
-    if (auto oldest = segments_.header(0); oldest) {
-        first_sequence_ = oldest->first_sequence;
-    } else {
-        return oldest.error();
-    }
-    const std::uint64_t newest = segments_.number(segments_.count() - 1);
+    if (auto noted = note_first_sequence(); !noted) return noted.error();
+    const std::uint64_t newest = segments_.newest_number();
     if (!end_) end_ = std::make_unique<Track>(files_);
+    if (segments_.extent().lacks_newest) return newest_is_lost(nullptr);
     if (!end_->scan.is_attached() || end_->scan.segment().segment_number != newest) {
-        if (auto entered = enter(*end_, newest); !entered) return entered.error();
+        auto entered = enter(*end_, newest);
+        if (!entered && is_damage(entered.error())) return newest_is_lost(&entered.error());
+        if (!entered) return entered.error();
     }
     end_->scan.refresh();
     walk_to_end(*end_);
     return {};
 }
 
+// Nobody says where the segments end that are left, but they themselves.
+Error ReaderCore::newest_is_lost(const Error* why) {
+    auto last = segments_.last_where([](const SegmentHeader& /*header*/) { return true; }, {});
+    if (!last) return last.error();
+    std::optional<Sequence> first = segments_.stated_first_sequence();
+    std::uint64_t number = segments_.oldest_number();
+    if (auto entered = enter(*end_, *last); entered) {
+        walk_to_end(*end_);
+        first = end_->position.sequence;
+        number = *last + 1;
+    }
+    end_->scan.release();
+    return lost_segments(segments_.missing_from(number, first), why);
+}
+
 // Hops from header to header. Below a promise the bodies are sound or it is corruption, which
 // reading will tell; from the largest promise on, each batch must be checked wholly, since a torn
 // one may have sound ones behind it.
-void ReaderCore::walk_to_end(Track& track) {
+void ReaderCore::walk_while_valid(Track& track) {
     LogPosition checked = track.position;
     LogPosition ahead = track.position;
     Sequence promised = 0;
@@ -74,6 +87,22 @@ void ReaderCore::walk_to_end(Track& track) {
         }
         advance(track.position, found.header);
     }
+}
+
+bool ReaderCore::pass_eventless(Track& track) {
+    if (track.position.sealed) return false;
+    const auto next = find_sound_nearby(track.scan, track.position);
+    if (!next) return false;
+    const BeyondEnd beyond = scan_beyond(track.scan, track.position.offset, kPromiseReachBytes);
+    if (beyond.promised_sequence <= track.position.sequence) return false;
+    track.position = next->position;
+    return true;
+}
+
+void ReaderCore::walk_to_end(Track& track) {
+    do {
+        walk_while_valid(track);
+    } while (pass_eventless(track));  // each time it stands further back in the segment
 }
 
 Result<Sequence> ReaderCore::end_sequence() {
@@ -138,7 +167,17 @@ Result<void> ReaderCore::approach(const EntryPredicate& entry_lies_before,
         const FoundBatch found = reading_->scan.header_at(reading_->position.offset);
         if (found.os_errno != 0) return read_error(found.os_errno);
         if (found.verdict != BatchVerdict::valid || !continues(reading_->position, found.header)) {
-            break;  // the end so far, or damage: reading on from here tells which
+            // The end so far, or damage. Reading on from here tells which; but what is sought may
+            // be whole behind it.
+            const auto next =
+                bound_ ? find_sound(reading_->scan, reading_->position, bound_->end_offset)
+                       : std::nullopt;
+            if (!next) break;
+            const IndexEntry entry{
+                next->header.first_sequence, next->position.max_time_ns, next->position.offset};
+            if (!entry_lies_before(entry)) break;
+            reading_->position = next->position;
+            continue;
         }
         if (!batch_lies_before(found.header)) break;
         advance(reading_->position, found.header);
@@ -146,22 +185,29 @@ Result<void> ReaderCore::approach(const EntryPredicate& entry_lies_before,
     return {};
 }
 
+// Of a search: the oldest is taken for granted there.
+Result<void> ReaderCore::enter_or_stand_lost(std::uint64_t number) {
+    const bool is_oldest = number == segments_.oldest_number();
+    if (is_oldest && segments_.extent().lacks_oldest) return stand_in_lost_front();
+    auto entered = enter(*reading_, number);
+    if (!entered && is_oldest && is_damage(entered.error())) return stand_in_lost_front();
+    return entered;
+}
+
 Result<void> ReaderCore::go_to_sequence(Sequence sequence) {
     if (auto listed = refresh_segments(); !listed) return listed.error();
-    auto oldest = segments_.header(0);
-    if (!oldest) return oldest.error();
-    first_sequence_ = oldest->first_sequence;
+    if (auto noted = note_first_sequence(); !noted) return noted.error();
     if (sequence < first_sequence_) {
         return make_error(ErrorCode::sequence_gone,
                           "sequence " + std::to_string(sequence) + " is not in '" +
                               segments_.directory() + "' any more",
                           "the first that is there is " + std::to_string(first_sequence_));
     }
-    auto nth = segments_.last_where(
+    auto number = segments_.last_where(
         [sequence](const SegmentHeader& header) { return header.first_sequence <= sequence; },
         guessed_number_);
-    if (!nth) return nth.error();
-    if (*nth + 1 == segments_.count()) {
+    if (!number) return number.error();
+    if (*number == segments_.newest_number()) {
         if (auto found = find_end(); !found) return found.error();
         const Sequence end = end_->position.sequence;
         if (sequence > end) {
@@ -171,7 +217,12 @@ Result<void> ReaderCore::go_to_sequence(Sequence sequence) {
                               "it ends at " + std::to_string(end) + " so far");
         }
     }
-    if (auto entered = enter(*reading_, segments_.number(*nth)); !entered) return entered.error();
+    auto entered = enter_or_stand_lost(*number);
+    if (!entered) return entered.error();
+    if (lost_here_) {
+        next_sequence_ = sequence;
+        return {};
+    }
     auto near =
         approach([sequence](const IndexEntry& entry) { return entry.first_sequence <= sequence; },
                  [sequence](const BatchHeader& header) {
@@ -183,12 +234,15 @@ Result<void> ReaderCore::go_to_sequence(Sequence sequence) {
 }
 
 Result<void> ReaderCore::go_to_time(std::uint64_t time_ns) {
-    if (auto found = find_end(); !found) return found.error();
-    auto nth = segments_.last_where(
+    // Without its newest segment the rest can still be sought.
+    if (auto found = find_end(); !found && !is_damage(found.error())) return found.error();
+    auto number = segments_.last_where(
         [time_ns](const SegmentHeader& header) { return header.floor_time_ns < time_ns; },
         guessed_number_);
-    if (!nth) return nth.error();
-    if (auto entered = enter(*reading_, segments_.number(*nth)); !entered) return entered.error();
+    if (!number) return number.error();
+    auto entered = enter_or_stand_lost(*number);
+    if (!entered) return entered.error();
+    if (lost_here_) return {};
     auto near =
         approach([time_ns](const IndexEntry& entry) { return entry.floor_time_ns < time_ns; },
                  [time_ns](const BatchHeader& header) { return header.max_time_ns < time_ns; });

@@ -221,9 +221,12 @@ void RepairWorker::make_catalogue() {
 Result<void> RepairWorker::make_super() {
     const std::string path = super_path(directory_);
     std::vector<std::byte> slots(2 * kBlockSizeBytes);
+    // In both slots, so that neither misses a later word.
     SuperBlock super = *work_.super;
-    seal_super(super);
-    std::memcpy(slots.data() + super.generation % 2 * kBlockSizeBytes, &super, sizeof(super));
+    for (int slot = 0; slot < 2 && super.generation > 0; ++slot, --super.generation) {
+        seal_super(super);
+        std::memcpy(slots.data() + super.generation % 2 * kBlockSizeBytes, &super, sizeof(super));
+    }
     return replace(path, slots, !work_.plan.steps.back().kept_path.empty());
 }
 

@@ -91,6 +91,7 @@ void RepairPlanner::rebuild_header(std::size_t nth) {
     }
     if (nth == 0) {
         header.first_sequence = first ? first->first_sequence : bound->end_sequence;
+        if (stated_first_) header.first_sequence = std::min(header.first_sequence, *stated_first_);
         header.previous.end_sequence = header.first_sequence;
         header.floor_time_ns = first ? first->first_time_ns : 0;
     }
@@ -118,6 +119,10 @@ void RepairPlanner::make_placeholder(std::size_t nth) {
         header.segment_size_bytes = std::max(header.segment_size_bytes, bound->end_offset);
         if (nth == 0) header.first_sequence = bound->end_sequence;
     }
+    if (nth == 0 && stated_first_) {
+        header.first_sequence =
+            bound != nullptr ? std::min(*stated_first_, bound->end_sequence) : *stated_first_;
+    }
     header.previous.end_sequence = header.first_sequence;
     seal_segment_header(header);
     segment.header = header;
@@ -135,9 +140,17 @@ void RepairPlanner::make_placeholder(std::size_t nth) {
         mend.covered_bytes = bound->end_offset - kBlockSizeBytes;
         mend.header = mend_header(bound->end_sequence, mend.covered_bytes, bound->last_checksum);
         step.end_sequence = bound->end_sequence;
-    } else if (!follows(nth) && promised_ > position_.sequence) {
-        mend.header = mend_header(promised_, kBlockSizeBytes, 0);
-        step.end_sequence = promised_;
+    } else if (!follows(nth)) {
+        const Sequence end = std::max(promised_, position_.sequence);
+        mend.header = mend_header(end, kBlockSizeBytes, 0);
+        step.end_sequence = end;
+        const bool was_closed = super_.newest && (super_.newest->flags & kSuperCleanClose) != 0 &&
+                                super_.newest->newest_segment_number == segment.number;
+        if (!was_closed) {
+            step.text += "; what it held from sequence " + std::to_string(end) +
+                         " on, nothing says: a gap that follows is told as lost";
+            work_.plan.may_have_lost_more = true;
+        }
     } else {
         segment.end = position_;
         return;

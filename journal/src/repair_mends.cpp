@@ -158,8 +158,7 @@ Result<void> RepairPlanner::walk(SegmentRepair& segment,
         const FoundBatch batch = scan_.batch_at(position_.offset);
         const bool is_valid = batch.os_errno == 0 && batch.verdict == BatchVerdict::valid;
         const bool is_inside =
-            bound == nullptr ||
-            position_.offset + batch_extent_bytes(batch.header) <= bound->end_offset;
+            bound == nullptr || lies_within(position_, batch.header, bound->end_offset);
         if (is_valid && is_inside && continues(position_, batch.header)) {
             advance(position_, batch.header);
             continue;

@@ -63,7 +63,15 @@ Result<void> RepairPlanner::look() {
     oldest_number_ = census->oldest_segment_number;
     // What retention gave up is no loss, unless nothing else is left.
     auto& numbers = census->listing.segment_numbers;
+    if (!numbers.empty()) {
+        const std::uint64_t oldest = oldest_number_ == 0 ? numbers.front() : oldest_number_;
+        stated_first_ = stated_first_sequence(files_, directory_, super_.newest, oldest);
+    }
     if (numbers.empty()) numbers.swap(census->listing.disowned_numbers);
+    if (numbers.empty() && !census->missing.empty()) {
+        return beyond_repair(missing_error(files_, directory_, *census).message,
+                             "restore it from a backup: 'tailrace backup --help'");
+    }
     if (numbers.empty()) {
         return make_error(
             ErrorCode::not_found,
@@ -86,9 +94,22 @@ Result<void> RepairPlanner::look() {
         if (auto looked = look_at_segment(segment); !looked) return looked.error();
         work_.segments.push_back(std::move(segment));
     }
+    stand_in_for_front();
     if (donor_) return {};
     return beyond_repair("no segment of '" + directory_ + "' has a header that can be read",
                          "restore it from a backup: 'tailrace backup --help'");
+}
+
+// However many are missing before the oldest that is left, one segment in front of it states the
+// gap. It is told from those by where it begins.
+void RepairPlanner::stand_in_for_front() {
+    const SegmentRepair& front = work_.segments.front();
+    if (!stated_first_ || oldest_number_ == 0 || front.number <= oldest_number_) return;
+    if (front.found && front.found->first_sequence <= *stated_first_) return;
+    SegmentRepair segment;
+    segment.number = front.number - 1;
+    segment.path = segment_path(directory_, segment.number);
+    work_.segments.insert(work_.segments.begin(), std::move(segment));
 }
 
 Result<void> RepairPlanner::look_at_segment(SegmentRepair& segment) {
@@ -182,7 +203,10 @@ Result<void> RepairPlanner::examine(std::size_t nth) {
         return os_error(
             ENOMEM, "no memory to read '" + segment.path + "'", "'free -m' shows what is left");
     }
-    const PreviousSegment* const bound = bound_of(nth);
+    const PreviousSegment* bound = bound_of(nth);
+    std::optional<PreviousSegment> clean_end;
+    if (!follows(nth) && super_.newest) clean_end = find_clean_end(scan_, *super_.newest);
+    if (clean_end) bound = &*clean_end;
     Sequence known_end = 0;
     if (!follows(nth)) {
         known_end = std::max(promised_, segment.header.durable_sequence);
@@ -241,6 +265,8 @@ void RepairPlanner::plan_super() {
     super.journal_id = donor_->journal_id;
     super.writer_epoch = std::max(super.writer_epoch, newest.writer_epoch);
     super.oldest_segment_number = segments.front().number;
+    super.features_compat |= kSuperNamesFirst;
+    super.first_sequence = segments.front().header.first_sequence;
     super.newest_segment_number = segments.back().number;
     super.durable_sequence = std::max(super.durable_sequence, newest.first_sequence);
     work_.super = super;
@@ -250,7 +276,10 @@ void RepairPlanner::plan_super() {
     if (starts_later) {
         step.text = "the segments before '" + segments.front().path +
                     "' are gone: the journal begins there from now on";
-        // How many events that are, nothing says any more.
+        if (!stated_first_) {
+            step.text += "; how many events are lost with them, nothing says";
+            work_.plan.may_have_lost_more = true;
+        }
         step.first_sequence = step.end_sequence = segments.front().header.first_sequence;
     } else {
         step.text = "'" + step.path + "' is missing or damaged: it is made anew from the segments";

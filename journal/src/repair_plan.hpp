@@ -8,6 +8,7 @@
 
 #include "batch_scan.hpp"
 #include "catalogue_file.hpp"
+#include "missing_events.hpp"
 #include "segment_directory.hpp"
 #include "storage.hpp"
 
@@ -67,6 +68,7 @@ public:
 
 private:
     [[nodiscard]] Result<void> look();
+    void stand_in_for_front();
     [[nodiscard]] Result<void> look_at_segment(SegmentRepair& segment);
     [[nodiscard]] Result<SegmentHeader> header_copy(const StoredFile& file,
                                                     const SegmentRepair& segment);
@@ -107,9 +109,10 @@ private:
     SuperState super_;
     RepairWork work_;
     LogPosition position_;
-    Sequence promised_ = 0;               // in SUPER
-    std::uint64_t oldest_number_ = 0;     // where the journal began
-    std::optional<SegmentHeader> donor_;  // any sound header: what all segments have in common
+    Sequence promised_ = 0;                 // in SUPER
+    std::uint64_t oldest_number_ = 0;       // where the journal began
+    std::optional<Sequence> stated_first_;  // with which sequence, by what isn't a segment
+    std::optional<SegmentHeader> donor_;    // any sound header: what all segments have in common
 };
 
 }  // namespace tailrace::journal

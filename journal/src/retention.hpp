@@ -6,6 +6,8 @@
 // the newest.
 #pragma once
 
+#include <tailrace/base/event_header.hpp>
+
 #include <cstdint>
 #include <deque>
 
@@ -20,6 +22,7 @@ struct KeptSegment {
     std::uint64_t number = 0;
     std::uint64_t size_bytes = 0;      // up to the end of the log in it; compressed: of the file
     std::uint64_t last_append_ns = 0;  // nothing in it was appended later
+    Sequence first_sequence = 0;
 };
 
 class Retention {
@@ -38,6 +41,11 @@ public:
                                                std::uint64_t now_ns) const noexcept;
     // Those below are given up.
     void forget_below(std::uint64_t oldest_number) noexcept;
+
+    // Of the oldest that is kept. Requires: one was added.
+    [[nodiscard]] Sequence first_sequence() const noexcept {
+        return segments_.front().first_sequence;
+    }
 
     [[nodiscard]] std::uint64_t kept_bytes() const noexcept { return kept_bytes_; }
     [[nodiscard]] bool limits_age() const noexcept { return limits_.age_ns != 0; }

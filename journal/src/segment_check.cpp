@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace tailrace::journal {
 
@@ -34,15 +35,29 @@ void SegmentCheck::read_ahead() {
     asked_ahead_offset_ = from + kReadAheadBytes;
 }
 
+void SegmentCheck::count_gap(const BatchHeader& header) {
+    if (std::exchange(is_gap_told_, false)) return;
+    const std::uint64_t events = header.first_sequence - position_.sequence;
+    if (!position_.is_loss(header)) {
+        ++report_.gap_count;
+        report_.gap_events += events;
+        return;
+    }
+    report_.lost_events += events;
+    add(FindingKind::lost_events,
+        position_.sequence,
+        header.first_sequence,
+        "events " + range_text(position_.sequence, header.first_sequence) +
+            " were journaled and are lost to damage; a repair made a stated gap of them: '" +
+            segment_->path + "', offset " + std::to_string(position_.offset));
+}
+
 void SegmentCheck::count(const FoundBatch& batch) {
     const std::uint32_t alignment_bytes = segment_->header->event_alignment_bytes;
     const BatchHeader& header = batch.header;
     ++report_.batch_count;
     report_.event_count += header.event_count;
-    if ((header.flags & kBatchGapBefore) != 0) {
-        ++report_.gap_count;
-        report_.gap_events += header.first_sequence - position_.sequence;
-    }
+    if ((header.flags & kBatchGapBefore) != 0) count_gap(header);
     // The events were walked when the batch was checked, so their sizes hold.
     for (std::uint64_t at = 0; at < batch.body.size();) {
         EventHeader event{};
@@ -52,98 +67,89 @@ void SegmentCheck::count(const FoundBatch& batch) {
     }
 }
 
-// Finds the next sound batch of this segment behind damage and stands on it. False when there is
-// none.
-bool SegmentCheck::resume_behind_damage(std::uint64_t end_offset) {
-    // What a damaged successor says of this segment's end may lie anywhere.
-    end_offset = std::min(end_offset, segment_->header->segment_size_bytes);
-    for (std::uint64_t at = position_.offset + kBlockSizeBytes; at < end_offset;
-         at += kBlockSizeBytes) {
-        const FoundBatch found = scan_.header_at(at);
-        if (found.os_errno != 0) return false;
-        if (found.verdict != BatchVerdict::valid) continue;
-        if (found.header.first_sequence < position_.sequence) continue;
-        const bool states_gap = (found.header.flags & kBatchGapBefore) != 0;
-        position_.offset = at;
-        position_.sequence = found.header.first_sequence - (states_gap ? 1U : 0U);
-        position_.last_checksum = found.header.previous_checksum;
-        position_.max_time_ns = std::min(position_.max_time_ns, found.header.first_time_ns);
-        return true;
-    }
-    return false;
-}
-
-void SegmentCheck::check_newest_end(const FoundBatch& stopped_by) {
-    if (stopped_by.os_errno != 0) {
-        add(FindingKind::damaged_batch,
-            position_.sequence,
-            position_.sequence,
-            os_error(
-                stopped_by.os_errno,
-                "'" + segment_->path + "' can't be read at " + std::to_string(position_.offset))
-                .message);
-        return;
-    }
-    const BeyondEnd beyond =
-        scan_beyond(scan_, position_.offset, segment_->header->segment_size_bytes);
-    report_.read_bytes += beyond.scanned_bytes;
-    const Sequence promised = std::max(
-        {beyond.promised_sequence, segment_->header->durable_sequence, promised_sequence_});
-    if (promised > position_.sequence) {
-        add(kind_of(stopped_by.verdict),
-            position_.sequence,
-            promised,
-            "acknowledged events " + range_text(position_.sequence, promised) +
-                " can't be read: '" + segment_->path + "', offset " +
-                std::to_string(position_.offset) + ": " +
-                std::string(batch_verdict_text(stopped_by.verdict)));
-        return;
-    }
-    if (beyond.os_errno != 0) {
-        add(FindingKind::damaged_batch,
-            position_.sequence,
-            position_.sequence,
-            os_error(beyond.os_errno,
-                     "'" + segment_->path + "' can't be read behind its end, at " +
-                         std::to_string(position_.offset))
-                .message);
-        return;
-    }
-    if (beyond.data_end_offset > position_.offset) {
-        add(FindingKind::torn_tail,
-            position_.sequence,
-            position_.sequence,
-            "'" + segment_->path + "' ends in a write that was never acknowledged, at " +
-                std::to_string(position_.offset));
-    }
-}
-
-// False when nothing sound stands behind the damage.
-bool SegmentCheck::pass_damage(const PreviousSegment& bound, const FoundBatch& damaged) {
-    const Sequence first = position_.sequence;
-    const std::uint64_t offset = position_.offset;
-    const bool resumed = resume_behind_damage(bound.end_offset);
-    const Sequence end = resumed ? position_.sequence : bound.end_sequence;
+// Events [from, end) are missing here; none, where only batches without any stood.
+void SegmentCheck::add_damage(const FoundBatch& damaged,
+                              const LogPosition& from,
+                              Sequence end,
+                              bool is_acknowledged) {
     std::string why(batch_verdict_text(damaged.verdict));
     if (damaged.os_errno != 0) why = os_error(damaged.os_errno, "it can't be read").message;
     if (damaged.os_errno == 0 && damaged.verdict == BatchVerdict::valid) {
         why = "it doesn't continue the batch before it";
     }
-    report_.findings.push_back({kind_of(damaged.verdict),
-                                segment_->number,
-                                offset,
-                                first,
-                                end,
-                                "events " + range_text(first, end) + " can't be read: '" +
-                                    segment_->path + "', offset " + std::to_string(offset) + ": " +
-                                    why});
-    return resumed;
+    const std::string place =
+        "'" + segment_->path + "', offset " + std::to_string(from.offset) + ": " + why;
+    const bool is_eventless = end == from.sequence && damaged.os_errno == 0;
+    report_.findings.push_back(
+        {is_eventless ? FindingKind::damaged_marker : kind_of(damaged.verdict),
+         segment_->number,
+         from.offset,
+         from.sequence,
+         end,
+         is_eventless ? "a batch without events is damaged, none is missing: " + place
+                      : (is_acknowledged ? "acknowledged events " : "events ") +
+                            range_text(from.sequence, end) + " can't be read: " + place});
 }
 
-FoundBatch SegmentCheck::next_batch(bool& fits) {
+// Of the newest segment, or of one whose successor is missing: nobody states its end. True when the
+// log goes on behind.
+bool SegmentCheck::check_newest_end(const FoundBatch& stopped_by) {
+    const LogPosition stop = position_;
+    // What SUPER promises may have stood in a segment behind this one, which is missing.
+    const bool is_newest = super_ && segment_->number >= super_->newest_segment_number;
+    const BeyondEnd beyond = scan_beyond(scan_, stop.offset, segment_->header->segment_size_bytes);
+    report_.read_bytes += beyond.scanned_bytes;
+    const Sequence promised = std::max({beyond.promised_sequence,
+                                        segment_->header->durable_sequence,
+                                        is_newest ? super_->durable_sequence : 0});
+    if (promised > stop.sequence) {
+        const auto next = find_sound(scan_, stop, segment_->header->segment_size_bytes);
+        add_damage(stopped_by, stop, next ? next->header.first_sequence : promised, true);
+        return resume_at(next);
+    }
+    const int os_errno = stopped_by.os_errno != 0 ? stopped_by.os_errno : beyond.os_errno;
+    if (os_errno != 0) {
+        add(FindingKind::damaged_batch,
+            stop.sequence,
+            stop.sequence,
+            os_error(os_errno,
+                     "'" + segment_->path + "' can't be read behind its end, at " +
+                         std::to_string(stop.offset))
+                .message);
+        return false;
+    }
+    if (beyond.data_end_offset > stop.offset) {
+        add(FindingKind::torn_tail,
+            stop.sequence,
+            stop.sequence,
+            "'" + segment_->path + "' ends in a write that was never acknowledged, at " +
+                std::to_string(stop.offset));
+    }
+    return false;
+}
+
+// False when nothing sound stands behind the damage.
+bool SegmentCheck::pass_damage(const PreviousSegment& bound, const FoundBatch& damaged) {
+    const LogPosition stop = position_;
+    const auto next = find_sound(scan_, stop, bound.end_offset);
+    add_damage(damaged,
+               stop,
+               next ? next->header.first_sequence : std::max(stop.sequence, bound.end_sequence),
+               false);
+    return resume_at(next);
+}
+
+bool SegmentCheck::resume_at(const std::optional<SoundBatch>& next) {
+    if (!next) return false;
+    position_ = next->position;
+    is_gap_told_ = (next->header.flags & kBatchGapBefore) != 0;
+    return true;
+}
+
+FoundBatch SegmentCheck::next_batch(std::uint64_t end_offset, bool& fits) {
     FoundBatch found = scan_.batch_at(position_.offset);
     fits = found.os_errno == 0 && found.verdict == BatchVerdict::valid &&
-           continues(position_, found.header);
+           continues(position_, found.header) && lies_within(position_, found.header, end_offset);
     return found;
 }
 
@@ -152,7 +158,7 @@ void SegmentCheck::walk(const PreviousSegment* bound) {
         bound != nullptr ? bound->end_offset : segment_->header->segment_size_bytes;
     while (position_.offset < end_offset && !(bound == nullptr && position_.sealed)) {
         bool fits = false;
-        FoundBatch found = next_batch(fits);
+        FoundBatch found = next_batch(end_offset, fits);
         if (!fits && bound != nullptr) {
             if (!pass_damage(*bound, found)) return;
             continue;
@@ -160,11 +166,11 @@ void SegmentCheck::walk(const PreviousSegment* bound) {
         if (!fits) {
             // A writer may have gone on since the window was read.
             scan_.refresh();
-            found = next_batch(fits);
+            found = next_batch(end_offset, fits);
         }
         if (!fits) {
-            check_newest_end(found);
-            return;
+            if (!check_newest_end(found)) return;
+            continue;
         }
         count(found);
         if (!is_zero(found.padding)) {
@@ -223,6 +229,9 @@ VerifyReport SegmentCheck::run(const SegmentCandidate& segment,
             file ? "no memory to read '" + segment.path + "'" : file.error().message);
         return std::move(report_);
     }
+    std::optional<PreviousSegment> clean_end;
+    if (bound == nullptr && super_) clean_end = find_clean_end(scan_, *super_);
+    if (clean_end) bound = &*clean_end;
     read_ahead();
     walk(bound);
     // relaxed: as above. What stands behind the log needs no look, or had one.

@@ -26,17 +26,17 @@ struct SegmentCandidate {
 
 class SegmentCheck {
 public:
-    // `promised_sequence`: what SUPER promises. `done_bytes` is added to as the work goes on.
+    // `done_bytes` is added to as the work goes on.
     SegmentCheck(FileStore& files,
-                 Sequence promised_sequence,
+                 const std::optional<SuperBlock>& super,
                  std::atomic<std::uint64_t>& done_bytes)
         : files_(files),
-          promised_sequence_(promised_sequence),
+          super_(super),
           done_bytes_(done_bytes),
           scan_(files) {}
 
     // The counts and findings of this segment alone. `bound`: where its successor says that it
-    // ends. Requires: segment.header.
+    // ends, or SUPER, of a journal that was closed. Requires: segment.header.
     [[nodiscard]] VerifyReport run(const SegmentCandidate& segment,
                                    const PreviousSegment* bound,
                                    const std::string& index_path);
@@ -45,21 +45,27 @@ public:
 
 private:
     void walk(const PreviousSegment* bound);
-    [[nodiscard]] FoundBatch next_batch(bool& fits);
+    [[nodiscard]] FoundBatch next_batch(std::uint64_t end_offset, bool& fits);
     [[nodiscard]] bool pass_damage(const PreviousSegment& bound, const FoundBatch& damaged);
-    void check_newest_end(const FoundBatch& stopped_by);
-    [[nodiscard]] bool resume_behind_damage(std::uint64_t end_offset);
+    [[nodiscard]] bool check_newest_end(const FoundBatch& stopped_by);
+    void add_damage(const FoundBatch& damaged,
+                    const LogPosition& from,
+                    Sequence end,
+                    bool is_acknowledged);
+    [[nodiscard]] bool resume_at(const std::optional<SoundBatch>& next);
     void count(const FoundBatch& batch);
+    void count_gap(const BatchHeader& header);
     void check_index(const std::string& path);
     void read_ahead();
     void add(FindingKind kind, Sequence first, Sequence end, std::string text);
 
     FileStore& files_;
-    Sequence promised_sequence_;
+    const std::optional<SuperBlock>& super_;
     std::atomic<std::uint64_t>& done_bytes_;
     BatchScan scan_;
     const SegmentCandidate* segment_ = nullptr;
     bool was_gone_ = false;
+    bool is_gap_told_ = false;  // as part of the damage before it
     VerifyReport report_;
     LogPosition position_;
     std::uint64_t asked_ahead_offset_ = 0;

@@ -162,11 +162,13 @@ Result<SuperState> read_super(FileStore& files, const std::string& directory, Ac
     if (!outcome.ok()) return os_error(outcome.os_errno, "cannot read '" + path + "'");
 
     state.blank = is_zero(bytes);
+    std::uint64_t slots = 0;
     for (std::uint64_t slot = 0; slot < kSuperSlots; ++slot) {
         const auto block = std::span(bytes).subspan(slot * kBlockSizeBytes, kBlockSizeBytes);
         if (is_zero(block)) continue;
         auto super = decode_super(block, path, access);
         if (super && super->generation % kSuperSlots == slot) {
+            ++slots;
             if (!state.newest || super->generation > state.newest->generation) {
                 state.newest = *super;
             }
@@ -174,6 +176,9 @@ Result<SuperState> read_super(FileStore& files, const std::string& directory, Ac
             state.refusal = std::move(super.error());
         }
     }
+    // The first generation has the other slot blank.
+    state.lacks_slot =
+        slots < kSuperSlots && !(state.newest && state.newest->generation == 1 && !state.refusal);
     // A slot of a version that we don't know is newer than ours, whatever the other slot says.
     if (state.refusal && state.refusal->code == ErrorCode::incompatible) return *state.refusal;
     return state;

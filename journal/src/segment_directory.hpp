@@ -64,6 +64,10 @@ struct SuperState {
     std::optional<SuperBlock> newest;
     std::optional<Error> refusal;  // why there is none: foreign, damaged, of another version
     bool blank = true;             // no file, or one without a single byte that isn't zero
+    bool lacks_slot = false;       // one of its two can't be believed
+
+    // What it says is the last word that it was given: no slot of a later one is lost.
+    [[nodiscard]] bool is_whole() const noexcept { return newest && !lacks_slot; }
 };
 
 [[nodiscard]] Result<SuperState> read_super(FileStore& files,

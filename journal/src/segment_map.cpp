@@ -1,51 +1,95 @@
 #include "segment_map.hpp"
 
 #include "lease.hpp"
-#include "segment_census.hpp"
 
 #include <algorithm>
 
 namespace tailrace::journal {
 
+namespace {
+
+// A header takes a block; a search reads some twenty.
+constexpr std::size_t kMostHeaders = 256;
+
+}  // namespace
+
 Result<void> SegmentMap::refresh() {
-    auto census = take_census(*files_, directory_);
-    if (!census) return census.error();
-    const auto& numbers = census->listing.segment_numbers;
-    if (numbers.empty()) {
+    auto extent = take_extent(*files_, directory_);
+    if (!extent) return extent.error();
+    if (extent->newest_number == 0) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + directory_ + "'",
                           "'tailrace record' makes one");
     }
-    if (census->missing_number) {
-        return make_error(ErrorCode::corrupt,
-                          "segment '" + segment_path(directory_, *census->missing_number) +
-                              "' is missing between others",
-                          "'tailrace verify " + directory_ + "' lists all damage");
-    }
-    std::vector<Entry> entries;
-    entries.reserve(numbers.size());
-    for (const std::uint64_t number : numbers) {
-        const auto known =
-            std::find_if(entries_.begin(), entries_.end(), [number](const Entry& entry) {
-                return entry.number == number;
-            });
-        entries.push_back(known != entries_.end() ? *known : Entry{number, {}});
-    }
-    entries_ = std::move(entries);
+    extent_ = *extent;
+    names_.reset();
+    headers_.erase(headers_.begin(), headers_.lower_bound(extent_.oldest_number));
     return {};
 }
 
-Result<SegmentHeader> SegmentMap::header(std::size_t nth) {
-    Entry& entry = entries_[nth];
-    if (!entry.header) {
-        const std::string path = segment_path(directory_, entry.number);
-        auto file = open_leased(*files_, path);
-        if (!file) return file.error();
-        auto header = read_segment_header(*files_, *file, path, Access::reading);
-        if (!header) return header.error();
-        entry.header = *header;
+Result<SegmentHeader> SegmentMap::header(std::uint64_t segment_number) {
+    const auto known = headers_.find(segment_number);
+    if (known != headers_.end()) return known->second;
+    const std::string path = segment_path(directory_, segment_number);
+    auto file = open_leased(*files_, path);
+    if (!file) return file.error();
+    auto header = read_segment_header(*files_, *file, path, Access::reading);
+    if (!header) return header.error();
+    if (header->segment_number != segment_number ||
+        (extent_.super && header->journal_id != extent_.super->journal_id)) {
+        return make_error(ErrorCode::corrupt,
+                          "segment '" + path + "' is another one, or of another journal",
+                          "'tailrace verify " + directory_ + "' lists all damage");
     }
-    return *entry.header;
+    if (headers_.size() >= kMostHeaders) headers_.clear();
+    headers_.emplace(segment_number, *header);
+    return *header;
+}
+
+Result<std::optional<SegmentHeader>> SegmentMap::first_header(std::uint64_t from,
+                                                              std::uint64_t end) {
+    const auto is_lost = [](const Error& error) {
+        return error.code == ErrorCode::not_found || is_damage(error);
+    };
+    if (from >= end) return std::optional<SegmentHeader>{};
+    auto found = header(from);
+    if (found) return std::optional(*found);
+    if (!is_lost(found.error())) return found.error();
+    // How far the hole goes the names tell: what SUPER says may be any number.
+    if (!names_) {
+        auto listing = list_journal(*files_, directory_);
+        if (!listing) return listing.error();
+        names_ = std::move(listing->segment_numbers);
+    }
+    const auto behind = std::upper_bound(names_->begin(), names_->end(), from);
+    for (auto number = behind; number != names_->end() && *number < end; ++number) {
+        found = header(*number);
+        if (found) return std::optional(*found);
+        if (!is_lost(found.error())) return found.error();
+    }
+    return std::optional<SegmentHeader>{};
+}
+
+bool SegmentMap::goes_on_behind(std::uint64_t segment_number) {
+    if (extent_.newest_number > segment_number) return true;
+    const auto super = read_super(*files_, directory_, Access::reading);
+    return super && super->newest && super->newest->newest_segment_number > segment_number;
+}
+
+MissingEvents SegmentMap::missing_from(std::uint64_t segment_number,
+                                       std::optional<Sequence> first_sequence) {
+    (void)refresh();
+    MissingEvents lost;
+    lost.segments = {segment_number, std::max(segment_number, extent_.newest_number) + 1};
+    lost.first_sequence = first_sequence;
+    const auto next = first_header(segment_number, lost.segments.end_number);
+    if (next && *next) {
+        lost.segments.end_number = (*next)->segment_number;
+        lost.end_sequence = (*next)->first_sequence;
+    } else if (extent_.super && extent_.super->durable_sequence > first_sequence.value_or(0)) {
+        lost.end_sequence = extent_.super->durable_sequence;
+    }
+    return lost;
 }
 
 Result<OpenSegment> SegmentMap::open(std::uint64_t segment_number) {

@@ -2,12 +2,15 @@
 // first asked for. One thread.
 #pragma once
 
+#include "missing_events.hpp"
+#include "segment_census.hpp"
 #include "segment_directory.hpp"
 #include "storage.hpp"
 
 #include <tailrace/base/result.hpp>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,15 +29,14 @@ public:
         : files_(&files),
           directory_(std::move(directory)) {}
 
-    // Looks at the names anew. Errors: `not_found` (no journal), `corrupt` (a number is missing
-    // between others).
+    // Looks anew from which to which number the journal goes. Costs the same however many there
+    // are. Error `not_found`: no journal.
     [[nodiscard]] Result<void> refresh();
 
-    [[nodiscard]] std::size_t count() const noexcept { return entries_.size(); }
-    [[nodiscard]] Result<SegmentHeader> header(std::size_t nth);
-    [[nodiscard]] std::uint64_t number(std::size_t nth) const noexcept {
-        return entries_[nth].number;
-    }
+    [[nodiscard]] const SegmentExtent& extent() const noexcept { return extent_; }
+    [[nodiscard]] std::uint64_t oldest_number() const noexcept { return extent_.oldest_number; }
+    [[nodiscard]] std::uint64_t newest_number() const noexcept { return extent_.newest_number; }
+    [[nodiscard]] Result<SegmentHeader> header(std::uint64_t segment_number);
 
     // Opens a segment, leased, and checks that it is whole and belongs to this journal. `not_found`
     // when retention has given it up since the last refresh(), here as for header().
@@ -43,23 +45,40 @@ public:
     [[nodiscard]] Result<std::optional<SegmentHeader>> successor(const SegmentHeader& segment);
     [[nodiscard]] std::optional<SegmentIndex> index(const SegmentHeader& segment);
 
+    // Whether SUPER, as it is now, or a name that was seen speaks of a segment behind this one.
+    [[nodiscard]] bool goes_on_behind(std::uint64_t segment_number);
+    // What is lost with the segments from that one on up to the next whose header can be believed.
+    // `first_sequence`: where the ones before it end.
+    [[nodiscard]] MissingEvents missing_from(std::uint64_t segment_number,
+                                             std::optional<Sequence> first_sequence);
+    // With which sequence the journal begins, when its oldest segment is missing.
+    [[nodiscard]] std::optional<Sequence> stated_first_sequence() {
+        return journal::stated_first_sequence(
+            *files_, directory_, extent_.super, extent_.oldest_number);
+    }
+
     // The last segment for which `lies_before(header)` holds, which must hold for a front part of
-    // them; the first if for none. It reads two headers when the number that was guessed is right,
-    // one when it is the newest, else O(log n).
+    // them; the first if for none. Segments without a header that can be believed are passed over.
+    // It reads two headers when the number that was guessed is right, one when it is the newest,
+    // else O(log n).
     template <typename Predicate>
-    [[nodiscard]] Result<std::size_t> last_where(const Predicate& lies_before,
-                                                 std::optional<std::uint64_t> guessed_number) {
-        std::size_t low = 0;
-        std::size_t high = entries_.size();
-        std::size_t middle = high - 1;  // the newest is asked for most
-        if (guessed_number && *guessed_number >= number(0) && *guessed_number < number(middle)) {
-            middle = static_cast<std::size_t>(*guessed_number - number(0));
+    [[nodiscard]] Result<std::uint64_t> last_where(const Predicate& lies_before,
+                                                   std::optional<std::uint64_t> guessed_number) {
+        std::uint64_t low = oldest_number();
+        std::uint64_t high = newest_number() + 1;
+        std::uint64_t middle = high - 1;  // the newest is asked for most
+        if (guessed_number && *guessed_number >= low && *guessed_number < middle) {
+            middle = *guessed_number;
         }
         bool was_guess = middle + 1 < high;
         while (high - low > 1) {
-            auto candidate = header(middle);
-            if (!candidate) return candidate.error();
-            (lies_before(*candidate) ? low : high) = middle;
+            auto found = first_header(middle, high);
+            if (!found) return found.error();
+            if (*found && lies_before(**found)) {
+                low = (*found)->segment_number;
+            } else {
+                high = middle;
+            }
             middle = was_guess && low + 1 < high ? low + 1 : low + (high - low) / 2;
             was_guess = false;
         }
@@ -69,15 +88,23 @@ public:
     [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
 
 private:
-    struct Entry {
-        std::uint64_t number = 0;
-        std::optional<SegmentHeader> header;
-    };
+    // Of the first segment in [from, end) that has one that can be believed.
+    [[nodiscard]] Result<std::optional<SegmentHeader>> first_header(std::uint64_t from,
+                                                                    std::uint64_t end);
 
     FileStore* files_;
     std::string directory_;
-    std::vector<Entry> entries_;
+    SegmentExtent extent_;
+    std::map<std::uint64_t, SegmentHeader> headers_;   // some of those that were read
+    std::optional<std::vector<std::uint64_t>> names_;  // once a hole was met
 };
+
+// Whether a header, a file or a name can't be believed, so that the events that stood there are
+// lost. Not so what this program or this moment is to blame for.
+[[nodiscard]] inline bool is_damage(const Error& error) noexcept {
+    return error.code == ErrorCode::corrupt || error.code == ErrorCode::truncated ||
+           error.code == ErrorCode::not_tailrace;
+}
 
 // Does `look` again while segments that it had seen are given up under it.
 template <typename Look>

@@ -21,6 +21,10 @@ std::string_view finding_kind_name(FindingKind kind) noexcept {
             return "damaged_batch";
         case FindingKind::damaged_event:
             return "damaged_event";
+        case FindingKind::damaged_marker:
+            return "damaged_marker";
+        case FindingKind::lost_events:
+            return "lost_events";
         case FindingKind::damaged_super:
             return "damaged_super";
         case FindingKind::damaged_index:
@@ -46,6 +50,8 @@ bool is_damage(FindingKind kind) noexcept {
         case FindingKind::damaged_batch:
         case FindingKind::damaged_event:
             return true;
+        case FindingKind::damaged_marker:
+        case FindingKind::lost_events:
         case FindingKind::damaged_super:
         case FindingKind::damaged_index:
         case FindingKind::damaged_catalogue:

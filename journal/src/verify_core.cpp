@@ -33,12 +33,18 @@ Result<void> VerifyCore::look_at_names() {
     const auto& refusal = census->super_refusal;
     if (refusal && refusal->code != ErrorCode::incompatible) return *refusal;
     const DirectoryListing& listing = census->listing;
-    if (listing.segment_numbers.empty()) {
+    if (listing.segment_numbers.empty() && census->missing.empty()) {
         return make_error(ErrorCode::not_found,
                           "there is no journal in '" + directory_ + "'",
                           "'tailrace record' makes one");
     }
     super_ = census->super.newest;
+    missing_back_.reset();
+    if (const auto* const back = census->missing_back()) missing_back_ = *back;
+    oldest_number_ = census->oldest_segment_number;
+    if (oldest_number_ == 0 && !listing.segment_numbers.empty()) {
+        oldest_number_ = listing.segment_numbers.front();
+    }
     if (!super_) {
         const auto& why = refusal ? refusal : census->super.refusal;
         report_.findings.push_back(
@@ -84,6 +90,11 @@ void VerifyCore::check_headers() {
             segment.refusal = make_error(ErrorCode::corrupt,
                                          "'" + segment.path + "' says that it is number " +
                                              std::to_string(header->segment_number));
+        } else if (super_ && header->journal_id != super_->journal_id) {
+            segment.refusal = make_error(ErrorCode::corrupt,
+                                         "'" + segment.path +
+                                             "' belongs to another journal than "
+                                             "SUPER");
         } else {
             segment.header = *header;
         }
@@ -94,6 +105,7 @@ void VerifyCore::check_headers() {
 // whether it was still to be seen or not.
 void VerifyCore::drop_given_up() {
     const std::uint64_t oldest = oldest_segment_number(files_, directory_);
+    oldest_number_ = std::max(oldest_number_, oldest);
     std::size_t count = 0;
     while (count < segments_.size() && segments_[count].number < oldest)
         ++count;
@@ -104,13 +116,11 @@ void VerifyCore::drop_given_up() {
 
 void VerifyCore::check_chain(const SegmentCandidate& before, const SegmentCandidate& segment) {
     if (segment.number != before.number + 1) {
-        const Sequence first = report_.end_sequence;
-        const Sequence end = segment.header ? segment.header->first_sequence : first;
-        add(FindingKind::missing_segment,
-            segment,
-            first,
-            std::max(first, end),
-            "segments between '" + before.path + "' and '" + segment.path + "' are missing");
+        MissingEvents lost;
+        lost.segments = {before.number + 1, segment.number};
+        lost.first_sequence = report_.end_sequence;
+        if (segment.header) lost.end_sequence = segment.header->first_sequence;
+        add_missing(lost);
         return;
     }
     if (!before.header || !segment.header) return;
@@ -132,7 +142,7 @@ const SegmentCandidate* VerifyCore::successor_of(std::size_t nth) const noexcept
 }
 
 void VerifyCore::check_some() {
-    SegmentCheck check(files_, super_ ? super_->durable_sequence : 0, done_bytes_);
+    SegmentCheck check(files_, super_, done_bytes_);
     while (true) {  // ends: each round takes another segment
         // relaxed: only who gets which; the segments themselves don't change any more.
         const std::size_t nth = next_segment_.fetch_add(1, std::memory_order_relaxed);
@@ -211,6 +221,7 @@ void VerifyCore::merge(std::size_t nth) {
     report_.tombstone_count += part.tombstone_count;
     report_.gap_count += part.gap_count;
     report_.gap_events += part.gap_events;
+    report_.lost_events += part.lost_events;
     report_.read_bytes += part.read_bytes;
     report_.end_sequence = part.end_sequence;
     std::move(part.findings.begin(), part.findings.end(), std::back_inserter(report_.findings));
@@ -240,29 +251,55 @@ Result<void> VerifyCore::look() {
     one_is_gone_ = false;
     check_contents();
     if (one_is_gone_) drop_given_up();
-    if (!segments_.empty()) return {};
+    if (!segments_.empty() || missing_back_) return {};
     return make_error(ErrorCode::not_found, "retention was faster than the look at it");
+}
+
+void VerifyCore::add_missing(const MissingEvents& lost) {
+    report_.findings.push_back({FindingKind::missing_segment,
+                                lost.segments.first_number,
+                                0,
+                                lost.first_or_end(),
+                                lost.end_or_first(),
+                                missing_text(directory_, lost)});
+}
+
+// The journal begins where SUPER says, whether that is there or not.
+void VerifyCore::begin_report() {
+    const auto first = std::find_if(segments_.begin(), segments_.end(), [](const auto& segment) {
+        return segment.header.has_value();
+    });
+    MissingEvents lost;
+    if (first != segments_.end()) lost.end_sequence = first->header->first_sequence;
+    if (first != segments_.end() && first->number == oldest_number_) {
+        report_.first_sequence = report_.end_sequence = first->header->first_sequence;
+        return;
+    }
+    lost.first_sequence = stated_first_sequence(files_, directory_, super_, oldest_number_);
+    report_.first_sequence = report_.end_sequence = lost.first_or_end();
+    // Retention may have given it up since.
+    const bool is_missing =
+        !segments_.empty() && segments_.front().number > oldest_number_ && oldest_number_ != 0;
+    if (!is_missing) return;
+    lost.segments = {oldest_number_, segments_.front().number};
+    add_missing(lost);
+    report_.end_sequence = lost.end_or_first();
 }
 
 Result<VerifyReport> VerifyCore::run() {
     if (auto looked = while_segments_go([this] { return look(); }); !looked) return looked.error();
-    for (const SegmentCandidate& segment : segments_) {
-        if (segment.header) {
-            report_.first_sequence = segment.header->first_sequence;
-            report_.end_sequence = report_.first_sequence;
-            break;
-        }
-    }
+    begin_report();
     report_.segment_count = segments_.size();
     for (std::size_t nth = 0; nth < segments_.size(); ++nth)
         merge(nth);
-    if (super_ && segments_.back().number < super_->newest_segment_number) {
-        add(FindingKind::missing_segment,
-            segments_.back(),
-            report_.end_sequence,
-            std::max(report_.end_sequence, super_->durable_sequence),
-            "'" + segment_path(directory_, super_->newest_segment_number) +
-                "' is missing: SUPER names it as the newest");
+    if (missing_back_) {
+        MissingEvents lost;
+        lost.segments = *missing_back_;
+        lost.first_sequence = report_.end_sequence;
+        if (super_ && super_->durable_sequence > report_.end_sequence) {
+            lost.end_sequence = super_->durable_sequence;
+        }
+        add_missing(lost);
     }
     check_against_catalogue();
     if (progress_) progress_(total_bytes_, total_bytes_);

@@ -5,6 +5,7 @@
 // whatever their number.
 #pragma once
 
+#include "missing_events.hpp"
 #include "segment_check.hpp"
 #include "segment_directory.hpp"
 #include "storage.hpp"
@@ -46,6 +47,8 @@ private:
     void check_some();
     void merge(std::size_t nth);
     void show_progress();
+    void begin_report();
+    void add_missing(const MissingEvents& lost);
     [[nodiscard]] const SegmentCandidate* successor_of(std::size_t nth) const noexcept;
     void add(FindingKind kind,
              const SegmentCandidate& segment,
@@ -59,6 +62,8 @@ private:
     std::size_t jobs_;
     VerifyReport report_;
     std::optional<SuperBlock> super_;
+    std::uint64_t oldest_number_ = 0;  // where the journal begins
+    std::optional<SegmentRange> missing_back_;
     std::vector<SegmentCandidate> segments_;
     std::vector<VerifyReport> parts_;  // of each segment, written by the thread that took it
     std::uint64_t total_bytes_ = 0;

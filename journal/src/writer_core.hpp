@@ -126,6 +126,8 @@ private:
     [[nodiscard]] Result<void> give_segment_its_name(const std::string& from,
                                                      const ActiveSegment& segment) const;
     [[nodiscard]] Result<void> note_newest(std::uint64_t flags, std::uint64_t clean_end_offset);
+    // Of the oldest segment, for SUPER.
+    void note_first_sequence(Sequence sequence) noexcept;
     [[nodiscard]] Result<void> note_oldest();
     void begin_keeping(const Assessment& found);
     [[nodiscard]] Result<void> give_up_first(const Assessment& found);

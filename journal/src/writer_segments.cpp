@@ -340,11 +340,17 @@ Result<void> WriterCore::give_segment_its_name(const std::string& from,
                     "'tailrace doctor' checks permissions and limits");
 }
 
+void WriterCore::note_first_sequence(Sequence sequence) noexcept {
+    super_.features_compat |= kSuperNamesFirst;
+    super_.first_sequence = sequence;
+}
+
 Result<void> WriterCore::note_newest(std::uint64_t flags, std::uint64_t clean_end_offset) {
     ++super_.generation;
     super_.newest_segment_number = segment_.header.segment_number;
     if (super_.oldest_segment_number == 0) {
         super_.oldest_segment_number = segment_.header.segment_number;
+        note_first_sequence(segment_.header.first_sequence);
     }
     super_.durable_sequence = segment_.next.sequence;
     super_.flags = flags;
@@ -357,6 +363,7 @@ Result<void> WriterCore::note_newest(std::uint64_t flags, std::uint64_t clean_en
 void WriterCore::begin_keeping(const Assessment& found) {
     super_.oldest_segment_number =
         std::max(super_.oldest_segment_number, found.oldest_segment_number);
+    if (!found.segments.empty()) note_first_sequence(found.segments.front().first_sequence);
     for (std::size_t nth = 0; nth + 1 < found.segments.size(); ++nth) {
         const SegmentHeader& successor = found.segments[nth + 1];
         // Its own last append would have to be read; the next segment began after that.
@@ -364,7 +371,8 @@ void WriterCore::begin_keeping(const Assessment& found) {
         const bool is_compressed = (segment.features_incompat & kFeatureCompressed) != 0;
         retention_.add({segment.segment_number,
                         is_compressed ? segment.stored_size_bytes : successor.previous.end_offset,
-                        successor.created_ns});
+                        successor.created_ns,
+                        segment.first_sequence});
         catalogue_.add(catalogued(segment, successor));
     }
     retired_ = std::make_unique<RetiredSegments>(
@@ -381,7 +389,7 @@ void WriterCore::begin_keeping(const Assessment& found) {
 Result<void> WriterCore::give_up_first(const Assessment& found) {
     if (found.segments.empty()) return {};
     const std::uint64_t newest = found.newest().segment_number;
-    retention_.add({newest, found.end.offset, found.end.sealed_ns});
+    retention_.add({newest, found.end.offset, found.end.sealed_ns, found.newest().first_sequence});
     give_up_oldest();
     if (disowned_.empty()) return {};
     if (super_.newest_segment_number != newest) {
@@ -403,6 +411,7 @@ void WriterCore::give_up_oldest() {
         disowned_.push_back(number);
     super_.oldest_segment_number = oldest;
     retention_.forget_below(oldest);
+    note_first_sequence(retention_.first_sequence());
 }
 
 void WriterCore::retire_disowned() {
@@ -457,7 +466,7 @@ void WriterCore::roll() noexcept {
     write_segment_index();
     const SegmentHeader before = segment_.header;
     const LogPosition end = segment_.next;
-    retention_.add({before.segment_number, end.offset, end.sealed_ns});
+    retention_.add({before.segment_number, end.offset, end.sealed_ns, before.first_sequence});
     if (auto begun = begin_segment(from, &before, end); !begun) {
         fail_with(begun.error());
         return;

@@ -140,7 +140,9 @@ class Written(Case):
         self.assertEqual(len(lines), len(ours))
         for line, item in zip(lines, ours):
             if isinstance(item, tuple):
-                self.assertEqual((line["gap_first_seq"], line["gap_events"]), item)
+                self.assertEqual((line["gap_first_seq"], line["gap_events"]), item[:2])
+                self.assertEqual(line["gap_kind"], "never_journaled")
+                self.assertFalse(item.is_lost)
                 continue
             data = (base64.b64decode(line["data_b64"]) if "data_b64" in line
                     else line["data"].encode())
@@ -291,7 +293,7 @@ class Damaged(Case):
         self.flip(segment, torn.offset + 130)
         self.assertEqual(self.as_lines(self.read()),
                          self.as_lines([one for one in whole if torn.first_sequence > (
-                             sum(one) if isinstance(one, tuple) else one.sequence)]))
+                             one.first + one.count if isinstance(one, tuple) else one.sequence)]))
         self.assertTrue(self.verify()["sound"])
         segment.write_bytes(kept)
         self.flip(segment, below.offset + 130)
@@ -323,16 +325,85 @@ class Damaged(Case):
                          self.as_lines(kept))
         told = set()
         for gap in (one for one in read if isinstance(one, tuple)):
-            told.update(range(gap[0], sum(gap)))
+            told.update(range(gap.first, gap.first + gap.count))
         everything = set(range(journal.segments[0].first_sequence, whole[-1].sequence + 1))
         self.assertEqual(told, everything - {one.sequence for one in kept})
+        # Lost to damage, or never journaled: never both.
+        before = {(one.first, one.count) for one in whole if isinstance(one, tuple)}
+        for gap in (one for one in read if isinstance(one, tuple) and not one.is_lost):
+            self.assertIn((gap.first, gap.count), before)
+        damaged = {number for part in lost for number in part}
+        told_lost = {number for one in read if isinstance(one, tuple) and one.is_lost
+                     for number in range(one.first, one.first + one.count)}
+        self.assertTrue(damaged <= told_lost)
+        self.assertTrue(told_lost <= damaged | {number for first, count in before
+                                                for number in range(first, first + count)})
+
+    def test_missing_segments_have_the_same_range_for_everybody_before_and_after_repair(self):
+        self.write_sample(14)
+        whole = journal_reader.Journal(str(self.journal)).segments
+        end = self.verify()["end_seq"]
+        bounds = [segment.first_sequence for segment in whole] + [end]
+        original = self.work / "original"
+        shutil.copytree(self.journal, original)
+        for first, count in ((0, 1), (0, 3), (3, 2), (len(whole) - 1, 1)):
+            shutil.rmtree(self.journal)
+            shutil.copytree(original, self.journal)
+            for path in self.segments()[first:first + count]:
+                path.unlink()
+            # Of the newest, which nobody closed, nothing says where it ended.
+            is_known = first + count < len(whole)
+            expected = (bounds[first], bounds[first + count if is_known else first])
+            damage = self.damage_of(self.read)
+            self.assertEqual((damage.first, damage.end), expected)
+            report = self.verify()
+            found = [(one["first_seq"], one["end_seq"]) for one in report["findings"]
+                     if one["damage"]]
+            self.assertEqual(found, [expected])
+            text = (f"[{expected[0]}, {expected[1]})" if is_known else
+                    f"events from {expected[0]} on")
+            for words in (("replay", self.journal, "--speed", "max"), ("inspect", self.journal),
+                          ("backup", self.journal, self.work / "copy")):
+                ran = self.run_any(self.tailrace, *words)
+                self.assertEqual(ran.returncode, 3, (words, ran.stderr))
+                self.assertIn(text, ran.stderr.decode(), words)
+            ran = self.run_any(self.tailrace, "repair", self.journal, "--apply", "--json")
+            self.assertEqual(ran.returncode, 3, ran.stderr)
+            plan = json.loads(ran.stdout)
+            self.assertEqual(plan["lost_events"], expected[1] - expected[0])
+            self.assertEqual(plan["may_have_lost_more"], not is_known)
+            report = self.verify()
+            self.assertTrue(report["sound"])
+            stated = [expected] if is_known else []
+            self.assertEqual([(one["first_seq"], one["end_seq"]) for one in report["findings"]
+                              if one["kind"] == "lost_events"], stated)
+            gaps = [(one.first, one.first + one.count) for one in self.read()
+                    if isinstance(one, tuple) and one.is_lost]
+            self.assertEqual(gaps, stated)
+
+    def test_a_damaged_batch_without_events_is_no_loss_for_anybody(self):
+        self.write_sample(15)
+        whole = self.as_lines(self.read())
+        journal = journal_reader.Journal(str(self.journal))
+        bare = [(nth, batch) for nth, segment in enumerate(journal.segments)
+                for batch in journal.batches(segment)
+                if batch.count == 0 and not batch.flags & journal_reader.GAP_BEFORE]
+        self.assertGreater(len(bare), 7)
+        for nth, batch in bare:
+            path = self.segments()[nth]
+            self.flip(path, batch.offset + 50)
+            self.assertEqual(self.as_lines(self.read()), whole, (nth, batch.offset))
+            report = self.verify()
+            self.assertTrue(report["sound"], report["findings"])
+            self.flip(path, batch.offset + 50)
 
     def test_another_header_byte_anywhere_is_noticed(self):
         self.write_sample(10)
         segment = self.segments()[1]
         for offset in (3, 12, 17, 25, 50, 70, 90, 110, 140, 200, 4000):
             self.flip(segment, offset)
-            with self.assertRaises(journal_reader.Refused, msg=str(offset)):
+            with self.assertRaises((journal_reader.Refused, journal_reader.Damage),
+                                   msg=str(offset)):
                 self.read()
             self.flip(segment, offset)
         self.read()

@@ -19,6 +19,7 @@ import os
 import re
 import struct
 import sys
+import typing
 
 import xxhash
 
@@ -33,7 +34,9 @@ SEAL, MARKER, GAP_BEFORE, CLEAN_CLOSE, MENDED = 1, 2, 4, 8, 16
 KNOWN_FLAGS = SEAL | MARKER | GAP_BEFORE | CLEAN_CLOSE | MENDED
 FEATURE_MENDED, FEATURE_COMPRESSED = 1, 2
 COMPAT_OLDEST = 2
-SUPER_COPY = 2
+SUPER_CLEAN, SUPER_COPY = 1, 2
+SUPER_NAMES_FIRST = 1
+NEARBY = 16 * BLOCK
 FRAME = 1 << 20
 TOMBSTONE, PUBLISH_TIME, EVENT_TIME, PUBLISHER_ID, KEY = 1, 2, 4, 8, 16
 MASK = (1 << 64) - 1
@@ -49,6 +52,18 @@ class Damage(Exception):
 
 class Refused(Exception):
     """Not a journal that this reader may read."""
+
+
+class Newer(Refused):
+    """Of a version that this reader doesn't know: not to be read in part either."""
+
+
+class Gap(typing.NamedTuple):
+    """Events that won't come: never journaled, or lost to damage before a repair."""
+
+    first: int
+    count: int
+    is_lost: bool
 
 
 def words(data, offset, count=1):
@@ -88,11 +103,11 @@ def check_block(block, magic, path, features=0):
     if block[:8] != magic:
         raise Refused(f"'{path}' doesn't begin with {magic!r}")
     if struct.unpack_from("<H", block, 16)[0] != 1:
-        raise Refused(f"'{path}' has another major format")
+        raise Newer(f"'{path}' has another major format")
     if checksum(block[16:BLOCK], word(magic, 0)) != word(block, 8):
         raise Refused(f"the header of '{path}' is damaged: its checksum differs")
     if word(block, 24) & ~features:
-        raise Refused(f"'{path}' uses features that are not known here: {word(block, 24):#x}")
+        raise Newer(f"'{path}' uses features that are not known here: {word(block, 24):#x}")
 
 
 class Super:
@@ -102,6 +117,7 @@ class Super:
         self.journal_id = block[48:64]
         (self.generation, self.writer_epoch, self.oldest, self.newest, self.durable, self.flags,
          self.written_ns, self.clean_end_offset) = words(block, 64, 8)
+        self.first = word(block, 128) if word(block, 40) & SUPER_NAMES_FIRST else None
 
     @staticmethod
     def read(directory):
@@ -265,18 +281,30 @@ class Segment:
         if checksum(block[16:128], self.salt ^ offset) != batch.checksum:
             return None, "the header's checksum differs"
         if batch.version != 1 or batch.header_words != 16 or batch.flags & ~KNOWN_FLAGS:
-            raise Refused(f"'{self.path}' holds a batch of a newer format at {offset}")
-        if batch.slot_size > MAX_BATCH or offset + batch.extent > self.size:
-            return None, "it runs over the end"
-        if (batch.count == 0) != (batch.body_size == 0) or batch.body_size % self.alignment != 0:
-            return None, "the header contradicts itself"
-        if bool(batch.flags & (SEAL | MARKER)) != (batch.count == 0):
-            return None, "the header contradicts itself"
-        if batch.flags & MENDED and (batch.count or not batch.mended_blocks):
-            return None, "the header contradicts itself"
+            raise Newer(f"'{self.path}' holds a batch of a newer format at {offset}")
+        why = self.contradiction(batch)
+        if why is None and offset + batch.extent > self.size:
+            why = "it runs over the end"
+        return (batch, None) if why is None else (None, why)
+
+    def contradiction(self, batch):
+        """Why a header whose checksum holds can't be one ("The batch")."""
+        is_bare = bool(batch.flags & (SEAL | MARKER))
+        if batch.slot_size > MAX_BATCH or batch.body_size % self.alignment != 0:
+            return "its size is none"
+        if is_bare != (batch.count == 0) or is_bare != (batch.body_size == 0):
+            return "the header contradicts itself"
+        if batch.count * self.alignment > batch.body_size or batch.end_sequence > MASK:
+            return "more events than there is room for"
+        if batch.flags & CLEAN_CLOSE and not batch.flags & SEAL:
+            return "a clean close without a seal"
+        if batch.flags & MENDED and not (batch.flags & MARKER and batch.mended_blocks):
+            return "mended, and no marker"
         if batch.durable > batch.first_sequence:
-            return None, "it promises what comes later"
-        return batch, None
+            return "it promises what comes later"
+        if batch.first_time_ns > batch.max_time_ns:
+            return "its times go back"
+        return None
 
     def batch_at(self, offset):
         """The same, wholly checked, with its body."""
@@ -319,6 +347,20 @@ class Segment:
                 promise = max(promise, batch.durable)
         return promise
 
+    def next_sound(self, position, end):
+        """The first batch behind the position and before `end` that may be part of the log."""
+        for at in range(position.offset + BLOCK, min(end, self.size), BLOCK):
+            batch, _ = self.header_at(at)
+            if batch is None or batch.first_time_ns < position.max_time_ns:
+                continue
+            states_gap = 1 if batch.flags & GAP_BEFORE else 0
+            if batch.first_sequence < position.sequence + states_gap or at + batch.extent > end:
+                continue
+            batch, _ = self.batch_at(at)
+            if batch:
+                return batch
+        return None
+
     def index(self):
         """The entries of its index, if there is one that counts: (first, floor time, offset)."""
         path = self.path.removesuffix(".seg") + ".idx"
@@ -340,7 +382,8 @@ class Segment:
 class CatalogueEntry:
     """What the catalogue says of one segment."""
 
-    def __init__(self, data):
+    def __init__(self, data, journal_id):
+        self.journal_id = journal_id
         (self.salt, self.first_sequence, self.end_sequence, self.floor_time_ns, self.max_time_ns,
          self.end_offset, self.size) = words(data, 8, 7)
 
@@ -360,7 +403,7 @@ def catalogue(directory):
     entries = {}
     for number, at in enumerate(range(64, len(data) - 63, 64), first_number):
         if checksum(data[at + 8:at + 64], word(data, 16) ^ number) == word(data, at):
-            entries[number] = CatalogueEntry(data[at:at + 64])
+            entries[number] = CatalogueEntry(data[at:at + 64], data[16:32])
     return entries
 
 
@@ -373,6 +416,7 @@ class Position:
         self.checksum = segment.chain
         self.max_time_ns = segment.floor_time_ns
         self.sealed = False
+        self.follows_loss = segment.previous_number != 0 and segment.previous_checksum == 0
 
     def fits(self, batch):
         if self.sealed or batch.previous_checksum != self.checksum:
@@ -387,30 +431,59 @@ class Position:
         self.checksum = batch.chain
         self.max_time_ns = batch.max_time_ns
         self.sealed = bool(batch.flags & SEAL)
+        self.follows_loss = bool(batch.flags & MENDED) and not batch.flags & GAP_BEFORE
+
+    def stand_on(self, batch):
+        """On a batch behind others that can't be read."""
+        self.offset = batch.offset
+        self.sequence = batch.first_sequence - (1 if batch.flags & GAP_BEFORE else 0)
+        self.checksum = batch.previous_checksum
 
 
 class Journal:
-    """The segments of a directory, joined as their headers say."""
+    """The segments of a directory, joined as their headers say and held against SUPER."""
 
     def __init__(self, directory):
         names = sorted(name for name in os.listdir(directory)
                        if re.fullmatch(r"[0-9a-f]{16}\.seg", name))
+        self.directory = directory
         self.super = Super.read(directory)
-        oldest = self.oldest_of(directory, names)
-        names = [name for name in names if int(name[:16], 16) >= oldest]
-        self.segments = [Segment(os.path.join(directory, name)) for name in names]
-        if not self.segments:
+        self.oldest = self.oldest_of(directory, names)
+        numbers = [int(name[:16], 16) for name in names if int(name[:16], 16) >= self.oldest]
+        if self.super and self.super.newest:
+            numbers.append(self.super.newest)
+        if not numbers:
             raise Refused(f"there is no journal in '{directory}'")
-        for name, segment in zip(names, self.segments):
-            if int(name[:16], 16) != segment.number:
-                raise Refused(f"'{segment.path}' says that it is number {segment.number}")
+        self.oldest = self.oldest or min(numbers)
+        self.newest = max(numbers)
+        self.numbers = sorted({self.oldest, *numbers})
+        self.lost = {}  # number -> why
+        self.segments = []
+        for number in self.numbers:
+            path = self.path_of(number)
+            try:
+                segment = Segment(path)
+            except FileNotFoundError:
+                continue
+            except Newer:
+                raise
+            except (Refused, struct.error) as why:
+                self.lost[number] = str(why)
+                continue
+            if segment.number != number or (
+                    self.super and segment.journal_id != self.super.journal_id):
+                self.lost[number] = "it is another segment, or of another journal"
+                continue
+            self.segments.append(segment)
         for before, segment in zip(self.segments, self.segments[1:]):
-            if (segment.previous_number, segment.previous_salt, segment.journal_id) != (
-                    before.number, before.salt, before.journal_id):
+            if segment.number != before.number + 1:
+                continue
+            if (segment.previous_salt, segment.journal_id) != (before.salt, before.journal_id):
                 raise Refused(f"'{segment.path}' doesn't follow '{before.path}'")
             before.end = segment.previous_end_offset
-        if self.super and self.super.newest > self.segments[-1].number:
-            raise Refused(f"segment {self.super.newest} is missing: SUPER names it as the newest")
+
+    def path_of(self, number):
+        return os.path.join(self.directory, f"{number:016x}.seg")
 
     def oldest_of(self, directory, names):
         """Where the journal begins ("Where a journal begins")."""
@@ -429,46 +502,91 @@ class Journal:
                 return max(oldest, newest.oldest)
         return oldest
 
+    def first_sequence(self):
+        """With which the journal begins, whether its oldest segment is there or not."""
+        if self.segments and self.segments[0].number == self.oldest:
+            return self.segments[0].first_sequence
+        if self.super and self.super.first is not None and self.super.oldest == self.oldest:
+            return self.super.first
+        entry = catalogue(self.directory).get(self.oldest)
+        if entry and (not self.super or entry.journal_id == self.super.journal_id):
+            return entry.first_sequence
+        return self.segments[0].first_sequence if self.segments else 0
+
+    def tell_lost(self, number, sequence):
+        """Raises Damage: the segments from that number on, up to the next that is there."""
+        after = next((one for one in self.segments if one.number > number), None)
+        end = after.first_sequence if after else (self.super.durable if self.super else 0)
+        raise Damage(self.path_of(number), 0, sequence, max(sequence, end),
+                     self.lost.get(number, "it is missing"))
+
     def batches(self, segment, position=None):
-        """The batches of one segment up to its end. Raises Damage."""
+        """The batches of one segment up to its end, each with what the gap before it would be.
+        Raises Damage."""
         position = position or Position(segment)
         follower = next((one for one in self.segments if one.number == segment.number + 1), None)
         while segment.end is None or position.offset < segment.end:
             batch, why = (None, "a seal stands before") if position.sealed else (
                 segment.batch_at(position.offset))
-            if batch is None or not position.fits(batch):
-                self.judge(segment, follower, position, why or "it doesn't continue the one before")
+            is_inside = batch and (segment.end is None
+                                   or position.offset + batch.extent <= segment.end)
+            if not is_inside or not position.fits(batch):
+                why = why or "it doesn't continue the one before"
+                if self.goes_on(segment, follower, position, why):
+                    continue
                 return
-            position.advance(batch)
+            batch.is_loss = position.follows_loss or bool(batch.flags & MENDED)
             yield batch
+            position.advance(batch)
         if follower and position.sequence != follower.first_sequence:
             raise Damage(segment.path, position.offset, position.sequence, follower.first_sequence,
                          "its successor says that it ends elsewhere")
 
-    def judge(self, segment, follower, position, why):
-        """Nothing valid stands where a batch could: damage, or the end."""
+    def goes_on(self, segment, follower, position, why):
+        """Nothing valid stands where a batch could: damage, the end, or only batches without
+        events are damaged, and the position moves behind them."""
+        if follower and position.sequence == follower.first_sequence:
+            return False
         if follower:
-            raise Damage(segment.path, position.offset, position.sequence,
-                         follower.first_sequence, why)
-        promise = max(segment.promise_behind(position.offset), segment.durable,
-                      self.super.durable if self.super else 0)
-        if promise > position.sequence:
-            raise Damage(segment.path, position.offset, position.sequence, promise, why)
+            end, known = segment.end, follower.first_sequence
+        else:
+            if position.sealed:
+                return False
+            known = max(segment.promise_behind(position.offset), segment.durable)
+            is_newest = segment.number == self.newest
+            if is_newest and self.super:
+                known = max(known, self.super.durable)
+            if known <= position.sequence:
+                return False
+            end = min(position.offset + BLOCK + NEARBY, segment.size)
+        after = segment.next_sound(position, end)
+        if after and after.first_sequence == position.sequence and not after.flags & GAP_BEFORE:
+            position.stand_on(after)
+            return True
+        if follower and after:
+            known = after.first_sequence
+        raise Damage(segment.path, position.offset, position.sequence, known, why)
 
     def items(self, start=None):
-        """Events, and gaps as (first, count), in order."""
-        expected = self.segments[0].first_sequence if start is None else start
-        begin = 0
+        """Events, and gaps, in order. Raises Damage."""
+        expected = self.first_sequence() if start is None else start
+        begin = self.oldest
         if start is not None:
-            begin = max(nth for nth, segment in enumerate(self.segments)
-                        if nth == 0 or segment.first_sequence <= start)
-        for segment in self.segments[begin:]:
+            begin = max([one.number for one in self.segments if one.first_sequence <= start],
+                        default=self.oldest)
+        there = {one.number: one for one in self.segments}
+        following = begin
+        for number in (one for one in self.numbers if one >= begin):
+            if number != following or number not in there:
+                self.tell_lost(following, expected)
+            following = number + 1
+            segment = there[number]
             position = None
-            if start is not None and segment is self.segments[begin]:
+            if start is not None and number == begin:
                 position = self.position_near(segment, start)
             for batch in self.batches(segment, position):
                 if batch.first_sequence > expected:
-                    yield expected, batch.first_sequence - expected
+                    yield Gap(expected, batch.first_sequence - expected, batch.is_loss)
                     expected = batch.first_sequence
                 for event in batch.events:
                     if event.sequence >= expected:
@@ -485,10 +603,9 @@ class Journal:
         first, floor_time_ns, offset = entries[-1]
         batch, _ = segment.header_at(offset)
         if batch and batch.first_sequence == first:
-            position.offset = offset
-            position.sequence = first - (1 if batch.flags & GAP_BEFORE else 0)
-            position.checksum = batch.previous_checksum
+            position.stand_on(batch)
             position.max_time_ns = min(floor_time_ns, batch.first_time_ns)
+            position.follows_loss = False
         return position
 
 
@@ -507,7 +624,8 @@ def main():
             return 0
         for item in journal.items(arguments.start):
             line = item.document() if isinstance(item, Event) else {
-                "gap_first_seq": item[0], "gap_events": item[1]}
+                "gap_first_seq": item.first, "gap_events": item.count,
+                "gap_kind": "lost" if item.is_lost else "never_journaled"}
             print(json.dumps(line))
     except (Damage, Refused) as problem:
         print(f"journal_reader.py: {problem}", file=sys.stderr)

@@ -35,7 +35,7 @@ SegmentHeader header_of(const std::string& directory, std::uint64_t number) {
 void check_begin(const std::string& directory, Sequence first) {
     const auto census = take_census(posix_files(), directory);
     REQUIRE(census);
-    CHECK_FALSE(census->missing_number);
+    CHECK(census->missing.empty());
     const auto preview = preview_recovery(directory);
     INFO("recovery: " << (preview ? "" : preview.error().message));
     REQUIRE(preview);
@@ -207,6 +207,9 @@ TEST_CASE("segment census: names that went while they were listed are no loss",
         CHECK(found->report.first_sequence == begin);
     }
     SECTION("a reader") {
+        // It lists names only where SUPER can't be believed as a whole.
+        const std::uint64_t older_slot = (super_of(temp.journal()).generation + 1) % 2;
+        flip_bit(super_path(temp.journal()), older_slot * kBlockSizeBytes + 100);
         auto reader = ReaderCore::open(files, temp.journal());
         INFO((reader ? "" : reader.error().message));
         REQUIRE(reader);

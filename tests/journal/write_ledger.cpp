@@ -124,14 +124,31 @@ std::vector<const LedgerBatch*> WriteLedger::batches_of(const SimulatedDisk& dis
     return found;
 }
 
-WriteLedger::Walk WriteLedger::walk(const SimulatedDisk& disk, std::uint64_t segment_number) const {
+// A batch without events that is damaged costs nothing, where the next that is there begins with
+// the same sequence, and what stands there was durable.
+WriteLedger::Walk WriteLedger::walk(const SimulatedDisk& disk,
+                                    std::uint64_t segment_number,
+                                    const Limit& limit) const {
+    constexpr std::uint64_t kNearbyBytes = 17 * kBlockSizeBytes;
     const std::string path = segment_path(directory_, segment_number);
+    const bool is_stated = limit.end_offset != ~std::uint64_t{0};
     Walk walk;
     walk.sequence = header_of(disk, segment_number).first_sequence;
     for (const LedgerBatch* batch : batches_of(disk, segment_number)) {
-        if (batch->offset != walk.offset || !disk.survives(path, batch->offset, batch->bytes))
-            break;
-        walk.offset += batch_slot_bytes(batch->header.body_size_bytes);
+        const std::uint64_t end = batch->offset + batch_slot_bytes(batch->header.body_size_bytes);
+        if (end > limit.end_offset || walk.sealed) break;
+        if (batch->offset < walk.offset || !disk.survives(path, batch->offset, batch->bytes))
+            continue;
+        if (batch->offset != walk.offset) {
+            const bool is_durable = is_stated || (limit.promised > walk.sequence &&
+                                                  batch->offset < walk.offset + kNearbyBytes);
+            const bool is_loss = batch->header.first_sequence != walk.sequence ||
+                                 (batch->header.flags & kBatchGapBefore) != 0;
+            walk.next = batch;
+            if (!is_durable || is_loss) break;
+            walk.next = nullptr;
+        }
+        walk.offset = end;
         walk.sequence = batch->end_sequence();
         walk.sealed = (batch->header.flags & kBatchSeal) != 0;
     }
@@ -167,11 +184,12 @@ Outlook WriteLedger::outlook(const SimulatedDisk& disk) const {
         outlook.is_trusted =
             outlook.is_trusted && is_written(numbers[i], one) && is_whole && is_next;
     }
-    const Walk walked = walk(disk, newest);
-    outlook.end = walked.sequence;
     outlook.promised = std::max(promised_in(disk, newest), header.durable_sequence);
+    if (noted) outlook.promised = std::max(outlook.promised, noted->durable_sequence);
+    Limit limit;
+    limit.promised = outlook.promised;
+    outlook.end = walk(disk, newest, limit).sequence;
     if (!noted) return outlook;
-    outlook.promised = std::max(outlook.promised, noted->durable_sequence);
     if ((noted->flags & kSuperCleanClose) == 0 || noted->newest_segment_number != newest) {
         return outlook;
     }
@@ -190,7 +208,12 @@ Reading WriteLedger::reading(const SimulatedDisk& disk) const {
     Reading reading;
     const auto numbers = segment_numbers(disk);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-        const Walk walked = walk(disk, numbers[i]);
+        Limit limit;
+        limit.promised = promised_in(disk, numbers[i]);
+        if (i + 1 < numbers.size()) {
+            limit.end_offset = header_of(disk, numbers[i + 1]).previous.end_offset;
+        }
+        const Walk walked = walk(disk, numbers[i], limit);
         reading.end = walked.sequence;
         if (i + 1 < numbers.size()) {
             // What stands behind the place that the successor names is not part of the log.
@@ -199,12 +222,12 @@ Reading WriteLedger::reading(const SimulatedDisk& disk) const {
             // Where only batches without events are damaged, nothing is missing.
             if (reading.end == bound.end_sequence) continue;
             reading.is_damaged = true;
-            reading.damage_end = bound.end_sequence;
+            reading.damage_end =
+                walked.next != nullptr ? walked.next->header.first_sequence : bound.end_sequence;
             return reading;
         }
-        const Sequence promised = promised_in(disk, numbers[i]);
-        reading.is_damaged = promised > walked.sequence && !walked.sealed;
-        reading.damage_end = promised;
+        reading.is_damaged = limit.promised > walked.sequence && !walked.sealed;
+        reading.damage_end = limit.promised;
     }
     return reading;
 }

@@ -75,13 +75,21 @@ private:
         std::uint64_t offset = kBlockSizeBytes;
         Sequence sequence = 0;
         bool sealed = false;
+        const LedgerBatch* next = nullptr;  // the next that is there, behind what stopped it
+    };
+    // How far the log in a segment goes, for all that is known.
+    struct Limit {
+        std::uint64_t end_offset = ~std::uint64_t{0};  // stated by the successor
+        Sequence promised = 0;  // else only what is below this is passed over
     };
 
     [[nodiscard]] SegmentHeader header_of(const SimulatedDisk& disk,
                                           std::uint64_t segment_number) const;
     [[nodiscard]] bool is_written(std::uint64_t segment_number, const SegmentHeader& header) const;
     [[nodiscard]] std::optional<SuperBlock> super(const SimulatedDisk& disk) const;
-    [[nodiscard]] Walk walk(const SimulatedDisk& disk, std::uint64_t segment_number) const;
+    [[nodiscard]] Walk walk(const SimulatedDisk& disk,
+                            std::uint64_t segment_number,
+                            const Limit& limit) const;
     [[nodiscard]] Sequence promised_in(const SimulatedDisk& disk,
                                        std::uint64_t segment_number) const;
 

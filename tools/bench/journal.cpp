@@ -22,7 +22,7 @@ struct NamedRow {
     JournalRow measure;
 };
 
-constexpr std::array<NamedRow, 10> kRows = {{{"bulk", measure_bulk},
+constexpr std::array<NamedRow, 11> kRows = {{{"bulk", measure_bulk},
                                              {"first_lap", measure_first_lap},
                                              {"small", measure_small},
                                              {"ack", measure_acknowledge},
@@ -31,7 +31,8 @@ constexpr std::array<NamedRow, 10> kRows = {{{"bulk", measure_bulk},
                                              {"latency_beside", measure_latency_beside},
                                              {"recovery", measure_recovery},
                                              {"replay", measure_replay},
-                                             {"seek", measure_seek}}};
+                                             {"seek", measure_seek},
+                                             {"many", measure_many}}};
 
 }  // namespace
 

@@ -36,6 +36,8 @@ using JournalRow = Result<nlohmann::json> (*)(const JournalRowContext& context);
 
 // journal_seek_rows.cpp
 [[nodiscard]] Result<nlohmann::json> measure_seek(const JournalRowContext& context);
+// journal_many_rows.cpp
+[[nodiscard]] Result<nlohmann::json> measure_many(const JournalRowContext& context);
 
 [[nodiscard]] nlohmann::json spread_json(const std::vector<double>& values);
 

@@ -85,6 +85,21 @@ SegmentHeader segment_header(std::uint64_t number, const SegmentHeader& before) 
     return header;
 }
 
+CatalogueEntry catalogue_entry(const SegmentHeader& segment, const SegmentHeader& successor) {
+    std::uint64_t id_word = 0;
+    std::memcpy(&id_word, segment.journal_id.data(), sizeof(id_word));
+    CatalogueEntry entry{0,
+                         segment.salt,
+                         segment.first_sequence,
+                         successor.first_sequence,
+                         segment.floor_time_ns,
+                         successor.floor_time_ns,
+                         kEndOffset,
+                         SparseJournal::kSegmentBytes};
+    entry.checksum = checksum64(bytes_of(entry, 8), id_word ^ segment.segment_number);
+    return entry;
+}
+
 std::vector<std::byte> batch(const SegmentHeader& segment, std::uint64_t nth) {
     std::vector<std::byte> block(SparseJournal::kBatchBytes);
     const Sequence first = segment.first_sequence + nth * kBatchEvents;
@@ -184,63 +199,56 @@ Result<void> SparseJournal::write_content(const SegmentHeader& header) const {
     return put(numbered(header.segment_number, ".idx"), 0, index_of(header));
 }
 
-Result<void> SparseJournal::write_catalogue(const std::vector<SegmentHeader>& headers) const {
+Result<void> SparseJournal::write_catalogue(const journal::JournalId& journal_id,
+                                            const std::vector<CatalogueEntry>& entries) const {
     CatalogueHeader catalogue{};
     catalogue.magic = journal::kCatalogueMagic;
-    catalogue.journal_id = headers.front().journal_id;
+    catalogue.journal_id = journal_id;
     catalogue.first_number = 1;
     catalogue.checksum = checksum64(bytes_of(catalogue, 16), journal::kCatalogueMagic);
     std::vector<std::byte> bytes(catalogue_bytes());
     std::memcpy(bytes.data(), &catalogue, sizeof(catalogue));
-    std::uint64_t id_word = 0;
-    std::memcpy(&id_word, catalogue.journal_id.data(), sizeof(id_word));
-    for (std::uint64_t nth = 0; nth < segments_; ++nth) {
-        const SegmentHeader& segment = headers[nth];
-        const SegmentHeader& successor = headers[nth + 1];
-        CatalogueEntry entry{0,
-                             segment.salt,
-                             segment.first_sequence,
-                             successor.first_sequence,
-                             segment.floor_time_ns,
-                             successor.floor_time_ns,
-                             kEndOffset,
-                             kSegmentBytes};
-        entry.checksum = checksum64(bytes_of(entry, 8), id_word ^ segment.segment_number);
-        std::memcpy(bytes.data() + sizeof(catalogue) + nth * sizeof(entry), &entry, sizeof(entry));
-    }
+    std::memcpy(
+        bytes.data() + sizeof(catalogue), entries.data(), entries.size() * sizeof(CatalogueEntry));
     return put(catalogue_path(), 0, bytes);
 }
 
 Result<void> SparseJournal::write() const {
     std::error_code failed;
     std::filesystem::create_directories(directory_, failed);
-    std::vector<SegmentHeader> headers;
+    std::vector<CatalogueEntry> entries;
+    SegmentHeader header{};
     for (std::uint64_t number = 1; number <= segments_ + 1; ++number) {
-        headers.push_back(
-            segment_header(number, headers.empty() ? SegmentHeader{} : headers.back()));
+        const SegmentHeader before = header;
+        header = segment_header(number, before);
+        if (number > 1) entries.push_back(catalogue_entry(before, header));
         const std::string path = numbered(number, ".seg");
-        if (auto done = put(path, 0, bytes_of(headers.back())); !done) return done;
+        if (auto done = put(path, 0, bytes_of(header)); !done) return done;
         if (::truncate(path.c_str(), static_cast<off_t>(kSegmentBytes)) != 0) {
             return bench_broken("'" + path + "' can't get its size");
         }
         if (number > segments_) break;
-        if (auto done = write_content(headers.back()); !done) return done;
+        if ((number - 1) % filled_step_ != 0) continue;
+        if (auto done = write_content(header); !done) return done;
     }
-    if (auto done = write_catalogue(headers); !done) return done;
+    if (auto done = write_catalogue(header.journal_id, entries); !done) return done;
     SuperBlock super{};
     super.magic = journal::kSuperMagic;
     super.format_major = journal::kFormatMajor;
     super.block_size_bytes = kBlockSizeBytes;
-    super.journal_id = headers.front().journal_id;
+    super.features_compat = journal::kSuperNamesFirst;
+    super.journal_id = header.journal_id;
     super.generation = 1;
     super.oldest_segment_number = 1;
-    super.newest_segment_number = headers.back().segment_number;
+    super.newest_segment_number = header.segment_number;
     super.checksum = checksum64(bytes_of(super, 16), journal::kSuperMagic);
     return put(directory_ + "/SUPER", kBlockSizeBytes, bytes_of(super));
 }
 
-Result<SparseJournal> SparseJournal::make(const std::string& directory, std::uint64_t segments) {
-    SparseJournal made(directory, segments);
+Result<SparseJournal> SparseJournal::make(const std::string& directory,
+                                          std::uint64_t segments,
+                                          std::uint64_t filled_step) {
+    SparseJournal made(directory, segments, filled_step);
     if (auto written = made.write(); !written) return written.error();
     const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd.is_open()) static_cast<void>(::syncfs(fd.get()));  // so that its pages can be dropped

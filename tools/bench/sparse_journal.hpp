@@ -26,8 +26,10 @@ public:
         std::string index_path;
     };
 
+    // Every `filled_step`-th segment holds something, from the first on.
     [[nodiscard]] static Result<SparseJournal> make(const std::string& directory,
-                                                    std::uint64_t segments);
+                                                    std::uint64_t segments,
+                                                    std::uint64_t filled_step = 1);
     SparseJournal(SparseJournal&& other) noexcept = default;
     SparseJournal& operator=(SparseJournal&&) = delete;
     SparseJournal(const SparseJournal&) = delete;
@@ -39,22 +41,25 @@ public:
     [[nodiscard]] std::uint64_t segments() const noexcept { return segments_; }
     [[nodiscard]] std::uint64_t index_bytes() const noexcept;
     [[nodiscard]] std::uint64_t catalogue_bytes() const noexcept;
-    // An event in the `nth` segment, another one for each `round`.
+    // An event in the `nth` segment, which holds something; another one for each `round`.
     [[nodiscard]] Place place(std::uint64_t nth, std::uint64_t round) const;
 
 private:
-    SparseJournal(std::string directory, std::uint64_t segments)
+    SparseJournal(std::string directory, std::uint64_t segments, std::uint64_t filled_step)
         : directory_(std::move(directory)),
-          segments_(segments) {}
+          segments_(segments),
+          filled_step_(filled_step) {}
 
     [[nodiscard]] Result<void> write() const;
     [[nodiscard]] Result<void> write_content(const journal::SegmentHeader& header) const;
     [[nodiscard]] Result<void> write_catalogue(
-        const std::vector<journal::SegmentHeader>& headers) const;
+        const journal::JournalId& journal_id,
+        const std::vector<journal::CatalogueEntry>& entries) const;
     [[nodiscard]] std::string numbered(std::uint64_t number, const char* suffix) const;
 
     std::string directory_;
     std::uint64_t segments_ = 0;  // sealed ones; an empty newest follows
+    std::uint64_t filled_step_ = 1;
 };
 
 }  // namespace tailrace::tool

@@ -133,6 +133,7 @@ private:
             gap.count = std::min(gap.count, *options_.to_sequence - gap.first);
         }
         report_.lost_events += gap.count;
+        if (gap.kind == journal::GapKind::lost) report_.damaged_events += gap.count;
         report_.next_sequence = gap.first + gap.count;
         auto wanted = sink_.on_gap(gap);
         if (!wanted) return wanted.error();

@@ -192,6 +192,9 @@ inline constexpr std::uint64_t kSuperCleanClose = 1U << 0;
 // A backup, which may keep more than its source: no header says where it begins.
 inline constexpr std::uint64_t kSuperCopy = 1U << 1;
 
+// SuperBlock::features_compat: `first_sequence` is filled in.
+inline constexpr std::uint64_t kSuperNamesFirst = 1U << 0;
+
 // One slot of SUPER; the slot is generation mod 2, so a torn write leaves the other one. The newest
 // valid slot counts.
 struct SuperBlock {
@@ -211,8 +214,10 @@ struct SuperBlock {
     Sequence durable_sequence;            // a promise, like a batch's
     std::uint64_t flags;                  // kSuper...
     std::uint64_t written_ns;
-    std::uint64_t clean_end_offset;        // with kSuperCleanClose: where the newest segment ends
-    std::array<std::byte, 3968> reserved;  // zero
+    std::uint64_t clean_end_offset;  // with kSuperCleanClose: where the newest segment ends
+    // With kSuperNamesFirst: that of the oldest segment, so that its loss has a range.
+    Sequence first_sequence;
+    std::array<std::byte, 3960> reserved;  // zero
 };
 static_assert(sizeof(SuperBlock) == kBlockSizeBytes);
 static_assert(std::is_trivially_copyable_v<SuperBlock> && std::is_standard_layout_v<SuperBlock>);
@@ -225,6 +230,7 @@ static_assert(offsetof(SuperBlock, durable_sequence) == 96);
 static_assert(offsetof(SuperBlock, flags) == 104);
 static_assert(offsetof(SuperBlock, written_ns) == 112);
 static_assert(offsetof(SuperBlock, clean_end_offset) == 120);
+static_assert(offsetof(SuperBlock, first_sequence) == 128);
 
 // The index of a sealed segment: derived, never trusted over the segment, rebuilt on doubt.
 struct IndexHeader {

@@ -48,6 +48,15 @@ struct SegmentSummary {
     bool is_leased = false;    // somebody reads it
 };
 
+// Segments that SUPER or a name speaks of, and that are not there.
+struct MissingSegments {
+    std::uint64_t first_number = 0;  // [first_number, end_number)
+    std::uint64_t end_number = 0;
+    Sequence first_sequence = 0;  // what is lost with them, as far as anything says it
+    Sequence end_sequence = 0;
+    std::string text;
+};
+
 struct JournalSummary {
     std::string directory;
     std::string stream_name;
@@ -73,6 +82,7 @@ struct JournalSummary {
     JournalSettings settings;
     std::string settings_refusal;  // why they can't be read
     std::vector<SegmentSummary> segments;
+    std::vector<MissingSegments> missing;  // empty: all are there
 };
 
 [[nodiscard]] Result<JournalSummary> inspect(const std::string& directory) noexcept;

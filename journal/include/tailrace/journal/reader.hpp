@@ -40,9 +40,15 @@ enum class ReadKind : std::uint8_t {
     end,    // nothing more is written so far
 };
 
+enum class GapKind : std::uint8_t {
+    never_journaled,  // they left the ring before the journal had them
+    lost,             // they were journaled, and damage took them; a repair says so
+};
+
 struct Gap {
     Sequence first = 0;
     std::uint64_t count = 0;
+    GapKind kind = GapKind::never_journaled;
 };
 
 // Events back to back with dense sequences, tombstones included.
@@ -143,8 +149,9 @@ public:
     [[nodiscard]] Result<void> seek_time(std::uint64_t time_ns) noexcept;
     [[nodiscard]] Result<void> seek_end() noexcept;
 
-    // Error `corrupt` with the exact range when acknowledged events can't be read; asking again
-    // gives the same. Error `sequence_gone` when retention has passed this reader:
+    // Error `corrupt` with the exact range when acknowledged events can't be read, because of
+    // damage or because a segment is missing; asking again gives the same, and seeking to its end
+    // goes on behind it. Error `sequence_gone` when retention has passed this reader:
     // [next_sequence(), first_sequence()) is gone, and seeking to first_sequence() goes on.
     [[nodiscard]] Result<BatchStep> next_batch() noexcept;
     [[nodiscard]] Result<EventStep> next() noexcept;
@@ -152,7 +159,8 @@ public:
     [[nodiscard]] Sequence next_sequence() const noexcept;  // where it stands
     [[nodiscard]] Sequence first_sequence()
         const noexcept;  // the oldest in the journal when it was last looked at
-    // The end of what is written and valid now; looks at the files.
+    // The end of what is written and valid now; looks at the files, at as many of them however many
+    // segments there are. Error `corrupt` when the newest segment is lost.
     [[nodiscard]] Result<Sequence> end_sequence() noexcept;
 
     [[nodiscard]] const std::string& stream_name() const noexcept;

@@ -48,6 +48,8 @@ struct RepairPlan {
     std::vector<RepairStep> steps;  // in the order in which they are done; empty: nothing to do
     std::string kept_directory;     // where files are kept as they were, with a note
     std::uint64_t lost_events = 0;
+    // A segment is gone of which nothing says how many events it held, beside those.
+    bool may_have_lost_more = false;
     Sequence first_sequence = 0;  // of the journal, once it is repaired
     Sequence end_sequence = 0;
 };

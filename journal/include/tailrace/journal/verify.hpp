@@ -21,6 +21,8 @@ enum class FindingKind : std::uint8_t {
     truncated_segment,  // shorter than its header says
     damaged_batch,      // inside the log, or below a promise
     damaged_event,      // the checksum holds, but a stamp or size inside is wrong
+    damaged_marker,     // harmless: a batch without events; none is missing where it stood
+    lost_events,        // harmless by now: a repair has made a stated gap of them
     damaged_super,      // both slots
     damaged_index,      // harmless: it is rebuilt in memory
     damaged_catalogue,  // harmless: seeks take longer until the next writer makes it anew
@@ -48,8 +50,9 @@ struct VerifyReport {
     std::uint64_t batch_count = 0;
     std::uint64_t event_count = 0;
     std::uint64_t tombstone_count = 0;
-    std::uint64_t gap_count = 0;  // gaps that the journal states itself
+    std::uint64_t gap_count = 0;  // gaps that the journal states itself: never journaled
     std::uint64_t gap_events = 0;
+    std::uint64_t lost_events = 0;  // lost to damage, in gaps that a repair has stated
     std::uint64_t read_bytes = 0;
     Sequence first_sequence = 0;
     Sequence end_sequence = 0;

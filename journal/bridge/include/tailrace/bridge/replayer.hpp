@@ -27,9 +27,10 @@ struct ReplayOptions {
 };
 
 struct ReplayReport {
-    std::uint64_t events = 0;       // handed out
-    std::uint64_t bytes = 0;        // of payload
-    std::uint64_t lost_events = 0;  // in gaps of the journal
+    std::uint64_t events = 0;          // handed out
+    std::uint64_t bytes = 0;           // of payload
+    std::uint64_t lost_events = 0;     // in gaps of the journal
+    std::uint64_t damaged_events = 0;  // of these, journaled once and lost to damage
     Sequence first_sequence = kNoSequence;
     Sequence next_sequence = 0;
     std::uint64_t elapsed_ns = 0;
