@@ -4,9 +4,9 @@
     doc_commands.py --list              the pages that print any
     doc_commands.py TAILRACE PAGE
 
-The blocks of a page share one shell, in a sandbox: rings, journals, /var/tmp and /mnt are directories
-of its own. A line ends with 0, or with what its comment says ("exit code 11"). A line that ends with
-'&' runs on; where it is a recorder, the next line waits until it records.
+The blocks of a page share one shell, in a sandbox: rings, journals, /var/tmp and /mnt are
+directories of its own. A line ends with 0, or with what its comment says ("exit code 11"). A line
+that ends with '&' runs on; where it is a recorder, the next line waits until it records.
 """
 
 import os
