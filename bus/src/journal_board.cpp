@@ -151,7 +151,7 @@ Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> regi
     // The role changes hands under the registry lock, so that the identity that is judged is of
     // whoever holds the role's lock, and of two that take over from a dead one the first wins.
     LockFile file;
-    const auto registry = RegistryLock::lock(*region, file, Deadline::in_ns(kRegistryTimeoutNs));
+    const auto registry = RegistryLock::lock(*region, file, kRegistryTimeoutNs);
     if (!registry) return registry.error();
     if (has_journal_writer(*region)) {
         return make_error(ErrorCode::busy,
@@ -225,7 +225,7 @@ void JournalBoardWriter::progress(Sequence durable_sequence,
 void JournalBoardWriter::gap(Sequence first, Sequence end) noexcept {
     if (first >= end) return;
     list_gap(region_->state().journal_gaps, first, end);
-    wake_all(region_->state().journal.durable_wait);
+    static_cast<void>(wake_first(region_->state().journal.durable_wait));
 }
 
 void JournalBoardWriter::lost(std::uint64_t events) noexcept {

@@ -1,12 +1,13 @@
 // PollDescriptor: what a subscriber's event loop waits on, and how a publisher makes it readable.
 //
-//     waker --1 byte--> FIFO poll.N --+
-//                                     +--> epoll descriptor --> the loop of its owner
-//                             timer --+
+//     waker --1 byte--> the stream's FIFO --+
+//                                           +--> epoll descriptor --> the loop of its owner
+//                                   timer --+
 //
-// N is the subscriber's slot; the FIFO lies in the stream's directory. The timer stands in for a
-// waker that died: nobody else would make the descriptor readable then. One owner, one thread; any
-// process may be the waker. Law: docs/ring_layout.md, "Waiting".
+// All subscribers of a stream watch one FIFO, so that whoever wakes writes once, however many they
+// are (decision 0029). The timer stands in for a waker that died: nobody else would make the
+// descriptor readable then. One owner, one thread; any process may be the waker. Law:
+// docs/ring_layout.md, "Waiting".
 #pragma once
 
 #include <tailrace/base/result.hpp>
@@ -20,10 +21,9 @@ namespace tailrace::bus {
 
 class PollDescriptor {
 public:
-    // Replaces what a former owner of the slot left. Errors: no descriptors left, no write
-    // permission for the stream's directory, or the stream was removed.
-    [[nodiscard]] static Result<PollDescriptor> make(const Region& region,
-                                                     std::uint32_t slot_index);
+    // Doesn't listen yet. Errors: no descriptors left, no write permission for the FIFO, or there
+    // is none: the stream was removed, or its file system has no FIFOs.
+    [[nodiscard]] static Result<PollDescriptor> make(const Region& region);
 
     PollDescriptor(PollDescriptor&&) = default;
     PollDescriptor& operator=(PollDescriptor&&) = default;
@@ -32,12 +32,13 @@ public:
     ~PollDescriptor() = default;
 
     [[nodiscard]] int fd() const noexcept { return epoll_.get(); }
-    // Takes what wakers wrote, so that it is readable only by what comes from now on.
-    void drain() noexcept;
+    // Readable only by what wakers write from now on.
+    void listen() noexcept;
+    // Not readable any more, whatever wakers write.
+    void stop() noexcept;
     // Readable in `from_now_ns` at the latest. Costs a system call when the timer isn't set yet, or
     // must end earlier.
     void set_timer(std::uint64_t from_now_ns) noexcept;
-    void stop_timer() noexcept;
 
 private:
     PollDescriptor() = default;
@@ -46,20 +47,15 @@ private:
     UniqueFd timer_;
     UniqueFd epoll_;
     std::uint64_t due_ns_ = 0;  // when the timer ends; 0: it isn't set
+    bool listens_ = false;
 };
 
-// Takes the FIFO's name away: its slot is about to be free.
-void remove_poll_fifo(const Region& region, std::uint32_t slot_index) noexcept;
-
-// Makes the slot's descriptor readable. False: this process has no descriptor left to do it with.
-// True otherwise, also when there is nobody to tell.
-[[nodiscard]] bool tell_poll_fifo(const Region& region, std::uint32_t slot_index) noexcept;
-
-// Wakes the stream's sleeping subscribers and tells the armed poll descriptors. Cold: some system
-// calls. Requires: the region isn't open to observe.
+// Wakes the stream's sleeping subscribers and makes the armed poll descriptors readable. Cold: a
+// few system calls, however many they are. Requires: the region isn't open to observe.
 void wake_subscribers(const Region& region) noexcept;
 
-// The name of a slot's FIFO within the stream's directory begins with this.
+// The FIFO's name within the stream's directory. Older layouts had several that begin like it.
+inline constexpr const char* kPollFifo = "poll.fifo";
 inline constexpr const char* kPollFifoPrefix = "poll.";
 
 }  // namespace tailrace::bus

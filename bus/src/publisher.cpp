@@ -27,9 +27,6 @@ namespace tailrace::bus {
 
 namespace {
 
-// How often a publisher that finds no room asks the kernel whether the holder is dead.
-constexpr std::uint64_t kLivenessCheckNs = kNsPerMs;
-
 // How a publisher paces its looks at the stream's life.
 constexpr std::uint64_t kLongLookNs = 250 * kNsPerMs;
 constexpr std::uint64_t kShortLookNs = 50 * kNsPerMs;
@@ -192,7 +189,7 @@ void Publisher::release_slot() noexcept {
     // Relaxed, both: who has left isn't held up.
     slot_->statistics.held_since_ns.store(0, std::memory_order_relaxed);
     slot_->statistics.held_by.store(0, std::memory_order_relaxed);
-    free_slot(slot_->owner);
+    free_publisher_slot(*region_, slot_index_);
     TAILRACE_STEP("publisher.slot_freed");
     slot_lock_.unlock();
     region_.reset();
@@ -218,7 +215,7 @@ Result<Publisher> Publisher::attach(std::shared_ptr<Region> region,
     auto registry = LockFile::open(region->lock_path());
     void* const cell = take_wiped_cell();
     if (cell == nullptr) {
-        free_slot(region->publisher_slot(lease->index).owner);
+        free_publisher_slot(*region, lease->index);
         return os_error(ENOMEM, "cannot attach to stream '" + region->name() + "'");
     }
     Publisher publisher(std::move(region),
@@ -376,34 +373,6 @@ std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
         }
     }
     return slowest;
-}
-
-void Publisher::check_holder() noexcept {
-    const std::uint64_t now_ns = monotonic_ns();
-    note_refusal(now_ns);
-    if (holder_.kind == HolderKind::subscriber) watch_silence(now_ns);
-    if (now_ns - last_liveness_check_ns_ < kLivenessCheckNs) return;
-    last_liveness_check_ns_ = now_ns;
-    // What changes is seen at the next attempt.
-    if (holder_.kind == HolderKind::subscriber) {
-        static_cast<void>(
-            reclaim_if_dead_subscriber(*region_, holder_.slot_index, slot_index_, registry_));
-    } else if (holder_.kind == HolderKind::publisher) {
-        const std::uint64_t rescued_events =
-            reclaim_if_dead_publisher(*region_, holder_.slot_index, slot_index_, registry_);
-        count_up(slot_->statistics.rescued_events, rescued_events);
-    }
-}
-
-void Publisher::wait_for_room(Deadline deadline) noexcept {
-    if (!waiter_.step()) return;
-    count_up(slot_->statistics.sleeps);
-    waiter_.begin_sleep();
-    // Short turns, since a holder that dies wakes nobody.
-    sleep_on(state_->publishers_wait, std::min(kLivenessCheckNs, deadline.remaining_ns()), [this] {
-        return blocked_end_ <= slowest_position(kNoPosition - capacity_bytes()) + capacity_bytes();
-    });
-    waiter_.end_sleep();
 }
 
 void Publisher::wake_all_subscribers() noexcept {

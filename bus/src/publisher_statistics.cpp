@@ -40,6 +40,7 @@ void Publisher::note_refusal(std::uint64_t now_ns) noexcept {
 void Publisher::note_grant() noexcept {
     holder_ = {};
     silence_ = {};  // a gate may stand still as long as it holds nobody up
+    end_watch();
     if (held_since_ns_ == 0) return;
     PublisherStatistics& statistics = slot_->statistics;
     const std::uint64_t wait_ns = monotonic_ns() - held_since_ns_;

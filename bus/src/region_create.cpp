@@ -2,6 +2,7 @@
 // that is never taken for a stream's, and its maker holds a lock of it, by which the kernel tells
 // what a killed create left behind from one at work.
 
+#include "poll_descriptor.hpp"
 #include "region_files.hpp"
 
 #include <tailrace/base/clock.hpp>
@@ -145,6 +146,22 @@ Result<void> make_control(int directory_fd,
     return {};
 }
 
+// Not every file system has FIFOs; without one no subscriber of the stream has a poll descriptor.
+Result<void> make_poll_fifo(int directory_fd,
+                            const std::string& directory,
+                            const StreamOptions& options) {
+    const std::string path = directory + "/" + kPollFifo;
+    if (::mkfifoat(directory_fd, kPollFifo, 0600) != 0) {
+        if (errno == EPERM || errno == EOPNOTSUPP) return {};
+        return os_error(errno, "cannot create '" + path + "'");
+    }
+    constexpr int kFlags = O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+    const UniqueFd fd(::openat(directory_fd, kPollFifo, kFlags));
+    if (!fd.is_open()) return os_error(errno, "cannot open '" + path + "'");
+    TAILRACE_STEP("create.fifo_made");
+    return give_file(fd, path, options, options.mode & kFileModes);
+}
+
 Result<void> fill_directory(const UniqueFd& directory,
                             const std::string& path,
                             const std::string& name,
@@ -156,6 +173,7 @@ Result<void> fill_directory(const UniqueFd& directory,
     const StreamHeader header = make_header(name, options, *pages);
     if (auto made = make_control(directory.get(), paths, header, options, name); !made)
         return made.error();
+    if (auto made = make_poll_fifo(directory.get(), path, options); !made) return made.error();
     const std::uint32_t readable = options.mode & 0444U;
     return give_file(directory, path, options, (options.mode & 0777U) | (readable >> 2U));
 }

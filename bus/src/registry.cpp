@@ -4,41 +4,35 @@
 #include "poll_descriptor.hpp"
 #include "registry_lock.hpp"
 #include "slot_statistics.hpp"
+#include "slot_table.hpp"
 
-#include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
-#include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 #include <tailrace/bus/wait.hpp>
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 
 namespace tailrace::bus {
 
 namespace {
 
-// Who leaves frees its slot, then unlocks: two instructions, unless it is set aside between them
-// for as long as its core is wanted by others.
-constexpr std::uint64_t kLeavingTimeoutNs = 2'000'000'000;
-constexpr long kNapNs = 100'000;
-
-void occupy(SlotOwner& owner, const std::string& name) {
-    std::array<char, kNameCapacity> text{};
-    std::copy_n(name.begin(), std::min(name.size(), kNameCapacity - 1), text.begin());
-    owner.process.write(current_process());
-    // Relaxed: carried by the state.
-    owner.attached_ns.store(wall_clock_ns(), std::memory_order_relaxed);
-    owner.name.write(text);
-    // [sync:slot_owner] Release: whoever finds the slot active finds its owner's identity.
-    owner.state.store(SlotState::active, std::memory_order_release);
-    TAILRACE_STEP("registry.slot_occupied");
-}
-
 void stop_gating(SubscriberSlot& slot) noexcept {
     // [sync:gate_released] Release: the slot's owner reads no more.
     slot.gate_position.store(kNoPosition, std::memory_order_release);
+}
+
+bool seems_dead(const Region& region,
+                const SlotOwner& owner,
+                std::uint64_t lock,
+                Proof proof) noexcept {
+    return proof == Proof::lock ? !region.is_lock_held(lock) : region.is_dead(owner, lock);
+}
+
+// Publishers that wait for room sleep long.
+void wake_publishers(const Region& region) noexcept {
+    WaitCell& waiting = region.state().publishers_wait;
+    if (has_sleepers_fenced(waiting)) static_cast<void>(wake_first(waiting));
 }
 
 // Requires: the registry lock. True: the slot is free now.
@@ -50,12 +44,13 @@ bool clear_dead_publisher(const Region& region, std::uint32_t index) noexcept {
     // (take_over_tail), so all that remains is the note of a batch.
     if (region.header().publishing == Publishing::multi && !rescue_publisher(region, index))
         return false;
-    free_slot(slot.owner);
+    free_publisher_slot(region, index);
     count_up(region.state().registry.rescued_publishers);
     // Who waits at its claim need not wait for the end of its turn. Relaxed: sleepers write the
     // flag; one that is missed wakes by itself within a millisecond.
     if (region.state().subscribers_wait.sleeping.load(std::memory_order_relaxed) != 0)
         wake_subscribers(region);
+    wake_publishers(region);
     return true;
 }
 
@@ -65,8 +60,9 @@ bool clear_dead_subscriber(const Region& region, std::uint32_t index) noexcept {
     if (!region.is_dead(slot.owner, kSubscriberLocks + index)) return false;
     stop_gating(slot);
     TAILRACE_STEP("registry.dead_gate_dropped");
-    free_slot(slot.owner);
+    free_subscriber_slot(region, index);
     count_up(region.state().registry.reclaimed_subscribers);
+    wake_publishers(region);
     return true;
 }
 
@@ -141,7 +137,7 @@ void declare(SubscriberSlot& slot, const SubscriberOptions& options) noexcept {
         const bool shown = index < filter.keys().size();
         set(declared.keys[index], shown ? filter.keys()[index] : std::uint64_t{0});
     }
-    set(slot.notice.poll_armed, std::uint32_t{0});
+    set(slot.notice.reserved, std::uint32_t{0});
     set(slot.notice.evicted_by, std::uint32_t{0});
     set(slot.notice.evictions, std::uint64_t{0});
     set(slot.notice.evicted_position, std::uint64_t{0});
@@ -160,76 +156,50 @@ std::optional<RegistryLock> try_lock_as(const Region& region,
         region, file, region.publisher_slot(publisher_index).owner.process.read());
 }
 
-// Takes the first slot of a table whose lock is free. `prepare(index)` makes it ready for its new
-// owner. Error `busy` when there is none; `is_being_left` when there will be one at once. Requires:
-// the registry lock.
-template <typename OwnerAt, typename Prepare>
-Result<SlotLease> take_free_slot(const Region& region,
-                                 std::uint32_t slots,
-                                 std::uint64_t locks,
-                                 const std::string& name,
-                                 OwnerAt&& owner_at,
-                                 Prepare&& prepare,
-                                 bool& is_being_left) {
-    for (std::uint32_t index = 0; index < slots; ++index) {
-        SlotOwner& owner = owner_at(index);
-        if (is_active(owner)) continue;
-        auto lock = FileLock::try_lock(region.lock_path(), locks + index);
-        if (!lock && lock.error().code == ErrorCode::busy) {
-            // Its last owner freed it and is about to unlock.
-            is_being_left = true;
-            continue;
-        }
-        if (!lock) return lock.error();
-        TAILRACE_STEP("registry.slot_locked");
-        prepare(index);
-        occupy(owner, name);
-        return SlotLease{std::move(*lock), index};
-    }
-    return make_error(ErrorCode::busy, "");
+SlotTable publisher_table(const Region& region) noexcept {
+    return {region.header().publisher_slots,
+            kPublisherLocks,
+            &region.state().publishers_round,
+            [](const Region& of, std::uint32_t index) noexcept -> SlotOwner& {
+                return of.publisher_slot(index).owner;
+            },
+            clear_dead_publisher};
 }
 
-// Asks again while a slot is free but for the lock of somebody who is leaving. Not under the
-// registry lock, which others may need meanwhile.
-template <typename Attempt>
-Result<SlotLease> take_when_left(Attempt&& attempt) {
-    const Deadline deadline = Deadline::in_ns(kLeavingTimeoutNs);
-    for (;;) {
-        bool is_being_left = false;
-        auto lease = attempt(is_being_left);
-        if (lease || !is_being_left || deadline.has_passed()) return lease;
-        TAILRACE_STEP("registry.slot_being_left");
-        const timespec nap{0, kNapNs};
-        ::nanosleep(&nap, nullptr);
-    }
+SlotTable subscriber_table(const Region& region) noexcept {
+    return {region.header().subscriber_slots,
+            kSubscriberLocks,
+            &region.state().subscribers_round,
+            [](const Region& of, std::uint32_t index) noexcept -> SlotOwner& {
+                return of.subscriber_slot(index).owner;
+            },
+            clear_dead_subscriber};
 }
 
 Result<SlotLease> try_publisher_slot(const Region& region,
+                                     const SlotTable& table,
                                      const std::string& name,
-                                     bool& is_being_left) {
+                                     std::uint32_t suspect,
+                                     Shortage& shortage) {
     LockFile file;
-    const auto registry = RegistryLock::lock(region, file, Deadline::in_ns(kRegistryTimeoutNs));
+    const auto registry = RegistryLock::lock(region, file, kRegistryTimeoutNs);
     if (!registry) return registry.error();
     TAILRACE_STEP("registry.locked");
-    const std::uint32_t slots = region.header().publisher_slots;
-    for (std::uint32_t index = 0; index < slots; ++index) {
-        static_cast<void>(clear_dead_publisher(region, index));
-    }
+    clear_some_dead(region, table, suspect);
     auto lease = take_free_slot(
         region,
-        slots,
-        kPublisherLocks,
+        table,
         name,
-        [&](std::uint32_t index) -> auto& { return region.publisher_slot(index).owner; },
         [&](std::uint32_t index) { renew_statistics(region, region.publisher_slot(index)); },
-        is_being_left);
+        shortage);
     if (!lease && lease.error().code == ErrorCode::busy) {
         const std::string holder = owner_name(region.publisher_slot(0).owner);
         return make_error(
             ErrorCode::busy,
-            slots == 1 ? "stream '" + region.name() + "' has its one publisher already: " + holder
-                       : "all " + std::to_string(slots) + " publisher slots of stream '" +
-                             region.name() + "' are taken",
+            table.slots == 1
+                ? "stream '" + region.name() + "' has its one publisher already: " + holder
+                : "all " + std::to_string(table.slots) + " publisher slots of stream '" +
+                      region.name() + "' are taken",
             "tailrace inspect " + region.name() + " shows by whom");
     }
     if (!lease) return lease;
@@ -239,32 +209,29 @@ Result<SlotLease> try_publisher_slot(const Region& region,
 }
 
 Result<SlotLease> try_subscriber_slot(const Region& region,
+                                      const SlotTable& table,
                                       const SubscriberOptions& options,
-                                      bool& is_being_left) {
+                                      std::uint32_t suspect,
+                                      Shortage& shortage) {
     LockFile file;
-    const auto registry = RegistryLock::lock(region, file, Deadline::in_ns(kRegistryTimeoutNs));
+    const auto registry = RegistryLock::lock(region, file, kRegistryTimeoutNs);
     if (!registry) return registry.error();
     TAILRACE_STEP("registry.locked");
-    const std::uint32_t slots = region.header().subscriber_slots;
-    for (std::uint32_t index = 0; index < slots; ++index) {
-        static_cast<void>(clear_dead_subscriber(region, index));
-    }
+    clear_some_dead(region, table, suspect);
     auto lease = take_free_slot(
         region,
-        slots,
-        kSubscriberLocks,
+        table,
         options.name,
-        [&](std::uint32_t index) -> auto& { return region.subscriber_slot(index).owner; },
         [&](std::uint32_t index) {
             SubscriberSlot& slot = region.subscriber_slot(index);
             renew_statistics(region, slot, region.latency_histogram(index));
             declare(slot, options);
         },
-        is_being_left);
+        shortage);
     if (!lease && lease.error().code == ErrorCode::busy) {
         return make_error(
             ErrorCode::busy,
-            "all " + std::to_string(slots) + " subscriber slots of stream '" + region.name() +
+            "all " + std::to_string(table.slots) + " subscriber slots of stream '" + region.name() +
                 "' are taken",
             "tailrace lag " + region.name() + " shows by whom; an observer needs no slot");
     }
@@ -280,37 +247,48 @@ std::string name_of(const SlotOwner& owner) {
 }
 
 bool is_crowded(const Region& region) noexcept {
+    const std::uint32_t cores = usable_cores();
+    const std::uint32_t publishers = region.header().publisher_slots;
+    const std::uint32_t subscribers = region.header().subscriber_slots;
     std::uint32_t handles = 0;
-    for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
-        if (is_active(region.publisher_slot(index).owner)) ++handles;
+    // Side by side, since the slots of wide tables are many pages that nobody needs otherwise.
+    for (std::uint32_t index = 0; index < std::max(publishers, subscribers); ++index) {
+        if (index < publishers && is_active(region.publisher_slot(index).owner)) ++handles;
+        if (index < subscribers && is_active(region.subscriber_slot(index).owner)) ++handles;
+        if (handles > cores) return true;
     }
-    for (std::uint32_t index = 0; index < region.header().subscriber_slots; ++index) {
-        if (is_active(region.subscriber_slot(index).owner)) ++handles;
-    }
-    return handles > usable_cores();
+    return false;
 }
 
-void free_slot(SlotOwner& owner) noexcept {
-    // [sync:slot_owner] Release: everything that the owner did with the slot is before.
-    owner.state.store(SlotState::free, std::memory_order_release);
+void free_publisher_slot(const Region& region, std::uint32_t index) noexcept {
+    free_slot(region, publisher_table(region), index);
+}
+
+void free_subscriber_slot(const Region& region, std::uint32_t index) noexcept {
+    free_slot(region, subscriber_table(region), index);
 }
 
 Result<SlotLease> take_publisher_slot(const Region& region, const std::string& name) {
-    return take_when_left(
-        [&](bool& is_being_left) { return try_publisher_slot(region, name, is_being_left); });
+    const SlotTable table = publisher_table(region);
+    return take_slot(region, table, [&](std::uint32_t suspect, Shortage& shortage) {
+        return try_publisher_slot(region, table, name, suspect, shortage);
+    });
 }
 
 Result<SlotLease> take_subscriber_slot(const Region& region, const SubscriberOptions& options) {
-    return take_when_left(
-        [&](bool& is_being_left) { return try_subscriber_slot(region, options, is_being_left); });
+    const SlotTable table = subscriber_table(region);
+    return take_slot(region, table, [&](std::uint32_t suspect, Shortage& shortage) {
+        return try_subscriber_slot(region, table, options, suspect, shortage);
+    });
 }
 
 bool reclaim_if_dead_subscriber(const Region& region,
                                 std::uint32_t index,
+                                Proof proof,
                                 std::uint32_t publisher_index,
                                 LockFile& registry) noexcept {
     const SubscriberSlot& slot = region.subscriber_slot(index);
-    if (!is_active(slot.owner) || !region.is_dead(slot.owner, kSubscriberLocks + index))
+    if (!is_active(slot.owner) || !seems_dead(region, slot.owner, kSubscriberLocks + index, proof))
         return false;
     const auto lock = try_lock_as(region, publisher_index, registry);
     return lock && clear_dead_subscriber(region, index);
@@ -348,16 +326,19 @@ bool evict_silent_subscriber(const Region& region,
         notice.evicted_by.store(publisher_index, std::memory_order_relaxed);
         notice.evicted_position.store(silence.gate_position, std::memory_order_relaxed);
         notice.evicted_silence_ns.store(now_ns - silence.since_ns, std::memory_order_relaxed);
+        wake_publishers(region);
     }
     return evicted;
 }
 
 std::uint64_t reclaim_if_dead_publisher(const Region& region,
                                         std::uint32_t index,
+                                        Proof proof,
                                         std::uint32_t publisher_index,
                                         LockFile& registry) noexcept {
     const PublisherSlot& slot = region.publisher_slot(index);
-    if (!is_active(slot.owner) || !region.is_dead(slot.owner, kPublisherLocks + index)) return 0;
+    if (!is_active(slot.owner) || !seems_dead(region, slot.owner, kPublisherLocks + index, proof))
+        return 0;
     const auto lock = try_lock_as(region, publisher_index, registry);
     if (!lock) return 0;
     const std::atomic<std::uint64_t>& rescued = region.state().registry.rescued_events;

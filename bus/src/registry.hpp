@@ -41,7 +41,11 @@ struct SlotLease {
 [[nodiscard]] std::string name_of(const SlotOwner& owner);
 
 // Marks an own slot free. The caller drops its lock afterwards.
-void free_slot(SlotOwner& owner) noexcept;
+void free_publisher_slot(const Region& region, std::uint32_t index) noexcept;
+void free_subscriber_slot(const Region& region, std::uint32_t index) noexcept;
+
+// What is asked about the death of an owner. Its lock costs one system call, its process some more.
+enum class Proof : std::uint8_t { lock, lock_or_process };
 
 // If the owner of the slot is dead, resolves what it left and frees the slot. True: something
 // changed. Never waits and needs no descriptor: `registry` is the region's lock file, opened at
@@ -49,11 +53,13 @@ void free_slot(SlotOwner& owner) noexcept;
 // process holds the registry.
 [[nodiscard]] bool reclaim_if_dead_subscriber(const Region& region,
                                               std::uint32_t index,
+                                              Proof proof,
                                               std::uint32_t publisher_index,
                                               LockFile& registry) noexcept;
 // The same. Returns how many tombstones it wrote.
 std::uint64_t reclaim_if_dead_publisher(const Region& region,
                                         std::uint32_t index,
+                                        Proof proof,
                                         std::uint32_t publisher_index,
                                         LockFile& registry) noexcept;
 

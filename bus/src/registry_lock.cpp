@@ -1,17 +1,19 @@
 #include "registry_lock.hpp"
 
 #include <tailrace/base/step.hpp>
+#include <tailrace/bus/wait.hpp>
 
 #include <algorithm>
 #include <bit>
-#include <ctime>
 
 namespace tailrace::bus {
 
 namespace {
 
-constexpr long kShortestNapNs = 50'000;
-constexpr long kLongestNapNs = 1'000'000;
+// Who waits is woken; only a holder that is killed wakes nobody. So the turns may grow long, which
+// keeps a thousand of those who wait from using up the core that the holder wants.
+constexpr std::uint64_t kShortestLockTurnNs = 4'000'000;
+constexpr std::uint64_t kLongestLockTurnNs = 512'000'000;
 
 // What stands beside the lock, and which change of it that was.
 struct NamedHolder {
@@ -52,6 +54,12 @@ void name_holder(RegistryHolder& holder, const ProcessIdentity& own) noexcept {
 bool is_named(const RegistryHolder& holder) noexcept {
     // Relaxed: only the lock's holder writes it, and this is one.
     return holder.change.load(std::memory_order_relaxed) % 2 != 0;
+}
+
+// Changes as long as the lock does its work.
+std::uint32_t change_of(const RegistryHolder& holder) noexcept {
+    // Relaxed: holders write it; nothing hangs on it but the patience of who waits.
+    return holder.change.load(std::memory_order_relaxed);
 }
 
 // The lock of this turn is held, but perhaps only by a child of a process that has ended.
@@ -129,17 +137,27 @@ RegistryLock::~RegistryLock() {
     change.store(change.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     TAILRACE_STEP("registry_lock.name_cleared");
     file_->unlock(lock_of_turn(kRegistryLock, turn_));
+    TAILRACE_STEP("registry_lock.unlocked");
+    WaitCell& waiting = region_->state().registry_wait;
+    if (has_sleepers_fenced(waiting)) wake_one(waiting);
 }
 
 std::optional<RegistryLock> RegistryLock::try_lock(const Region& region,
                                                    LockFile& file,
                                                    const ProcessIdentity& own) noexcept {
+    return try_lock(region, file, own, true);
+}
+
+std::optional<RegistryLock> RegistryLock::try_lock(const Region& region,
+                                                   LockFile& file,
+                                                   const ProcessIdentity& own,
+                                                   bool judges) noexcept {
     RegistryHolder& holder = region.state().registry_holder;
     const std::uint32_t turn = turn_of(holder);
     TAILRACE_STEP("registry_lock.turn_read");
     const std::uint64_t lock = lock_of_turn(kRegistryLock, turn);
     if (!file.try_lock(lock)) {
-        if (!take_over(holder, file, turn, own)) return std::nullopt;
+        if (!judges || !take_over(holder, file, turn, own)) return std::nullopt;
         return RegistryLock(region, file, turn + 1);
     }
     if (!settle(holder, file, turn, own)) {
@@ -149,7 +167,9 @@ std::optional<RegistryLock> RegistryLock::try_lock(const Region& region,
     return RegistryLock(region, file, turn);
 }
 
-Result<RegistryLock> RegistryLock::lock(const Region& region, LockFile& file, Deadline deadline) {
+Result<RegistryLock> RegistryLock::lock(const Region& region,
+                                        LockFile& file,
+                                        std::uint64_t patience_ns) {
     auto opened = LockFile::open(region.lock_path());
     if (!opened) {
         Error error = opened.error();
@@ -158,12 +178,27 @@ Result<RegistryLock> RegistryLock::lock(const Region& region, LockFile& file, De
     }
     file = std::move(*opened);
     const ProcessIdentity own = current_process();
-    for (long nap_ns = kShortestNapNs;; nap_ns = std::min(2 * nap_ns, kLongestNapNs)) {
-        if (auto locked = try_lock(region, file, own)) return std::move(*locked);
+    if (auto locked = try_lock(region, file, own, false)) return std::move(*locked);
+    const RegistryHolder& holder = region.state().registry_holder;
+    WaitCell& waiting = region.state().registry_wait;
+    std::uint32_t hold = change_of(holder);
+    Deadline deadline = Deadline::in_ns(patience_ns);
+    bool stands_still = false;
+    for (std::uint64_t turn_ns = kShortestLockTurnNs;;
+         turn_ns = std::min(2 * turn_ns, kLongestLockTurnNs)) {
+        // Raised before the lock is tried, and left raised by who gets it: others may sleep, and
+        // are woken when it is released.
+        const std::uint32_t seen_wakes = detail::announce_wait(waiting);
+        // To judge the holder takes some system calls, so only if it has held the lock for a whole
+        // turn.
+        if (auto locked = try_lock(region, file, own, stands_still)) return std::move(*locked);
         if (deadline.has_passed()) return timed_out(region);
         TAILRACE_STEP("registry_lock.awaited");
-        const timespec nap{0, nap_ns};
-        ::nanosleep(&nap, nullptr);
+        const auto end = detail::futex_sleep(waiting, seen_wakes, turn_ns);
+        const std::uint32_t now = change_of(holder);
+        if (now != hold) deadline = Deadline::in_ns(patience_ns);
+        stands_still = now == hold && end == detail::SleepEnd::timed_out;
+        hold = now;
     }
 }
 

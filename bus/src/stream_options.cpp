@@ -68,7 +68,6 @@ Result<void> check_stream_options(const StreamOptions& options) {
                                     (wants_1g ? "1 GiB" : "2 MiB"),
                                 wants_1g ? "--capacity 1GiB" : "--capacity 2MiB");
     }
-    constexpr std::uint32_t kMaxSlots = 1024;
     if (options.publisher_slots == 0 || options.publisher_slots > kMaxSlots ||
         options.subscriber_slots == 0 || options.subscriber_slots > kMaxSlots) {
         return invalid_argument(

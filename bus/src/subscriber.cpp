@@ -100,8 +100,6 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
         if (!lease) return lease.error();
         subscriber.slot_ = &subscriber.region_->subscriber_slot(lease->index);
         subscriber.slot_lock_ = std::move(lease->lock);
-        // Relaxed: its last owner may have died armed; nobody knows this one yet.
-        subscriber.slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
         subscriber.waiter_ = Waiter(options.wait, is_crowded(*subscriber.region_));
         if (subscriber.region_->header().publish_time != PublishTime::off) {
             subscriber.latency_ =

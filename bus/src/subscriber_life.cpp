@@ -92,8 +92,8 @@ void Subscriber::release_slot() noexcept {
     give_back_wiped_cell(std::exchange(cell_, &no_cell));
     if (slot_ == nullptr) return;
     drop_gate();
-    drop_poll_descriptor();
-    free_slot(slot_->owner);
+    poll_descriptor_.reset();
+    free_subscriber_slot(*region_, slot_index());
     TAILRACE_STEP("subscriber.slot_freed");
     slot_lock_.unlock();
     wake_sleepers(state_->publishers_wait, fences_);

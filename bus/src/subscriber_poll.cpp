@@ -27,7 +27,7 @@ Result<int> Subscriber::poll_fd() {
                               "poll descriptor",
                           "attach with the policy skip, or poll now and then");
     }
-    auto made = PollDescriptor::make(*region_, slot_index());
+    auto made = PollDescriptor::make(*region_);
     if (!made) return made.error();
     poll_descriptor_ = std::make_unique<PollDescriptor>(std::move(*made));
     return poll_descriptor_->fd();
@@ -36,22 +36,16 @@ Result<int> Subscriber::poll_fd() {
 bool Subscriber::arm() noexcept {
     if (is_dead()) return true;  // the poll says so
     TAILRACE_CHECK(poll_descriptor_ != nullptr);
-    // Spares publishers the look at all slots while there is more to read anyway.
+    // Spares publishers the byte while there is more to read anyway.
     if (has_event()) return true;
-    // What is taken here was written for events that the last look below sees.
-    poll_descriptor_->drain();
+    // What was written so far was written for events that the last look below sees.
+    poll_descriptor_->listen();
     // The next empty poll looks for holes and for the stream's end.
     empty_polls_ = kEmptyPollsPerLook;
-    // Relaxed: wakers take it away; the flag's own order carries it.
-    slot_->notice.poll_armed.store(1, std::memory_order_relaxed);
-    TAILRACE_STEP("arm.armed");
+    TAILRACE_STEP("arm.listens");
     const bool is_certain = detail::announce_poll(state_->subscribers_wait);
-    if (region_->has_ended() || has_event() || was_overtaken(next_.position)) {
-        // Relaxed: as above. The flag stays up; whoever finds it wakes nobody, once.
-        slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
-        TAILRACE_STEP("arm.disarmed");
-        return true;
-    }
+    // The flag stays up; whoever finds it writes a byte that nobody needs, once.
+    if (region_->has_ended() || has_event() || was_overtaken(next_.position)) return true;
     TAILRACE_STEP("arm.not_ready");
     const std::uint64_t turn_ns = longest_sleep_ns();
     poll_descriptor_->set_timer(is_certain ? turn_ns : std::min(turn_ns, kBlindWaitNs));
@@ -60,18 +54,7 @@ bool Subscriber::arm() noexcept {
 
 void Subscriber::disarm() noexcept {
     if (is_dead() || poll_descriptor_ == nullptr) return;
-    // Relaxed: a waker that is at it writes one byte more, which the next arm takes.
-    slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
-    poll_descriptor_->stop_timer();
-    poll_descriptor_->drain();
-}
-
-void Subscriber::drop_poll_descriptor() noexcept {
-    if (poll_descriptor_ == nullptr) return;
-    // Relaxed: whoever still finds it armed writes into a FIFO that nobody reads.
-    slot_->notice.poll_armed.store(0, std::memory_order_relaxed);
-    remove_poll_fifo(*region_, slot_index());
-    poll_descriptor_.reset();
+    poll_descriptor_->stop();
 }
 
 std::uint32_t Subscriber::slot_index() const noexcept {

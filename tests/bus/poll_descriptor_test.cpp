@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,13 +42,18 @@ Subscriber subscriber_of(const TestStream& stream, SlowPolicy policy = SlowPolic
     return expect(Subscriber::attach(stream.name(), options), "attach");
 }
 
-std::string fifo_path(const TestStream& stream, int slot) {
-    return stream.directory() + "/" + stream.name() + "/poll." + std::to_string(slot);
+std::string fifo_path(const TestStream& stream) {
+    return stream.directory() + "/" + stream.name() + "/poll.fifo";
 }
 
 bool is_readable(int fd, int timeout_ms) {
     pollfd wanted{fd, POLLIN, 0};
     return ::poll(&wanted, 1, timeout_ms) == 1 && (wanted.revents & POLLIN) != 0;
+}
+
+// Arms it when there is nothing to read. More than once if that takes so long that its timer ends.
+void arm_quietly(Subscriber& subscriber, int fd) {
+    wait_until([&] { return !subscriber.arm() && !is_readable(fd, 0); });
 }
 
 // A plain epoll loop over one subscriber, as an application has it. Requires: poll_fd() was called.
@@ -79,8 +85,8 @@ private:
     UniqueFd epoll_;
 };
 
-bool is_armed(const Subscriber& subscriber, std::uint32_t slot) {
-    return subscriber.region().subscriber_slot(slot).notice.poll_armed.load() != 0;
+bool somebody_polls(const Region& region) {
+    return (region.state().subscribers_wait.sleeping.load() & kSomebodyPolls) != 0;
 }
 
 }  // namespace
@@ -127,10 +133,10 @@ TEST_CASE("poll descriptor: what comes before the arming is seen by it", "[bus][
     REQUIRE(publisher.publish(std::uint64_t{1}) == PublishStatus::ok);
 
     CHECK(subscriber.arm());
-    CHECK_FALSE(is_armed(subscriber, 0));
+    CHECK_FALSE(somebody_polls(subscriber.region()));
     CHECK(subscriber.poll([](const Event&) {}, 8).events == 1);
     CHECK_FALSE(subscriber.arm());
-    CHECK(is_armed(subscriber, 0));
+    CHECK(somebody_polls(subscriber.region()));
 }
 
 TEST_CASE("poll descriptor: what comes between the arming and the wait ends the wait",
@@ -147,8 +153,7 @@ TEST_CASE("poll descriptor: what comes between the arming and the wait ends the 
 
     REQUIRE(publisher.publish(std::uint64_t{1}) == PublishStatus::ok);
 
-    CHECK_FALSE(is_armed(first, 0));
-    CHECK_FALSE(is_armed(second, 1));
+    CHECK_FALSE(somebody_polls(first.region()));
     CHECK(is_readable(first_fd, kPatienceMs));
     CHECK(is_readable(second_fd, kPatienceMs));
     CHECK(first.poll([](const Event&) {}, 8).events == 1);
@@ -164,40 +169,84 @@ TEST_CASE("poll descriptor: a batch and an aborted claim wake too", "[bus][poll]
     REQUIRE_FALSE(subscriber.arm());
     BatchClaim batch;
     REQUIRE(publisher.try_claim_batch(batch, 2, 8) == PublishStatus::ok);
-    CHECK(is_armed(subscriber, 0));
+    CHECK(somebody_polls(subscriber.region()));
     publisher.commit(batch);
-    CHECK_FALSE(is_armed(subscriber, 0));
+    CHECK_FALSE(somebody_polls(subscriber.region()));
 
     CHECK(subscriber.poll([](const Event&) {}, 8).events == 2);
     REQUIRE_FALSE(subscriber.arm());
     Claim claim;
     REQUIRE(publisher.try_claim(claim, 8) == PublishStatus::ok);
     publisher.abort(claim);
-    CHECK_FALSE(is_armed(subscriber, 0));
+    CHECK_FALSE(somebody_polls(subscriber.region()));
 }
 
-TEST_CASE("poll descriptor: a FIFO that is full is emptied by the next arming", "[bus][poll]") {
+TEST_CASE("poll descriptor: one byte tells all who are armed, and nobody else", "[bus][poll]") {
+    const Watchdog watchdog("poll descriptor: one byte tells all who are armed");
+    const TestStream stream;
+    std::vector<Subscriber> subscribers;
+    std::vector<int> fds;
+    for (int index = 0; index < 4; ++index) {
+        subscribers.push_back(subscriber_of(stream));
+        fds.push_back(expect(subscribers.back().poll_fd(), "poll_fd"));
+    }
+    const UniqueFd fifo(::open(fifo_path(stream).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    const auto bytes = [&fifo] {
+        int count = -1;
+        return ::ioctl(fifo.get(), FIONREAD, &count) == 0 ? count : -1;
+    };
+    Publisher publisher = stream.publisher();
+    for (int index = 0; index < 3; ++index)
+        REQUIRE_FALSE(subscribers[static_cast<std::size_t>(index)].arm());
+    subscribers[2].disarm();
+
+    REQUIRE(publisher.publish(std::uint64_t{1}) == PublishStatus::ok);
+    REQUIRE(publisher.publish(std::uint64_t{2}) == PublishStatus::ok);
+
+    CHECK(bytes() == 1);
+    CHECK(is_readable(fds[0], 0));
+    CHECK(is_readable(fds[1], 0));
+    CHECK_FALSE(is_readable(fds[2], 0));
+    CHECK_FALSE(is_readable(fds[3], 0));
+    // That one has read and armed anew takes nothing from the other.
+    CHECK(subscribers[0].poll([](const Event&) {}, 8).events == 2);
+    arm_quietly(subscribers[0], fds[0]);
+    CHECK(is_readable(fds[1], 0));
+    // What was written meanwhile isn't for who arms now.
+    CHECK(subscribers[2].poll([](const Event&) {}, 8).events == 2);
+    arm_quietly(subscribers[2], fds[2]);
+    REQUIRE(publisher.publish(std::uint64_t{3}) == PublishStatus::ok);
+    CHECK(is_readable(fds[0], 0));
+    CHECK(is_readable(fds[2], 0));
+}
+
+TEST_CASE("poll descriptor: a FIFO that is full is no obstacle", "[bus][poll]") {
+    const Watchdog watchdog("poll descriptor: a FIFO that is full");
     const TestStream stream;
     Subscriber subscriber = subscriber_of(stream);
+    Subscriber other = subscriber_of(stream);
     const int fd = expect(subscriber.poll_fd(), "poll_fd");
+    const int other_fd = expect(other.poll_fd(), "poll_fd");
     Publisher publisher = stream.publisher();
-    const UniqueFd fifo(::open(fifo_path(stream, 0).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    const UniqueFd fifo(::open(fifo_path(stream).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    REQUIRE_FALSE(other.arm());
     const std::array<char, 4096> bytes{};
     while (::write(fifo.get(), bytes.data(), bytes.size()) > 0) {
     }
     REQUIRE(errno == EAGAIN);
     while (::write(fifo.get(), bytes.data(), 1) > 0) {
     }
-    REQUIRE(is_readable(fd, 0));
+    REQUIRE(is_readable(other_fd, 0));
 
-    CHECK_FALSE(subscriber.arm());
-    while (::write(fifo.get(), bytes.data(), bytes.size()) > 0) {
-    }
+    arm_quietly(subscriber, fd);
     CHECK(publisher.publish(std::uint64_t{1}) == PublishStatus::ok);
     CHECK(is_readable(fd, 0));
+    CHECK(is_readable(other_fd, 0));
     CHECK(subscriber.poll([](const Event&) {}, 8).events == 1);
 
-    REQUIRE_FALSE(subscriber.arm());
+    arm_quietly(subscriber, fd);
+    CHECK(publisher.publish(std::uint64_t{2}) == PublishStatus::ok);
+    CHECK(is_readable(fd, 0));
     subscriber.disarm();
     CHECK_FALSE(is_readable(fd, 0));
 }
@@ -212,11 +261,11 @@ TEST_CASE("poll descriptor: the stream's removal ends the wait", "[bus][poll]") 
         std::vector<std::uint64_t> got;
         return Loop(subscriber).next(got) == PollState::closed ? 0 : 2;
     });
-    wait_until([&] { return region->subscriber_slot(0).notice.poll_armed.load() != 0; });
+    wait_until([&] { return somebody_polls(*region); });
 
     REQUIRE(Region::unlink(stream.name(), true, stream.directory()));
 
-    CHECK(region->subscriber_slot(0).notice.poll_armed.load() == 0);
+    CHECK_FALSE(somebody_polls(*region));
     CHECK(reader.wait().exit_code == 0);
     CHECK(std::filesystem::is_empty(stream.directory()));
 }
@@ -245,33 +294,21 @@ TEST_CASE("poll descriptor: a subscriber that dies armed leaves its slot usable"
         static_cast<void>(Loop(subscriber).next(got));
         return 2;
     });
-    wait_until([&] { return region->subscriber_slot(0).notice.poll_armed.load() != 0; });
+    wait_until([&] { return somebody_polls(*region); });
     REQUIRE(reader.kill().was_killed());
     Publisher publisher = stream.publisher();
 
     CHECK(publisher.publish(std::uint64_t{1}) == PublishStatus::ok);
-    CHECK(region->subscriber_slot(0).notice.poll_armed.load() == 0);
-    CHECK(std::filesystem::is_fifo(fifo_path(stream, 0)));
+    CHECK_FALSE(somebody_polls(*region));
 
-    {
-        Subscriber next = subscriber_of(stream);
-        const int fd = expect(next.poll_fd(), "poll_fd");
-        while (next.poll([](const Event&) {}, 8).events != 0) {
-        }
-        REQUIRE_FALSE(next.arm());
-        CHECK(publisher.publish(std::uint64_t{2}) == PublishStatus::ok);
-        CHECK(is_readable(fd, kPatienceMs));
-        CHECK(next.poll([](const Event&) {}, 8).events == 1);
+    Subscriber next = subscriber_of(stream);
+    const int fd = expect(next.poll_fd(), "poll_fd");
+    while (next.poll([](const Event&) {}, 8).events != 0) {
     }
-    CHECK_FALSE(std::filesystem::exists(fifo_path(stream, 0)));
-}
-
-TEST_CASE("poll descriptor: a slot's next owner isn't told of what its last one waited for",
-          "[bus][poll]") {
-    const TestStream stream;
-    stream.open()->subscriber_slot(0).notice.poll_armed.store(1);
-    const Subscriber subscriber = subscriber_of(stream);
-    CHECK_FALSE(is_armed(subscriber, 0));
+    arm_quietly(next, fd);
+    CHECK(publisher.publish(std::uint64_t{2}) == PublishStatus::ok);
+    CHECK(is_readable(fd, kPatienceMs));
+    CHECK(next.poll([](const Event&) {}, 8).events == 1);
 }
 
 TEST_CASE("poll descriptor: it wakes by itself when a publisher died inside a claim",
@@ -308,7 +345,6 @@ TEST_CASE("poll descriptor: an observer has none, and is told what has one", "[b
     REQUIRE_FALSE(fd);
     CHECK(fd.error().code == ErrorCode::invalid_argument);
     CHECK_THAT(fd.error().hint, Catch::Contains("skip"));
-    CHECK_FALSE(std::filesystem::exists(fifo_path(stream, 0)));
     observer.disarm();  // nothing happens
 }
 
@@ -319,7 +355,7 @@ TEST_CASE("poll descriptor: a publisher without descriptors leaves it to the nex
     Subscriber subscriber = subscriber_of(stream);
     REQUIRE(subscriber.poll_fd());
     REQUIRE_FALSE(subscriber.arm());
-    const SubscriberSlot& slot = subscriber.region().subscriber_slot(0);
+    const Region& region = subscriber.region();
     ChildProcess poor([&] {
         Publisher publisher = stream.publisher("poor");
         rlimit before{};
@@ -327,13 +363,13 @@ TEST_CASE("poll descriptor: a publisher without descriptors leaves it to the nex
         const rlimit none{3, before.rlim_max};
         if (::setrlimit(RLIMIT_NOFILE, &none) != 0) return 2;
         if (publisher.publish(std::uint64_t{1}) != PublishStatus::ok) return 3;
-        const bool still_armed = slot.notice.poll_armed.load() != 0;
+        const bool still_armed = somebody_polls(region);
         if (::setrlimit(RLIMIT_NOFILE, &before) != 0) return 4;
         if (publisher.publish(std::uint64_t{2}) != PublishStatus::ok) return 5;
         return still_armed ? 0 : 6;
     });
     CHECK(poor.wait().exit_code == 0);
-    CHECK(slot.notice.poll_armed.load() == 0);
+    CHECK_FALSE(somebody_polls(region));
 }
 
 TEST_CASE("poll descriptor: whatever takes the FIFO's place is left alone", "[bus][poll]") {
@@ -341,7 +377,7 @@ TEST_CASE("poll descriptor: whatever takes the FIFO's place is left alone", "[bu
     Subscriber subscriber = subscriber_of(stream);
     REQUIRE(subscriber.poll_fd());
     Publisher publisher = stream.publisher();
-    const std::string path = fifo_path(stream, 0);
+    const std::string path = fifo_path(stream);
     const std::string victim = stream.directory() + "/victim";
     const bool by_link = GENERATE(false, true);
     REQUIRE_FALSE(subscriber.arm());
@@ -364,12 +400,11 @@ TEST_CASE("poll descriptor: its FIFO has the mode of the stream", "[bus][poll]")
     Subscriber subscriber = subscriber_of(stream);
     REQUIRE(subscriber.poll_fd());
     struct stat status {};
-    REQUIRE(::stat(fifo_path(stream, 0).c_str(), &status) == 0);
+    REQUIRE(::stat(fifo_path(stream).c_str(), &status) == 0);
     CHECK((status.st_mode & 0777U) == options.mode);
 }
 
-TEST_CASE("poll descriptor: users of one stream wake each other, whoever made the FIFO",
-          "[bus][poll]") {
+TEST_CASE("poll descriptor: users of one stream wake each other, whoever they are", "[bus][poll]") {
     constexpr uid_t kNobody = 65534;
     const Watchdog watchdog("poll descriptor: another user");
     if (::geteuid() != 0) {
@@ -390,12 +425,9 @@ TEST_CASE("poll descriptor: users of one stream wake each other, whoever made th
         armed->store(true);
         if (!is_readable(*fd, kPatienceMs)) return 3;
         // Not by the timer, which would end the wait in the end: the byte is there.
-        struct stat status {};
-        if (::stat(fifo_path(stream, 0).c_str(), &status) != 0) return 4;
-        if (status.st_uid != ::geteuid()) return 5;
-        const UniqueFd fifo(::open(fifo_path(stream, 0).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+        const UniqueFd fifo(::open(fifo_path(stream).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
         std::array<std::byte, 2> bytes{};
-        return ::read(fifo.get(), bytes.data(), bytes.size()) == 1 ? 0 : 6;
+        return ::read(fifo.get(), bytes.data(), bytes.size()) == 1 ? 0 : 4;
     };
     const auto write = [&] {
         Publisher publisher = stream.publisher();

@@ -52,6 +52,7 @@ TEST_CASE("crash: a create killed at any step leaves a whole stream or none", "[
         {"create.file_made", 2, false},
         {"create.file_reserved", 2, false},
         {"create.control_written", 1, false},
+        {"create.fifo_made", 1, false},
         {"create.complete", 1, false},
         {"create.named", 1, true},
     };

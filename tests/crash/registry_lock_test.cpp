@@ -125,7 +125,7 @@ TEST_CASE("registry lock: a holder that is slow is waited for, whatever happened
             });
             holding->wait_until_reached();
             StepScript script;
-            script.at("registry_lock.awaited", 20, [&] { holding->let_go(); });
+            script.at("registry_lock.awaited", 7, [&] { holding->let_go(); });
 
             const Publisher publisher = stream.publisher("patient");
 
@@ -183,11 +183,11 @@ TEST_CASE("registry lock: who waits for it in vain is told who holds it", "[cras
     const TestStream stream;
     const auto region = stream.open();
     LockFile file;
-    const auto held = RegistryLock::lock(*region, file, Deadline::never());
+    const auto held = RegistryLock::lock(*region, file, UINT64_MAX);
     REQUIRE(held);
     LockFile other;
 
-    const auto refused = RegistryLock::lock(*region, other, Deadline::in_ms(2));
+    const auto refused = RegistryLock::lock(*region, other, 2'000'000);
 
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::timed_out);

@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <string>
+#include <string_view>
 
 namespace poll_model_test {
 
@@ -22,21 +22,25 @@ bool is_about_polling(std::string_view step) {
            step == "publisher.swap_won";
 }
 
-// An event loop of the model. Its wait has no end of its own: it ends when somebody has taken the
-// slot's armed flag, which comes before the byte that makes the real descriptor readable.
+// An event loop of the model. Its wait has no end of its own: it ends when somebody has written a
+// byte since it began to listen, which is what makes the real descriptor readable.
 class ModelLoop {
 public:
-    ModelLoop(Interleaver& run, const ModelRing& ring, Subscriber& reader, std::uint32_t slot)
+    ModelLoop(Interleaver& run, std::string_view actor, Subscriber& reader)
         : run_(run),
-          reader_(reader),
-          armed_(ring.region().subscriber_slot(slot).notice.poll_armed) {}
+          actor_(actor),
+          reader_(reader) {}
 
+    void at(std::string_view step) {
+        if (step == "wake.told") is_told_ = true;
+        if (step == "arm.listens" && run_.running() == actor_) is_told_ = false;
+    }
     void read(std::uint64_t events) {
         std::uint64_t got = 0;
         while (got < events) {
             if (!reader_.arm()) {
                 waited = true;
-                run_.block_until([this] { return armed_.load() == 0; });
+                run_.block_until([this] { return is_told_; });
             }
             got += reader_.poll([](const Event&) {}, 1).events;
         }
@@ -46,8 +50,9 @@ public:
 
 private:
     Interleaver& run_;
+    std::string_view actor_;
     Subscriber& reader_;
-    std::atomic<std::uint32_t>& armed_;
+    bool is_told_ = false;
 };
 
 }  // namespace
@@ -62,8 +67,9 @@ TEST_CASE("model: an event loop isn't left waiting beside an event", "[model][po
 
     const Exploration seen = explore({.preemptions = preemptions(4)}, [&](Interleaver& run) {
         ring.reset();
-        ModelLoop loop(run, ring, reader, 0);
+        ModelLoop loop(run, "reader", reader);
         run.switch_at(is_about_polling);
+        run.at_step([&](std::string_view step) { loop.at(step); });
         run.actor("publisher", [&] {
             static_cast<void>(publish_even(publisher, 8, 0));
             static_cast<void>(publish_even(publisher, 8, 1));
@@ -93,9 +99,13 @@ TEST_CASE("model: two event loops are both told, by two publishers", "[model][po
 
     const Exploration seen = explore({.preemptions = preemptions(2)}, [&](Interleaver& run) {
         ring.reset();
-        ModelLoop first_loop(run, ring, first, 0);
-        ModelLoop second_loop(run, ring, second, 1);
+        ModelLoop first_loop(run, "first", first);
+        ModelLoop second_loop(run, "second", second);
         run.switch_at(is_about_polling);
+        run.at_step([&](std::string_view step) {
+            first_loop.at(step);
+            second_loop.at(step);
+        });
         run.actor("publisher 1", [&] { static_cast<void>(publish_even(first_publisher, 8, 0)); });
         run.actor("publisher 2", [&] { static_cast<void>(publish_even(second_publisher, 8, 1)); });
         run.actor("first", [&] { first_loop.read(2); });

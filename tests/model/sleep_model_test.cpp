@@ -7,6 +7,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,25 +20,54 @@ using namespace tailrace::test;
 
 namespace {
 
-// In the model a sleep has no end of its own: it ends when the count of wake-ups is not the one
-// that the sleeper read.
-class SleepModel {
+// The kernel's part in the model: a sleep has no end of its own, and begins only if the count of
+// wake-ups is the one that the sleeper read; a wake-up reaches the two that have slept longest, of
+// those who read another count.
+class FutexModel {
 public:
-    SleepModel(Interleaver& run, WaitCell& cell) : run_(run), cell_(cell) {}
+    FutexModel(Interleaver& run, WaitCell& cell) : run_(run), cell_(cell) {}
 
     void at(std::string_view step) {
-        if (step == "sleep.wakes_read") seen_wakes_ = cell_.wakes.load();
-        if (step == "sleep.not_ready") {
-            slept = true;
-            run_.block_until([this] { return cell_.wakes.load() != seen_wakes_; });
-        }
+        if (step == "wake.counted" || step == "sleep.wakes_next") wake();
+        if (step == "sleep.wakes_read") sleeper().seen_wakes = cell_.wakes.load();
+        if (step != "sleep.not_ready" || cell_.wakes.load() != sleeper().seen_wakes) return;
+        Sleeper& own = sleeper();
+        own.has_slept = true;
+        own.since = ++sleeps_;
+        run_.block_until([&own] { return own.since == 0; });
     }
-    bool slept = false;
+    // How many actors have slept.
+    [[nodiscard]] std::size_t slept() const {
+        return static_cast<std::size_t>(
+            std::count_if(sleepers_.begin(), sleepers_.end(), [](const auto& entry) {
+                return entry.second.has_slept;
+            }));
+    }
 
 private:
+    struct Sleeper {
+        std::uint32_t seen_wakes = 0;
+        std::uint32_t since = 0;  // 0: awake
+        bool has_slept = false;
+    };
+
+    Sleeper& sleeper() { return sleepers_[std::string(run_.running())]; }
+    void wake() {
+        constexpr int kWokenByEach = 2;
+        for (int woken = 0; woken < kWokenByEach; ++woken) {
+            Sleeper* first = nullptr;
+            for (auto& [name, one] : sleepers_) {
+                const bool is_reached = one.since != 0 && one.seen_wakes != cell_.wakes.load();
+                if (is_reached && (first == nullptr || one.since < first->since)) first = &one;
+            }
+            if (first != nullptr) first->since = 0;
+        }
+    }
+
     Interleaver& run_;
     WaitCell& cell_;
-    std::uint32_t seen_wakes_ = 0;
+    std::map<std::string, Sleeper> sleepers_ = {};
+    std::uint32_t sleeps_ = 0;
 };
 
 bool is_about_sleep(std::string_view step) {
@@ -64,7 +95,7 @@ TEST_CASE("model: a reader that goes to sleep isn't left asleep beside an event"
 
     const Exploration seen = explore({.preemptions = preemptions(5)}, [&](Interleaver& run) {
         ring.reset();
-        SleepModel sleep(run, ring.region().state().subscribers_wait);
+        FutexModel sleep(run, ring.region().state().subscribers_wait);
         std::uint64_t got = 0;
         run.switch_at(is_about_sleep);
         run.at_step([&](std::string_view step) { sleep.at(step); });
@@ -81,7 +112,7 @@ TEST_CASE("model: a reader that goes to sleep isn't left asleep beside an event"
             }
         });
         if (!run.play()) run.outcome("asleep beside an event");
-        run.outcome(sleep.slept ? "slept" : "never slept");
+        run.outcome(sleep.slept() != 0 ? "slept" : "never slept");
     });
 
     check_forbidden(seen);
@@ -89,38 +120,39 @@ TEST_CASE("model: a reader that goes to sleep isn't left asleep beside an event"
     CHECK(seen.count("never slept") > 0);
 }
 
-TEST_CASE("model: two readers that go to sleep are both woken", "[model][sleep]") {
-    const Watchdog watchdog("model: two readers that go to sleep", 110);
-    ModelRing ring;
+TEST_CASE("model: readers that go to sleep are all woken, by each other", "[model][sleep]") {
+    const Watchdog watchdog("model: readers that go to sleep are all woken", 110);
+    const std::uint32_t readers = GENERATE(2U, 3U);
+    StreamOptions options = model_stream();
+    options.subscriber_slots = readers;
+    ModelRing ring(options);
     Publisher& publisher = ring.keep_publisher();
-    Subscriber& first = ring.keep_subscriber();
-    Subscriber& second = ring.keep_subscriber();
+    std::vector<Subscriber*> subscribers;
+    for (std::uint32_t reader = 0; reader < readers; ++reader)
+        subscribers.push_back(&ring.keep_subscriber());
     ring.remember();
 
-    const Exploration seen = explore({.preemptions = preemptions(3)}, [&](Interleaver& run) {
+    const unsigned most = readers == 2 ? preemptions(3) : preemptions(2);
+    const Exploration seen = explore({.preemptions = most}, [&](Interleaver& run) {
         ring.reset();
-        SleepModel first_sleep(run, ring.region().state().subscribers_wait);
-        SleepModel second_sleep(run, ring.region().state().subscribers_wait);
+        FutexModel sleep(run, ring.region().state().subscribers_wait);
         run.switch_at(is_about_sleep);
-        run.at_step([&](std::string_view step) {
-            if (!step.starts_with("sleep.")) return;
-            (run.running() == "first" ? first_sleep : second_sleep).at(step);
-        });
+        run.at_step([&](std::string_view step) { sleep.at(step); });
         run.actor("publisher", [&] { static_cast<void>(publish_even(publisher, 8, 0)); });
-        const auto read = [&](Subscriber& reader) {
-            while (!reader.has_event()) {
-                Waiter waiter = at_the_point_of_sleep();
-                reader.wait(waiter, Deadline::never());
-            }
-        };
-        run.actor("first", [&] { read(first); });
-        run.actor("second", [&] { read(second); });
+        for (std::uint32_t reader = 0; reader < readers; ++reader) {
+            run.actor("reader " + std::to_string(reader), [&, reader] {
+                while (!subscribers[reader]->has_event()) {
+                    Waiter waiter = at_the_point_of_sleep();
+                    subscribers[reader]->wait(waiter, Deadline::never());
+                }
+            });
+        }
         if (!run.play()) run.outcome("asleep beside an event");
-        if (first_sleep.slept && second_sleep.slept) run.outcome("both slept");
+        if (sleep.slept() == readers) run.outcome("all slept");
     });
 
     check_forbidden(seen);
-    CHECK(seen.count("both slept") > 0);
+    CHECK(seen.count("all slept") > 0);
 }
 
 TEST_CASE("model: a publisher that sleeps for room isn't left asleep beside it", "[model][sleep]") {
@@ -136,7 +168,7 @@ TEST_CASE("model: a publisher that sleeps for room isn't left asleep beside it",
 
     const Exploration seen = explore({.preemptions = preemptions(5)}, [&](Interleaver& run) {
         ring.reset();
-        SleepModel sleep(run, ring.region().state().publishers_wait);
+        FutexModel sleep(run, ring.region().state().publishers_wait);
         run.switch_at(is_about_sleep);
         run.at_step([&](std::string_view step) { sleep.at(step); });
         bool published = false;
@@ -146,7 +178,7 @@ TEST_CASE("model: a publisher that sleeps for room isn't left asleep beside it",
         });
         run.actor("reader", [&] { static_cast<void>(reader.poll([](const Event&) {}, 1)); });
         if (!run.play()) run.outcome("asleep beside room");
-        if (published) run.outcome(sleep.slept ? "slept" : "never slept");
+        if (published) run.outcome(sleep.slept() != 0 ? "slept" : "never slept");
     });
 
     check_forbidden(seen);

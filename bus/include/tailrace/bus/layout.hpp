@@ -23,12 +23,13 @@ namespace tailrace::bus {
 
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
-inline constexpr std::uint16_t kLayoutMajor = 2;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 3;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMajor = 3;  // another major: attach refuses
+inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
 inline constexpr std::size_t kCheckpointCount = 16;
+inline constexpr std::uint32_t kMaxSlots = 1024;  // of publishers, and of subscribers
 inline constexpr std::uint64_t kHeaderPageBytes = 4096;
 inline constexpr std::uint64_t kMinCapacityBytes = 64 * 1024;
 inline constexpr std::uint64_t kMaxCapacityBytes = std::uint64_t{16} << 30U;
@@ -92,7 +93,7 @@ struct WaitCell {
 enum class StreamLife : std::uint32_t {
     open = 1,
     removed = 2,     // by unlink
-    files_gone = 3,  // its files were deleted by somebody else; since layout 2.3
+    files_gone = 3,  // its files were deleted by somebody else
 };
 
 enum class JournalState : std::uint32_t {
@@ -127,12 +128,12 @@ struct JournalGap {
 };
 
 // Sequences that are not in the journal although it went on behind them. Written by the holder of
-// the journal lock alone, ascending; the oldest entry gives way to the newest. Since layout 2.1.
+// the journal lock alone, ascending; the oldest entry gives way to the newest.
 struct JournalGaps {
     std::atomic<std::uint64_t> count;             // listed so far
     std::atomic<Sequence> listed_from;            // gaps below it are not listed (any more)
     std::atomic<std::uint32_t> writer_thread;     // that writes the journal, as its process counts
-    std::atomic<std::uint32_t> writer_lock_turn;  // of the journal lock that it holds; since 2.2
+    std::atomic<std::uint32_t> writer_lock_turn;  // of the journal lock that it holds
     std::array<JournalGap, kListedGaps> entries;
 };
 static_assert(sizeof(JournalGaps) == 536);
@@ -156,13 +157,19 @@ static_assert(offsetof(RegistryStatistics, earlier_subscribers) == 256);
 
 using ProcessWords = std::array<std::uint64_t, sizeof(ProcessIdentity) / sizeof(std::uint64_t)>;
 
-// Who holds the registry lock, and by which byte. Written by the holder. Since layout 2.2.
+// Who holds the registry lock, and by which byte. Written by the holder.
 struct RegistryHolder {
     std::atomic<std::uint32_t> lock_turn;  // counts take-overs from the dead
     std::atomic<std::uint32_t> change;     // odd: `process` holds the lock, or died with it
     std::array<std::atomic<std::uint64_t>, std::tuple_size_v<ProcessWords>> process;
 };
 static_assert(sizeof(RegistryHolder) == 48);
+
+// Where attaching begins to look in a table of slots. Both are hints, modulo the number of slots.
+struct RegistryRound {
+    std::atomic<std::uint32_t> next_look;   // for owners that have died; under the registry lock
+    std::atomic<std::uint32_t> first_free;  // hardly a slot below it is free
+};
 
 // Bytes [4096, 8192) of `control`.
 struct StreamState {
@@ -189,6 +196,12 @@ struct StreamState {
 
     alignas(kWriterDistanceBytes) JournalGaps journal_gaps;
     alignas(kWriterDistanceBytes) RegistryHolder registry_holder;
+    RegistryRound publishers_round;
+    RegistryRound subscribers_round;
+    alignas(kWriterDistanceBytes) WaitCell registry_wait;  // who waits for the registry lock
+    // When one of the publishers that wait for room last asked the kernel whether their holder
+    // lives (CLOCK_MONOTONIC).
+    alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> holder_looked_ns;
 };
 static_assert(sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
@@ -201,6 +214,10 @@ static_assert(offsetof(StreamState, journal) == 1024);
 static_assert(offsetof(StreamState, checkpoints) == 1152);
 static_assert(offsetof(StreamState, journal_gaps) == 1280);
 static_assert(offsetof(StreamState, registry_holder) == 1920);
+static_assert(offsetof(StreamState, publishers_round) == 1968);
+static_assert(offsetof(StreamState, subscribers_round) == 1976);
+static_assert(offsetof(StreamState, registry_wait) == 2048);
+static_assert(offsetof(StreamState, holder_looked_ns) == 2176);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a
@@ -272,7 +289,7 @@ static_assert(sizeof(SubscriberDeclaration) == 104);
 
 // Words of a subscriber's slot that others write.
 struct SubscriberNotice {
-    std::atomic<std::uint32_t> poll_armed;  // not 0: whoever wakes writes to its poll descriptor
+    std::atomic<std::uint32_t> reserved;
     std::atomic<std::uint32_t> evicted_by;  // publisher slot that dropped its gate last
     std::atomic<std::uint64_t> evictions;   // times that its gate was dropped
     std::atomic<std::uint64_t> evicted_position;

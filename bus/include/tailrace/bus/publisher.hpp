@@ -348,6 +348,9 @@ private:
     void note_checkpoint(Place tail) noexcept;
     [[nodiscard]] std::uint64_t slowest_position(std::uint64_t at_most) noexcept;
     void check_holder() noexcept;
+    // Whether it is this publisher that asks for all that wait whether their holder lives.
+    [[nodiscard]] bool takes_watch(std::uint64_t now_ns) noexcept;
+    void end_watch() noexcept;
     // Evicts the subscriber that holds this publisher up, once it has been silent for too long.
     void watch_silence(std::uint64_t now_ns) noexcept;
     [[nodiscard]] PublishStatus claim_waiting(Claim& claim,
@@ -412,7 +415,13 @@ private:
     Sequence first_own_sequence_ = kNoSequence;
     Sequence told_durable_ = 0;  // below it wait_durable() has said what became of it
     PublishClock clock_;
+    static constexpr std::uint64_t kFirstRoomTurnNs = 1'000'000;
     std::uint64_t last_liveness_check_ns_ = 0;
+    std::uint64_t room_turn_ns_ = kFirstRoomTurnNs;  // of the sleeps of one wait: they grow longer
+    std::uint64_t own_look_ns_ = 0;                  // what it wrote into holder_looked_ns
+    std::uint32_t room_turns_ = 0;
+    std::uint32_t looks_ = 0;
+    bool watches_ = false;
     std::uint64_t held_since_ns_ = 0;  // 0: isn't held up
     Holder holder_;
     Silence silence_;

@@ -335,7 +335,6 @@ private:
     // How long it may wait for a wake-up: a publisher that dies gives none.
     [[nodiscard]] std::uint64_t longest_sleep_ns() const noexcept;
     [[nodiscard]] std::uint32_t slot_index() const noexcept;
-    void drop_poll_descriptor() noexcept;
     void release_slot() noexcept;
 
     static detail::SubscriberCell no_cell;  // of those that were moved from

@@ -4,6 +4,10 @@
 // makes up for it with membarrier(GLOBAL_EXPEDITED) before its last look (edge sleeper_flag in
 // docs/memory_order.md). Where the kernel or a seccomp filter refuses membarrier, the publishing
 // side fences and sleepers sleep in short turns, so that nothing depends on it for correctness.
+//
+// Who wakes pays for two sleepers, however many there are: each one that is woken wakes two others
+// before it goes on, until nobody is left who slept before the wake-up (docs/ring_layout.md,
+// "Waiting").
 #pragma once
 
 #include <tailrace/base/step.hpp>
@@ -55,9 +59,14 @@ inline void cpu_relax() noexcept {
 inline constexpr std::uint32_t kSomebodySleeps = 1;  // on the futex
 inline constexpr std::uint32_t kSomebodyPolls = 2;   // a subscriber has armed its poll descriptor
 
-// Wakes everybody who sleeps on the cell. Cold: two system calls at most. Returns what the flag
-// told; whoever polls has to be told by the caller (wake_subscribers in poll_descriptor.hpp).
+// Wakes the first of those who sleep on the cell; they wake the others. Cold: one system call at
+// most. Returns what the flag told; whoever polls has to be told by the caller (wake_subscribers in
+// poll_descriptor.hpp).
+std::uint32_t wake_first(WaitCell& cell) noexcept;
+// Wakes everybody itself, at a cost that grows with them.
 std::uint32_t wake_all(WaitCell& cell) noexcept;
+// Wakes one, who wakes nobody: for a lock, which one alone can get.
+void wake_one(WaitCell& cell) noexcept;
 
 // Call after the store that others wait for: whether somebody has to be woken. `fences`: this
 // process isn't registered for membarrier.
@@ -83,26 +92,41 @@ std::uint32_t wake_all(WaitCell& cell) noexcept;
 #endif
 }
 
+// The same for cold paths, with a full barrier always: then those who wait need no membarrier.
+[[nodiscard]] inline bool has_sleepers_fenced(WaitCell& cell) noexcept {
+    // [sync:sleeper_flag] A full barrier between what is waited for and the look at the flag.
+    return cell.sleeping.fetch_add(0, std::memory_order_seq_cst) != 0;
+}
+
 // For cells on which nobody polls. Call after the store that others wait for. True: somebody slept,
 // and was woken.
 inline bool wake_sleepers(WaitCell& cell, bool fences) noexcept {
     if (!has_sleepers(cell, fences)) [[likely]]
         return false;
-    static_cast<void>(wake_all(cell));
+    static_cast<void>(wake_first(cell));
     return true;
 }
 
 // Sleeps until woken, at most `timeout_ns`, unless `ready()` turns true after the sleeper made
-// itself known. May return early. Requires: the cell is mapped writable.
+// itself known. May return early. Wakes others if there was a wake-up meanwhile. Requires: the cell
+// is mapped writable.
 template <typename Ready>
 void sleep_on(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept;
 
 namespace detail {
+enum class SleepEnd : std::uint8_t {
+    woken,  // or there was a wake-up before it began
+    timed_out,
+};
 [[nodiscard]] std::uint32_t announce_sleep(WaitCell& cell) noexcept;
+// The same where whoever wakes fences (has_sleepers_fenced): without a membarrier.
+[[nodiscard]] std::uint32_t announce_wait(WaitCell& cell) noexcept;
 // The same for a subscriber that has armed its poll descriptor. False: membarrier is refused, so a
 // wake-up may be missed.
 [[nodiscard]] bool announce_poll(WaitCell& cell) noexcept;
-void futex_sleep(WaitCell& cell, std::uint32_t seen_wakes, std::uint64_t timeout_ns) noexcept;
+SleepEnd futex_sleep(WaitCell& cell, std::uint32_t seen_wakes, std::uint64_t timeout_ns) noexcept;
+// After a sleep: wakes the next ones of those who slept before the last wake-up.
+void wake_next(WaitCell& cell, std::uint32_t seen_wakes) noexcept;
 }  // namespace detail
 
 template <typename Ready>
@@ -110,7 +134,9 @@ void sleep_on(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept 
     const std::uint32_t seen_wakes = detail::announce_sleep(cell);
     if (ready()) return;
     TAILRACE_STEP("sleep.not_ready");
-    detail::futex_sleep(cell, seen_wakes, timeout_ns);
+    static_cast<void>(detail::futex_sleep(cell, seen_wakes, timeout_ns));
+    // However the sleep ended: another waker may have been killed before it got so far.
+    detail::wake_next(cell, seen_wakes);
 }
 
 // One thread's waiting by its strategy: spin first, then yield, then the caller sleeps. Lives as
