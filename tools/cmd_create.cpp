@@ -197,6 +197,24 @@ Error undo(const std::string& stream, const Error& why) {
     return why;
 }
 
+Result<void> choose_publishing(CreateFlags& flags) {
+    bus::StreamOptions& options = flags.options;
+    const bool is_single = flags.single || flags.publishers == "single";
+    options.publishing = is_single ? bus::Publishing::single : bus::Publishing::multi;
+    if (is_single || flags.publishers == "multi") return {};
+    const auto count = parse_count(flags.publishers);
+    if (!count || *count == 0 || *count > bus::kMaxSlots) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("--publishers '{}' is neither single nor multi nor a number "
+                                      "from 1 to {}",
+                                      flags.publishers,
+                                      bus::kMaxSlots),
+                          "--publishers 1000 lets a thousand publishers register at once");
+    }
+    options.publisher_slots = static_cast<std::uint32_t>(*count);
+    return {};
+}
+
 Result<ExitCode> run_create(CreateFlags& flags) {
     if (auto allowed = allow_only_text_and_json("create"); !allowed) return allowed.error();
     // In `create --journal NAME` the word is meant as the stream's name: one is needed.
@@ -215,8 +233,7 @@ Result<ExitCode> run_create(CreateFlags& flags) {
     // More than 32 bits can hold is refused as what it is: too large for any ring.
     options.max_payload_bytes =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(flags.max_event_bytes, UINT32_MAX));
-    options.publishing = flags.single || flags.publishers == "single" ? bus::Publishing::single
-                                                                      : bus::Publishing::multi;
+    if (auto chosen = choose_publishing(flags); !chosen) return chosen.error();
     options.publish_time = flags.publish_time == "off"     ? bus::PublishTime::off
                            : flags.publish_time == "batch" ? bus::PublishTime::per_batch
                                                            : bus::PublishTime::per_event;
@@ -266,12 +283,16 @@ void register_create(CLI::App& app) {
                flags->max_event_bytes,
                parse_size_bytes,
                "Largest payload (default: an eighth of the capacity)");
-    command->add_option("--publishers", flags->publishers, "single or multi")
-        ->check(CLI::IsMember({"single", "multi"}))
+    command
+        ->add_option("--publishers",
+                     flags->publishers,
+                     "single, multi (up to 16), or how many of multi may register: up to 1024")
         ->capture_default_str();
     command->add_flag("--single", flags->single, "Short for --publishers single: cheaper claims");
     command
-        ->add_option("--readers", flags->options.subscriber_slots, "How many readers may register")
+        ->add_option("--readers",
+                     flags->options.subscriber_slots,
+                     "How many readers may register: up to 1024")
         ->capture_default_str();
     flags->journal = command->add_option("--journal",
                                          flags->journal_directory,

@@ -55,6 +55,14 @@ class Create(Case):
         self.ok("pub", "s", "x")
         self.assertIsNone(self.ok("tail", "s", "-e", "--json").json["time_ns"])
 
+    def test_create_makes_room_for_a_thousand(self):
+        self.make("--capacity", "1MiB", "--publishers", "1000", "--readers", "1000")
+        self.assertIn("up to 1000 publishers",
+                      self.ok("create", "t", "--capacity", "1MiB", "--publishers", "1000").text)
+        self.assertEqual(self.ok("inspect", "s", "--json").json["publishers_allowed"], "multi")
+        for wrong in ("0", "1025", "many"):
+            self.refused(2, "create", "u", "--publishers", wrong, names=["--publishers", wrong])
+
     def test_create_group_and_pages_reach_the_stream(self):
         self.make("--capacity", "4MiB", "--group", str(os.getgid()), "--huge-pages", "off",
                   "--mode", "0640")

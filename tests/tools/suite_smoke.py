@@ -15,7 +15,8 @@ ROWS = {
     "one_way_timed_64", "batch_10_8", "multi_one_active_32", "multi_batch_16_32_share",
     "two_publishers_32", "three_subscribers_adaptive_share", "three_subscribers_yield_share",
     "three_subscribers_futex_share", "publish_look_for_sleepers", "publisher_dies_in_claim_worst",
-    "gating_subscriber_dies_worst",
+    "gating_subscriber_dies_worst", "publish_beside_sleepers_10", "last_woken_of_armed_10",
+    "publish_beside_readers_100", "cpu_of_blocked_publishers_10", "attach_100_at_once",
 }
 
 

@@ -97,6 +97,25 @@ struct PublishCost {
 [[nodiscard]] Result<PublishCost> run_publish_cost(const std::string& directory,
                                                    std::uint32_t chunks);
 
+// A crowd at one stream (crowd.cpp).
+struct CrowdWake {
+    double publish_ns;  // median
+    double last_ms;     // median, from the publish to the last reader's handler
+};
+[[nodiscard]] Result<CrowdWake> run_crowd_wake(const std::string& directory,
+                                               std::uint32_t sleepers,
+                                               bool by_epoll,
+                                               std::uint32_t rounds);
+// Milliseconds until all have attached.
+[[nodiscard]] Result<double> run_crowd_attach(const std::string& directory,
+                                              std::uint32_t processes);
+// Nanoseconds for each event, beside so many readers that do nothing.
+[[nodiscard]] Result<double> run_crowd_publish(const std::string& directory, std::uint32_t readers);
+// Cores that so many publishers use while they wait for room.
+[[nodiscard]] Result<double> run_crowd_blocked(const std::string& directory,
+                                               std::uint32_t publishers,
+                                               std::uint64_t duration_ms);
+
 // Streams for one benchmark, removed when this object goes.
 class BenchStreams {
 public:
