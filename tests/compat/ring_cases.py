@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import ring_reader
@@ -138,6 +139,17 @@ class Rings(unittest.TestCase):
                          [one for one in told if one[0] >= first])
         self.assertGreater(len(read), 100)
 
+    def ring_at_rest(self):
+        """Once every reader stands at the tail: it says so behind the hand-over of an event."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            ring = ring_reader.Ring(self.rings / "orders")
+            places = [(slot.sequence, slot.gate_position) for slot in ring.slots("SubscriberSlot")
+                      if slot.owner.state == 1]
+            if places and all(place == ring.tail() for place in places):
+                return ring
+            self.assertLess(time.monotonic(), deadline, "a reader never comes to the tail")
+
     def test_ring_who_uses_it_stands_in_its_slot(self):
         self.run_tailrace("create", "orders", "--capacity", "64KiB", "--readers", "4")
         reader = subprocess.Popen(
@@ -148,8 +160,8 @@ class Rings(unittest.TestCase):
         self.addCleanup(reader.kill)
         self.addCleanup(reader.stdout.close)
         self.run_tailrace("pub", "orders", "x", "--type", "9")
-        self.assertTrue(reader.stdout.readline())  # it is attached, and has read
-        ring = ring_reader.Ring(self.rings / "orders")
+        self.assertTrue(reader.stdout.readline())  # it is attached, and reads
+        ring = self.ring_at_rest()
         shown = json.loads(self.run_tailrace("inspect", "orders", "--json"))
         active = [slot for slot in ring.slots("SubscriberSlot") if slot.owner.state == 1]
         self.assertEqual(len(active), 1)
