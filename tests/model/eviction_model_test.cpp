@@ -43,7 +43,7 @@ bool is_about_eviction(std::string_view step) {
 
 TEST_CASE("model: of a reader's step and its eviction one wins, and the reader knows which",
           "[model][eviction]") {
-    const Watchdog watchdog("model: eviction", 110);
+    const Watchdog watchdog("model: eviction", 500);
     ModelRing ring(model_stream(GENERATE(Publishing::multi, Publishing::single)));
     Publisher& publisher = ring.keep_publisher();
     for (std::uint64_t number = 0; number < 8; ++number)

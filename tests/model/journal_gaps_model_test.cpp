@@ -52,7 +52,7 @@ std::string judge(const Result<void>& waited, Sequence first, Sequence end, Sequ
 }  // namespace
 
 TEST_CASE("model: while the list of gaps turns over, no answer is a lie", "[model][journal_gaps]") {
-    const Watchdog watchdog("model: list of gaps", 110);
+    const Watchdog watchdog("model: list of gaps", 500);
     const TestStream stream;
     const auto region = stream.open();
     auto writer = journal_writer(stream, 0);

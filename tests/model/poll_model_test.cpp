@@ -58,7 +58,7 @@ private:
 }  // namespace
 
 TEST_CASE("model: an event loop isn't left waiting beside an event", "[model][poll]") {
-    const Watchdog watchdog("model: an event loop isn't left waiting", 110);
+    const Watchdog watchdog("model: an event loop isn't left waiting", 500);
     ModelRing ring(model_stream(GENERATE(Publishing::multi, Publishing::single)));
     Publisher& publisher = ring.keep_publisher();
     Subscriber& reader = ring.keep_subscriber();
@@ -87,7 +87,7 @@ TEST_CASE("model: an event loop isn't left waiting beside an event", "[model][po
 }
 
 TEST_CASE("model: two event loops are both told, by two publishers", "[model][poll]") {
-    const Watchdog watchdog("model: two event loops are both told", 110);
+    const Watchdog watchdog("model: two event loops are both told", 500);
     ModelRing ring;
     Publisher& first_publisher = ring.keep_publisher();
     Publisher& second_publisher = ring.keep_publisher();

@@ -75,7 +75,7 @@ bool is_about_holes(std::string_view step) {
 }  // namespace
 
 TEST_CASE("model: two publishers and a reader keep one dense order", "[model][publishing]") {
-    const Watchdog watchdog("model: two publishers and a reader", 110);
+    const Watchdog watchdog("model: two publishers and a reader", 500);
     ModelRing ring;
     Publisher& first = ring.keep_publisher();
     Publisher& second = ring.keep_publisher();
@@ -130,7 +130,7 @@ TEST_CASE("model: two publishers and a reader keep one dense order", "[model][pu
 
 TEST_CASE("model: a publisher's death at any step, beside another and a reader",
           "[model][publishing]") {
-    const Watchdog watchdog("model: a publisher's death at any step", 110);
+    const Watchdog watchdog("model: a publisher's death at any step", 500);
     ModelRing ring;
     Publisher& mortal = ring.keep_publisher();
     Publisher& other = ring.keep_publisher();
@@ -182,7 +182,7 @@ TEST_CASE("model: a publisher's death at any step, beside another and a reader",
 
 TEST_CASE("model: a reader goes by proof while a rescuer writes tombstones",
           "[model][publishing]") {
-    const Watchdog watchdog("model: a reader goes by proof while a rescuer writes", 110);
+    const Watchdog watchdog("model: a reader goes by proof while a rescuer writes", 500);
     ModelRing ring;
     Publisher& victim = ring.keep_publisher();
     Publisher& other = ring.keep_publisher();
@@ -226,7 +226,7 @@ TEST_CASE("model: a reader goes by proof while a rescuer writes tombstones",
 
 TEST_CASE("model: who joins while a batch commits sees all of it or nothing",
           "[model][publishing]") {
-    const Watchdog watchdog("model: who joins while a batch commits", 110);
+    const Watchdog watchdog("model: who joins while a batch commits", 500);
     const Publishing publishing = GENERATE(Publishing::multi, Publishing::single);
     const bool from_newest = GENERATE(false, true);
     ModelRing ring(model_stream(publishing));
@@ -271,7 +271,7 @@ TEST_CASE("model: who joins while a batch commits sees all of it or nothing",
 
 TEST_CASE("model: notes that change under a look don't decide between two dead claimants",
           "[model][publishing]") {
-    const Watchdog watchdog("model: notes that change under a look", 110);
+    const Watchdog watchdog("model: notes that change under a look", 500);
     ModelRing ring;
     const std::uint64_t winner_bytes = GENERATE(64U, 128U);
     const std::uint64_t loser_bytes = winner_bytes == 64 ? 128 : 64;

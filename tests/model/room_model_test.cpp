@@ -100,7 +100,7 @@ void fill(Publisher& publisher, std::uint32_t size_bytes, std::uint64_t from, st
 }  // namespace
 
 TEST_CASE("model: a full ring is written again only where the gate has gone", "[model][room]") {
-    const Watchdog watchdog("model: a full ring is written again", 110);
+    const Watchdog watchdog("model: a full ring is written again", 500);
     ModelRing ring(model_stream(GENERATE(Publishing::multi, Publishing::single)));
     Publisher& publisher = ring.keep_publisher();
     Subscriber& reader = ring.keep_subscriber();
@@ -130,7 +130,7 @@ TEST_CASE("model: a full ring is written again only where the gate has gone", "[
 
 TEST_CASE("model: a gating reader that joins late and a publisher that goes round",
           "[model][room]") {
-    const Watchdog watchdog("model: a gating reader that joins late", 110);
+    const Watchdog watchdog("model: a gating reader that joins late", 500);
     ModelRing ring(model_stream(GENERATE(Publishing::multi, Publishing::single)));
     // More than a lap, so that the oldest place is the next one to be written again.
     Publisher& publisher = ring.keep_publisher();
@@ -168,7 +168,7 @@ TEST_CASE("model: a gating reader that joins late and a publisher that goes roun
 }
 
 TEST_CASE("model: two publishers need room while a gating reader joins", "[model][room]") {
-    const Watchdog watchdog("model: two publishers need room while a gating reader joins", 110);
+    const Watchdog watchdog("model: two publishers need room while a gating reader joins", 500);
     ModelRing ring;
     Publisher& first = ring.keep_publisher();
     Publisher& second = ring.keep_publisher();
@@ -217,7 +217,7 @@ TEST_CASE("model: two publishers need room while a gating reader joins", "[model
 
 TEST_CASE("model: a reader that is lapped hands over nothing torn and tells the gap",
           "[model][room]") {
-    const Watchdog watchdog("model: a reader that is lapped", 110);
+    const Watchdog watchdog("model: a reader that is lapped", 500);
     ModelRing ring(model_stream(GENERATE(Publishing::multi, Publishing::single)));
     Publisher& publisher = ring.keep_publisher();
     fill(publisher, kSixteenth, 0, 16);

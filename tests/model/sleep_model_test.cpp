@@ -92,7 +92,7 @@ Waiter at_the_point_of_sleep() {
 
 TEST_CASE("model: a reader that goes to sleep isn't left asleep beside an event",
           "[model][sleep]") {
-    const Watchdog watchdog("model: a reader that goes to sleep", 110);
+    const Watchdog watchdog("model: a reader that goes to sleep", 500);
     ModelRing ring(model_stream(GENERATE(Publishing::multi, Publishing::single)));
     Publisher& publisher = ring.keep_publisher();
     Subscriber& reader = ring.keep_subscriber();
@@ -126,7 +126,7 @@ TEST_CASE("model: a reader that goes to sleep isn't left asleep beside an event"
 }
 
 TEST_CASE("model: readers that go to sleep are all woken, by each other", "[model][sleep]") {
-    const Watchdog watchdog("model: readers that go to sleep are all woken", 110);
+    const Watchdog watchdog("model: readers that go to sleep are all woken", 500);
     const std::uint32_t readers = GENERATE(2U, 3U);
     StreamOptions options = model_stream();
     options.subscriber_slots = readers;
@@ -161,7 +161,7 @@ TEST_CASE("model: readers that go to sleep are all woken, by each other", "[mode
 }
 
 TEST_CASE("model: a publisher that sleeps for room isn't left asleep beside it", "[model][sleep]") {
-    const Watchdog watchdog("model: a publisher that sleeps for room", 110);
+    const Watchdog watchdog("model: a publisher that sleeps for room", 500);
     ModelRing ring(model_stream(GENERATE(Publishing::multi, Publishing::single)));
     Publisher& publisher = ring.keep_publisher();
     Subscriber& reader = ring.keep_subscriber();

@@ -90,7 +90,7 @@ bool is_about_claiming(std::string_view step) {
 }  // namespace
 
 TEST_CASE("model: every schedule of two claimants and a reader", "[model][tiny]") {
-    const Watchdog watchdog("model: every schedule of two claimants and a reader", 110);
+    const Watchdog watchdog("model: every schedule of two claimants and a reader", 500);
     ModelRing ring;
     Publisher& first = ring.keep_publisher();
     Publisher& second = ring.keep_publisher();
@@ -130,7 +130,7 @@ TEST_CASE("model: every schedule of two claimants and a reader", "[model][tiny]"
 
 TEST_CASE("model: a batch's publisher dies at any step, beside another and a reader",
           "[model][tiny]") {
-    const Watchdog watchdog("model: a batch's publisher dies at any step", 110);
+    const Watchdog watchdog("model: a batch's publisher dies at any step", 500);
     ModelRing ring;
     Publisher& mortal = ring.keep_publisher();
     Publisher& other = ring.keep_publisher();
@@ -193,7 +193,7 @@ TEST_CASE("model: a batch's publisher dies at any step, beside another and a rea
 
 TEST_CASE("model: a hole, a reader, a rescuer, and a third publisher that goes on",
           "[model][tiny]") {
-    const Watchdog watchdog("model: a hole, a reader, a rescuer, and a third publisher", 110);
+    const Watchdog watchdog("model: a hole, a reader, a rescuer, and a third publisher", 500);
     ModelRing ring;
     Publisher& victim = ring.keep_publisher();
     Publisher& third = ring.keep_publisher();
@@ -247,7 +247,7 @@ TEST_CASE("model: a hole, a reader, a rescuer, and a third publisher that goes o
 
 TEST_CASE("model: a reader that is lapped beside a dead publisher's note of a lap ago",
           "[model][tiny]") {
-    const Watchdog watchdog("model: a reader that is lapped beside a dead note", 110);
+    const Watchdog watchdog("model: a reader that is lapped beside a dead note", 500);
     ModelRing ring;
     Publisher& mortal = ring.keep_publisher();
     Publisher& other = ring.keep_publisher();
