@@ -103,7 +103,10 @@ MUTATIONS = {
     "a reader goes on behind the end that the successor names": (("dead", "prefix", "kept"), [
         (SRC + "reader_core.cpp",
          "const bool at_bound = bound_ && reading_->position.offset",
-         "const bool at_bound = bound_ && false && reading_->position.offset")]),
+         "const bool at_bound = bound_ && false && reading_->position.offset"),
+        (SRC + "reader_core.cpp",
+         "(!bound_ || lies_within(reading_->position, found.header, bound_->end_offset))",
+         "(!bound_ || true)")]),
 }
 
 
