@@ -60,13 +60,17 @@ std::uint64_t monotonic_ns() noexcept {
 
 bool has_invariant_tsc() noexcept {
 #if defined(__x86_64__)
-    unsigned eax = 0;
-    unsigned ebx = 0;
-    unsigned ecx = 0;
-    unsigned edx = 0;
-    constexpr unsigned kInvariantTscBit = 1U << 8U;
-    if (__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) == 0) return false;
-    return (edx & kInvariantTscBit) != 0;
+    // Asked once: a hypervisor answers this instruction itself, and takes its time.
+    static const bool kIsInvariant = [] {
+        unsigned eax = 0;
+        unsigned ebx = 0;
+        unsigned ecx = 0;
+        unsigned edx = 0;
+        constexpr unsigned kInvariantTscBit = 1U << 8U;
+        if (__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) == 0) return false;
+        return (edx & kInvariantTscBit) != 0;
+    }();
+    return kIsInvariant;
 #else
     return false;
 #endif

@@ -44,11 +44,6 @@ Place end_of(const Intent& intent) noexcept {
     return {intent.place.sequence + intent.count, intent.place.position + intent.size_bytes};
 }
 
-bool is_committed(const Region& region, Place place) noexcept {
-    return load_stamp(region.event_at(place.position)) ==
-           stamp_of(place.sequence, region.header().salt);
-}
-
 // Whether the stream's history passed through `end`: the claim that ended there is then the one
 // that was won. Whoever claimed next noted `end` before its compare-and-swap, and committed there
 // before it cleared the note; so one of the three is seen, read in this order.
@@ -116,6 +111,15 @@ private:
 };
 
 }  // namespace
+
+bool is_committed(const Region& region, Place place) noexcept {
+    return load_stamp(region.event_at(place.position)) ==
+           stamp_of(place.sequence, region.header().salt);
+}
+
+Place noted_place(const Region& region, std::uint32_t index) noexcept {
+    return load_intent(region.publisher_slot(index)).place;
+}
 
 HoleVerdict examine_hole(const Region& region, Place place) noexcept {
     const auto distance = static_cast<std::int64_t>(region.tail().sequence - place.sequence);

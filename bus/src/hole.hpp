@@ -29,6 +29,13 @@ struct HoleVerdict {
 // place. A reader that may be lapped looks whether it was before it believes in `corrupt`.
 [[nodiscard]] HoleVerdict examine_hole(const Region& region, Place place) noexcept;
 
+// The place that the publisher in slot `index` has noted: what it has claimed and not committed, or
+// is about to claim. Sequence kNoSequence: none.
+[[nodiscard]] Place noted_place(const Region& region, std::uint32_t index) noexcept;
+
+// Whether the event of this sequence is committed at this position.
+[[nodiscard]] bool is_committed(const Region& region, Place place) noexcept;
+
 // Resolves what a dead publisher left in its slot: writes tombstones over a claim it had won,
 // clears the intent. False: it can't be told yet (a living publisher noted the same place).
 // Requires: the registry lock, region.access() == publish, the owner of slot `index` is dead.

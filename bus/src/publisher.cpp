@@ -1,9 +1,10 @@
 // The cold half of Publisher: attaching, waiting for room, batches. The fast path is in the header.
 //
 // Why a publisher may write below its limit without looking:
-//   I1  Before it looks at the readers it announces how far it may go (write_limit). A reader that
-//       registers after that look sees the announcement and starts no further back than a ring
-//       behind it (Subscriber::hold).
+//   I1  Before it looks at the readers it says how far it asks to go (room_asked), and takes that
+//       back when write_limit shows what it was granted. A reader that registers after that look
+//       sees it ask, waits for the answer, and starts no further back than a ring behind
+//       write_limit (Subscriber::hold).
 //   I2  What is granted, and so the limit, is at most a ring ahead of the slowest gate and of every
 //       open claim that the look found. Claims that the look missed begin at or after the tail that
 //       was read before it.
@@ -36,19 +37,17 @@ constexpr std::uint64_t kMostLookBytes = std::uint64_t{256} << 10U;
 // A few hundred ns: a run of claims of the other publisher, little beside a turn of the line.
 constexpr int kPausesAfterLostSwap = 16;
 
-// The word only grows: a late writer must not take back what a faster one announced.
+// The word only grows: a late writer must not take back what a faster one raised it to.
 template <typename T>
 void raise_to(std::atomic<T>& word, T value) noexcept {
-    // [sync:write_limit_raised] Acquire, also when the exchange fails: another publisher has
-    // announced as much, and this one's look at the gates and its bytes come behind that
-    // announcement, as if it were its own.
+    // [sync:write_limit_raised] Acquire, also when the exchange fails: another publisher has raised
+    // it as far, and this one's bytes come behind that.
     T current = word.load(std::memory_order_acquire);
     while (current < value) {
         // [sync:write_limit_raised] Release: a reader that finds bytes of the new lap finds this
-        // limit too. [sync:gate_registered] And before the look at the gates that follows, in one
-        // total order with the reader's own store and look.
+        // limit too.
         if (word.compare_exchange_weak(
-                current, value, std::memory_order_seq_cst, std::memory_order_acquire)) {
+                current, value, std::memory_order_acq_rel, std::memory_order_acquire)) {
             return;
         }
     }
@@ -114,6 +113,9 @@ Publisher::Publisher(std::shared_ptr<Region> region,
     // Relaxed, both: statistics of an own slot.
     slot_->statistics.attached_sequence.store(tail.sequence, std::memory_order_relaxed);
     slot_->statistics.attached_position.store(tail.position, std::memory_order_relaxed);
+    // [sync:write_limit_raised] Release: the slot's last owner may have died asking for room, and
+    // what it was granted is known.
+    slot_->room_asked.store(0, std::memory_order_release);
 }
 
 Publisher::Publisher(Publisher&& other) noexcept
@@ -142,6 +144,7 @@ Publisher::Publisher(Publisher&& other) noexcept
       claimed_events_(other.claimed_events_),
       claimed_bytes_(other.claimed_bytes_),
       granted_(other.granted_),
+      askings_(other.askings_),
       look_bytes_(other.look_bytes_),
       last_look_ns_(other.last_look_ns_),
       blocked_end_(other.blocked_end_),
@@ -300,16 +303,26 @@ PublishStatus Publisher::make_room(std::uint64_t end_position) noexcept {
     }
     const std::uint64_t capacity = offset_mask_ + 1;
     const Place tail = shared_ ? region_->tail() : Place{cell_->ticket - 1, cell_->position};
-    const std::uint64_t announced =
-        std::max(tail.position + grant_step_bytes(capacity), end_position);
+    const std::uint64_t asked = std::max(tail.position + grant_step_bytes(capacity), end_position);
     TAILRACE_STEP("publisher.room_wanted");
-    raise_to(state_->reference_sequence, tail.sequence);
-    raise_to(state_->write_limit, announced);
-    TAILRACE_STEP("publisher.write_limit_raised");
-    note_checkpoint(tail);
-    TAILRACE_STEP("publisher.checkpoint_noted");
-    granted_ = std::min(announced, slowest_position(tail.position) + capacity);
+    // [sync:gate_registered] In one total order with the look at the gates that follows, and with a
+    // reader's own store and look: either this look sees the reader's gate, or the reader sees this
+    // publisher ask, and waits for what becomes of it.
+    slot_->room_asked.store(asked | (++askings_ & kAskingMask), std::memory_order_seq_cst);
+    TAILRACE_STEP("publisher.room_asked");
+    const std::uint64_t granted = std::min(asked, slowest_position(tail.position) + capacity);
     TAILRACE_STEP("publisher.readers_looked_at");
+    if (end_position <= granted) {
+        raise_to(state_->reference_sequence, tail.sequence);
+        raise_to(state_->write_limit, granted);
+        TAILRACE_STEP("publisher.write_limit_raised");
+        note_checkpoint(tail);
+        TAILRACE_STEP("publisher.checkpoint_noted");
+        granted_ = granted;
+    }
+    // [sync:write_limit_raised] Release: who sees that this one asks no more sees what it got.
+    slot_->room_asked.store(0, std::memory_order_release);
+    TAILRACE_STEP("publisher.room_answered");
     count_up(slot_->statistics.room_looks);
     note_progress();
     if (end_position <= granted_) {

@@ -4,6 +4,7 @@
 #include "checkpoints.hpp"
 #include "dead_handle.hpp"
 #include "hole.hpp"
+#include "joining.hpp"
 #include "poll_descriptor.hpp"
 #include "registry.hpp"
 #include "slot_statistics.hpp"
@@ -34,6 +35,9 @@ constexpr long kObserverNapNs = 100'000;
 // How long attach waits for open claims between the place it found and the sequence it was asked
 // for.
 constexpr std::uint64_t kWalkTimeoutNs = 10'000 * kNsPerMs;
+
+// How long attach looks for a place whose publishers let it know that they won't write there.
+constexpr std::uint64_t kStartTimeoutNs = 10'000 * kNsPerMs;
 
 Result<void> check_options(const SubscriberOptions& options) {
     if (options.policy == SlowPolicy::spill) {
@@ -115,8 +119,7 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
 bool Subscriber::hold(Place place) noexcept {
     if (policy_ == SlowPolicy::gate || policy_ == SlowPolicy::evict) {
         // [sync:gate_registered] In one total order with the publishers: either their look at the
-        // gates sees this one, or the look at their announcement that follows sees how far they may
-        // already write.
+        // gates sees this one, or the look that follows sees them ask for room.
         slot_->gate_position.exchange(place.position, std::memory_order_seq_cst);
         TAILRACE_STEP("subscriber.gate_registered");
         gate_ = place.position;
@@ -124,6 +127,7 @@ bool Subscriber::hold(Place place) noexcept {
         // An eviction from an earlier place, or from the walk to this one, is over.
         is_evicted_ = false;
         eviction_untold_ = false;
+        if (!await_answers(*region_, place.position)) return false;
     }
     if (was_lapped(place.position)) return false;
     TAILRACE_STEP("subscriber.place_held");
@@ -148,42 +152,51 @@ void Subscriber::begin_counting(Place place) noexcept {
 
 bool Subscriber::was_lapped(std::uint64_t position) const noexcept {
     // [sync:write_limit_raised] Acquire: with the copy's own loads before it, a clean look means a
-    // clean copy. [sync:gate_registered] And behind the store of the gate, in one total order.
-    const std::uint64_t limit = state_->write_limit.load(std::memory_order_seq_cst);
+    // clean copy. And behind the answers to all who asked for room before a gate stood.
+    const std::uint64_t limit = state_->write_limit.load(std::memory_order_acquire);
     return position + offset_mask_ + 1 < limit;
+}
+
+std::optional<Place> Subscriber::find_start(const Start& where) const noexcept {
+    if (where.kind == Start::Kind::newest) return next_place(*region_);
+    if (where.kind == Start::Kind::oldest) return oldest_checkpoint(*region_);
+    if (const auto place = checkpoint_at_or_before(*region_, where.sequence)) return place;
+    return find_before_checkpoints(*region_, where.sequence);
 }
 
 Result<void> Subscriber::start(const Start& where) {
     // A place found a moment ago may be overwritten by the time it is held; publishers would have
     // to lap the ring between two instructions each time for this to go on.
     constexpr int kAttempts = 1000;
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const Deadline deadline = Deadline::in_ns(kStartTimeoutNs);
+    const bool has_sequence = where.kind == Start::Kind::sequence;
+    for (int attempt = 0; attempt < kAttempts && !deadline.has_passed(); ++attempt) {
         TAILRACE_STEP("subscriber.starting");
-        if (where.kind == Start::Kind::newest) {
-            if (hold(end_place(*region_))) return {};
-        } else if (where.kind == Start::Kind::oldest) {
-            const Place oldest = oldest_checkpoint(*region_);
-            TAILRACE_STEP("subscriber.place_found");
-            if (hold(oldest)) return {};
-        } else {
-            const Place tail = end_place(*region_);
-            if (where.sequence > tail.sequence) {
-                return make_error(ErrorCode::sequence_ahead,
-                                  "stream '" + region_->name() + "' has not reached sequence " +
-                                      std::to_string(where.sequence) + ": the next one is " +
-                                      std::to_string(tail.sequence),
-                                  "tailrace tail " + region_->name() + " --from end");
-            }
-            const auto place = checkpoint_at_or_before(*region_, where.sequence);
-            if (!place) return sequence_gone(where.sequence);
-            if (!hold(*place)) continue;
-            auto walked = walk_to(where.sequence);
-            if (!walked && walked.error().code == ErrorCode::sequence_gone &&
-                policy_ != SlowPolicy::skip && policy_ != SlowPolicy::observe) {
-                continue;
-            }
-            return walked;
+        const Sequence end = end_place(*region_).sequence;
+        if (has_sequence && where.sequence > end) {
+            return make_error(ErrorCode::sequence_ahead,
+                              "stream '" + region_->name() + "' has not reached sequence " +
+                                  std::to_string(where.sequence) + ": the next one is " +
+                                  std::to_string(end),
+                              "tailrace tail " + region_->name() + " --from end");
         }
+        const auto place = find_start(where);
+        if (!place) return sequence_gone(where.sequence);
+        TAILRACE_STEP("subscriber.place_found");
+        if (!hold(*place)) continue;
+        if (!has_sequence) return {};
+        auto walked = walk_to(where.sequence);
+        if (!walked && walked.error().code == ErrorCode::sequence_gone &&
+            policy_ != SlowPolicy::skip && policy_ != SlowPolicy::observe) {
+            continue;
+        }
+        return walked;
+    }
+    if (deadline.has_passed()) {
+        return make_error(ErrorCode::timed_out,
+                          "no place to start at was found in stream '" + region_->name() +
+                              "' within 10 s: a publisher that asks for room may have been stopped",
+                          "tailrace inspect " + region_->name() + " shows the publishers");
     }
     return make_error(ErrorCode::corrupt,
                       "no place of stream '" + region_->name() +
@@ -294,8 +307,7 @@ Error Subscriber::corrupt_error() const {
 
 PollState Subscriber::idle_poll() noexcept {
     if (is_dead()) return PollState::dead_handle;
-    if (++empty_polls_ < kEmptyPollsPerLook) return PollState::idle;
-    empty_polls_ = 0;
+    if (!look_timer_.is_due()) return PollState::idle;
     count(&SubscriberStatistics::idle_looks);
     const PollState found = step_over_hole();
     if (found == PollState::ok) return PollState::idle;
@@ -346,16 +358,12 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
         ++run.count;
     }
     run.bytes = {begin, run_bytes};
-    if (run.count != 0 || !run.is_sound) {
-        empty_polls_ = 0;
-        return run;
-    }
+    if (run.count != 0 || !run.is_sound) return run;
     if (is_dead()) {
         run.is_sound = false;
         return run;
     }
-    if (++empty_polls_ < kEmptyPollsPerLook) return run;
-    empty_polls_ = 0;
+    if (!look_timer_.is_due()) return run;
     const HoleVerdict hole = examine_hole(*region_, next_);
     if (hole.kind == HoleVerdict::Kind::corrupt) run.is_sound = false;
     if (hole.kind != HoleVerdict::Kind::dead) return run;
@@ -391,8 +399,7 @@ void Subscriber::sleep_for_event(Deadline deadline) noexcept {
         count(&SubscriberStatistics::sleeps);
         count(&SubscriberStatistics::sleep_ns, monotonic_ns() - before_ns);
     }
-    empty_polls_ =
-        kEmptyPollsPerLook;  // the next empty poll looks for holes and for the stream's end
+    look_timer_.ask();
 }
 
 }  // namespace tailrace::bus

@@ -36,8 +36,9 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
     Place next = next_;
     std::uint64_t copied_bytes = 0;
     std::uint64_t filtered = 0;
+    std::uint64_t tombstones = 0;
     bool sound = true;
-    for (std::uint64_t count = 0; count < limit && filtered < kPassedPerPoll;) {
+    for (std::uint64_t count = 0; count < limit && filtered + tombstones < kPassedPerPoll;) {
         const std::byte* const record = events_ + (next.position & offset_mask_);
         if (load_stamp(record) != stamp_of(next.sequence, cell_->salt)) break;
         const EventHeader header = load_header(record);
@@ -48,13 +49,17 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
             break;
         }
         TAILRACE_STEP("subscriber.header_read");
-        if (kFilters && (header.flags & kTombstone) == 0 && !wants(header, record)) {
-            ++filtered;
+        const bool is_tombstone = (header.flags & kTombstone) != 0;
+        if (is_tombstone || (kFilters && !wants(header, record))) {
+            ++(is_tombstone ? tombstones : filtered);
             next = {next.sequence + 1, next.position + size_bytes};
             continue;
         }
         if (copied_bytes + size_bytes > copies_buffer_.size()) {
             if (copied_bytes != 0) break;
+            // A size that somebody's payload showed in passing is no reason to take memory: it
+            // counts once nothing of a later lap can have stood there.
+            if (was_overtaken(first.position)) break;
             copies_buffer_.resize(size_bytes);
         }
         copy_racing_words(copies_buffer_.data() + copied_bytes, record, size_bytes);
@@ -75,8 +80,8 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
     }
     if (next.position != first.position) {
         next_ = next;
-        empty_polls_ = 0;
         if (kFilters) this->count(&SubscriberStatistics::filtered_events, filtered);
+        if (tombstones != 0) this->count(&SubscriberStatistics::tombstones, tombstones);
         move_cursor(next);
         return {copied_bytes, sound ? PollState::ok : PollState::corrupt};
     }

@@ -56,7 +56,7 @@ Subscriber::Subscriber(Subscriber&& other) noexcept
       mode_(other.usual_mode()),
       fences_(other.fences_),
       next_(std::exchange(other.next_, Place{kNoSequence, 0})),
-      empty_polls_(other.empty_polls_),
+      look_timer_(other.look_timer_),
       last_gap_(other.last_gap_),
       lost_events_(other.lost_events_),
       copies_buffer_(std::move(other.copies_buffer_)),

@@ -40,8 +40,7 @@ bool Subscriber::arm() noexcept {
     if (has_event()) return true;
     // What was written so far was written for events that the last look below sees.
     poll_descriptor_->listen();
-    // The next empty poll looks for holes and for the stream's end.
-    empty_polls_ = kEmptyPollsPerLook;
+    look_timer_.ask();
     TAILRACE_STEP("arm.listens");
     const bool is_certain = detail::announce_poll(state_->subscribers_wait);
     // The flag stays up; whoever finds it writes a byte that nobody needs, once.

@@ -53,6 +53,58 @@ TEST_CASE("recorder: what was published is in the journal, byte for byte", "[bri
     CHECK(content.events.back().sequence == 299);
 }
 
+TEST_CASE("recorder: it begins with an event whose claim is open", "[bridge][recorder]") {
+    const Watchdog watchdog("recorder beside an open claim");
+    const RecordedStream recorded;
+    auto slow = recorded.stream().publisher();
+    auto quick = recorded.stream().publisher();
+    bus::Claim claim;
+    REQUIRE(slow.try_claim(claim, numbered_size_bytes(2, 0), 1) == bus::PublishStatus::ok);
+    REQUIRE(publish_numbered(quick, 1, 0, 20));
+
+    auto recorder = recorded.recorder();
+    CHECK(recorder.status().first_sequence == 0);
+    fill_numbered(claim.payload, 2, 0);
+    slow.commit(claim);
+    REQUIRE(record_all(recorder, quick.region()));
+    CHECK(slow.wait_durable(1, bus::Deadline::in_ms(10'000)));
+    REQUIRE(recorder.close());
+
+    const JournalContent content = read_journal(recorded.journal_directory());
+    CHECK(content.events.size() == 21);
+    CHECK(content.gaps.empty());
+    CHECK(is_numbered_from(content, 1, 20));
+    CHECK(is_numbered_from(content, 2, 1));
+}
+
+TEST_CASE("recorder: its successor goes on where it stood in a full ring", "[bridge][recorder]") {
+    const Watchdog watchdog("recorder of a full ring");
+    const RecordedStream recorded(
+        small_stream(GENERATE(bus::Publishing::multi, bus::Publishing::single)));
+    auto publisher = recorded.stream().publisher();
+    std::uint64_t published = 0;
+    for (int life = 0; life < 8; ++life) {
+        auto recorder = recorded.recorder();
+        CHECK(recorder.status().lost_events == 0);
+        REQUIRE(record_all(recorder, publisher.region()));
+        // Some are journaled, then it doesn't get on, and the ring fills up behind it.
+        REQUIRE(publish_numbered(publisher, 1, published, 37));
+        published += 37;
+        REQUIRE(record_all(recorder, publisher.region()));
+        while (publish_numbered(publisher, 1, published, 1, bus::Deadline::in_ms(1)))
+            ++published;
+    }
+    auto recorder = recorded.recorder();
+    CHECK(recorder.status().lost_events == 0);
+    REQUIRE(record_all(recorder, publisher.region()));
+    REQUIRE(recorder.close());
+
+    const JournalContent content = read_journal(recorded.journal_directory());
+    CHECK(content.gaps.empty());
+    CHECK(content.torn == 0);
+    CHECK(is_numbered_from(content, 1, published));
+}
+
 TEST_CASE("recorder: a publisher that waits for durability is woken when it is there",
           "[bridge][recorder]") {
     const Watchdog watchdog("wait_durable");

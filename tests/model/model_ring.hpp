@@ -123,6 +123,7 @@ public:
         return expect(bus::Subscriber::attach(region_, options), "attach");
     }
     [[nodiscard]] bus::Region& region() const noexcept { return *region_; }
+    [[nodiscard]] const std::shared_ptr<bus::Region>& stream() const noexcept { return region_; }
 
     // From now on the kernel's answer about the owner of this slot is that it has ended.
     void bury_publisher(std::uint32_t slot) const noexcept {

@@ -2,6 +2,7 @@
 
 #include "model/forbidden.hpp"
 #include "model/interleaver.hpp"
+#include "model/joining_step.hpp"
 #include "model/model_ring.hpp"
 #include "support/watchdog.hpp"
 
@@ -26,7 +27,7 @@ constexpr std::uint32_t kSixteenth = 4096 - 16;
 bool is_about_room(std::string_view step) {
     return step == "reading" || step.starts_with("subscriber.") ||
            step == "publisher.write_limit_raised" || step == "publisher.gates_looked_at" ||
-           step == "publisher.readers_looked_at" || step == "publisher.room_wanted" ||
+           step == "publisher.readers_looked_at" || step == "publisher.room_asked" ||
            step == "publisher.swap_won" || step == "publisher.filled" ||
            step == "publisher.stamped" || step == "publisher.tail_read" ||
            step == "publisher.intent_noted";
@@ -140,6 +141,7 @@ TEST_CASE("model: a gating reader that joins late and a publisher that goes roun
     const Exploration seen = explore({.preemptions = preemptions(3)}, [&](Interleaver& run) {
         ring.reset();
         run.switch_at(is_about_room);
+        let_askers_answer(run, ring.region());
         std::optional<Subscriber> joiner;
         bool has_read = false;
         run.actor("publisher", [&] {
@@ -179,6 +181,7 @@ TEST_CASE("model: two publishers need room while a gating reader joins", "[model
         ring.reset();
         std::optional<Subscriber> joiner;
         run.switch_at(is_about_room);
+        let_askers_answer(run, ring.region());
         // Each writes numbers of its own, so the reader checks that events stay as they are.
         const auto publish = [&](Publisher& publisher) {
             Claim claim;

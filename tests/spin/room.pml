@@ -191,13 +191,6 @@ again:
 #endif
     if
     :: place + 1 > own_limit -> /* make_room */
-#ifndef LIMIT_RAISED_AFTER_THE_WRITE
-        STEP(true ->
-            if
-            :: write_limit < place + 1 -> write_limit = place + 1
-            :: else
-            fi);
-#endif
         atomic { slowest = place; holder = NOBODY; slot = 0 }
 #ifndef GATE_IGNORED
         STEP(true ->
@@ -244,6 +237,13 @@ again:
             goto again
         :: else
         fi;
+#ifndef LIMIT_RAISED_AFTER_THE_WRITE
+        STEP(true ->
+            if
+            :: write_limit < place + 1 -> write_limit = place + 1
+            :: else
+            fi);
+#endif
         atomic { slowest = 0; holder = 0 }
         goto again /* others went on meanwhile */
     :: else

@@ -23,7 +23,7 @@ namespace tailrace::bus {
 
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
-inline constexpr std::uint16_t kLayoutMajor = 3;  // another major: attach refuses
+inline constexpr std::uint16_t kLayoutMajor = 4;  // another major: attach refuses
 inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
@@ -177,9 +177,9 @@ struct StreamState {
     // store it after each commit; multi-publisher streams claim by compare-and-swap on it.
     alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> tail;
 
-    // No byte at or beyond this position has been or is being written. Publishers raise it, a
-    // sixteenth of the capacity at a time, before they write there; readers that don't gate check
-    // it after they copied.
+    // No byte at or beyond this position has been or is being written. Publishers raise it to what
+    // the gates leave them, a sixteenth of the capacity at a time, before they write there; readers
+    // that don't gate check it after they copied.
     alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> write_limit;
     std::atomic<Sequence> reference_sequence;  // a sequence near the tail, to decode packed words
 
@@ -225,6 +225,9 @@ static_assert(offsetof(StreamState, holder_looked_ns) == 2176);
 // claim of somebody who lost.
 inline constexpr std::uint32_t kIntentWon = 1;
 
+// In PublisherSlot::room_asked, whose positions are multiples of 16.
+inline constexpr std::uint64_t kAskingMask = 15;
+
 enum class SlotState : std::uint32_t { free = 0, active = 1 };
 
 // Who sits in a slot. Written under the registry lock, before `state` becomes active. Whoever reads
@@ -253,6 +256,9 @@ struct PublisherSlot {
     std::atomic<std::uint64_t> intent_position;
     std::atomic<std::uint32_t> intent_size_bytes;  // with kIntentWon in its lowest bit
     std::atomic<std::uint32_t> intent_count;
+    // How far it asks to write, from before its look at the gates until it has raised the write
+    // limit; 0: it doesn't ask. The lowest four bits tell one asking from the next.
+    std::atomic<std::uint64_t> room_asked;
 
     alignas(kWriterDistanceBytes) SlotOwner owner;
     alignas(kWriterDistanceBytes) PublisherStatistics statistics;

@@ -340,8 +340,8 @@ private:
                       Place end,
                       std::uint32_t count) noexcept;
 
-    // Cold: announces how far it may write and looks at the readers, until [.., end_position) may
-    // be written.
+    // Cold: asks how far it may write, by a look at the readers: whether [.., end_position) may be
+    // written.
     [[nodiscard]] PublishStatus make_room(std::uint64_t end_position) noexcept;
     // Goes on within what is granted, up to where it is time to look at the stream's life again.
     void set_limit(std::uint64_t end_position) noexcept;
@@ -409,6 +409,7 @@ private:
     std::uint64_t claimed_events_ = 0;  // multi, for the statistics
     std::uint64_t claimed_bytes_ = 0;
     std::uint64_t granted_ = 0;     // may write below it; the cell's limit is no further
+    std::uint64_t askings_ = 0;     // times that it asked for room
     std::uint64_t look_bytes_ = 0;  // that limit is at most so far ahead
     std::uint64_t last_look_ns_ = 0;
     std::uint64_t blocked_end_ = 0;  // what the last refused claim needed

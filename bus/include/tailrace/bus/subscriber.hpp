@@ -22,12 +22,14 @@
 #include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/event_filter.hpp>
 #include <tailrace/bus/latency_recorder.hpp>
+#include <tailrace/bus/look_timer.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 #include <tailrace/bus/wait.hpp>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,12 +56,13 @@ struct Start {
     enum class Kind : std::uint8_t { oldest, newest, sequence } kind = Kind::newest;
     Sequence sequence = 0;
 
-    // The oldest event that is still safely in the ring.
+    // The oldest event that is still safely in the ring. An open claim that is older is waited for.
     [[nodiscard]] static Start oldest() noexcept { return {Kind::oldest, 0}; }
-    // Whatever is published next.
+    // Whatever is committed next. While a claim is open no reader has seen its event, nor those
+    // behind it; so it begins with that one.
     [[nodiscard]] static Start newest() noexcept { return {Kind::newest, 0}; }
     // Exactly there; attach fails with sequence_gone or sequence_ahead. The sequence that is
-    // published next is there already.
+    // published next is there already. Behind an open claim attach waits, for ten seconds at most.
     [[nodiscard]] static Start at(Sequence sequence) noexcept { return {Kind::sequence, sequence}; }
 };
 
@@ -295,6 +298,7 @@ private:
     void begin_counting(Place place) noexcept;
 
     [[nodiscard]] Result<void> start(const Start& where);
+    [[nodiscard]] std::optional<Place> find_start(const Start& where) const noexcept;
     [[nodiscard]] bool hold(Place place) noexcept;
     [[nodiscard]] Result<void> walk_to(Sequence sequence);
     [[nodiscard]] Error sequence_gone(Sequence sequence) const;
@@ -339,8 +343,8 @@ private:
 
     static detail::SubscriberCell no_cell;  // of those that were moved from
 
-    static constexpr std::uint32_t kEmptyPollsPerLook = 256;
-    // Events that one call passes over, so that a gate moves on although nothing is wanted.
+    // Events that one call passes over, so that a gate moves on although nothing is wanted. Of a
+    // reader that copies, tombstones too.
     static constexpr std::uint64_t kPassedPerPoll = 4096;
 
     std::shared_ptr<Region> region_;
@@ -360,7 +364,7 @@ private:
     bool fences_ = false;
 
     Place next_{0, 0};
-    std::uint32_t empty_polls_ = 0;
+    LookTimer look_timer_;
     Gap last_gap_{kNoSequence, 0};
     std::uint64_t lost_events_ = 0;
     std::vector<std::byte> copies_buffer_;

@@ -62,7 +62,6 @@ PollResult Subscriber::poll_in_place(Handler& handler, std::uint64_t limit, Mode
     if constexpr (kFilters) count(&SubscriberStatistics::filtered_events, filtered);
     if (seen != 0) [[likely]] {
         next_ = next;
-        empty_polls_ = 0;
         move_cursor(next);
     }
     return {delivered, sound ? PollState::ok : PollState::corrupt};
@@ -82,17 +81,13 @@ PollResult Subscriber::poll_copies(Handler& handler, std::uint64_t limit) {
     const HandlerScope scope(mode_, Mode::other);
     std::uint64_t delivered = 0;
     // A member, so that what a handler that throws has left is still known.
-    for (std::uint64_t seen = 0; handed_bytes_ < copied_bytes_ && seen < limit; ++seen) {
+    while (handed_bytes_ < copied_bytes_ && delivered < limit) {
         const std::byte* const record = copies_buffer_.data() + handed_bytes_;
         const EventHeader header = load_header(record);
-        if ((header.flags & kTombstone) == 0) {
-            const Event event(load_stamp(record) ^ cell_->salt, header, record);
-            if (delivered == 0) sample(event);
-            handler(event);
-            ++delivered;
-        } else {
-            count(&SubscriberStatistics::tombstones);
-        }
+        const Event event(load_stamp(record) ^ cell_->salt, header, record);
+        if (delivered == 0) sample(event);
+        handler(event);
+        ++delivered;
         handed_bytes_ +=
             event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
     }
