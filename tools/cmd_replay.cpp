@@ -17,6 +17,8 @@
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace tailrace::tool {
 
@@ -32,6 +34,16 @@ struct ReplayFlags {
     bridge::ReplayOptions options;
 };
 
+// What the journal doesn't have, and before which event of the stream it would stand.
+struct GapBefore {
+    journal::Gap gap;
+    Sequence before;
+};
+
+const char* kind_of(const journal::Gap& gap) {
+    return gap.kind == journal::GapKind::lost ? "lost" : "never_journaled";
+}
+
 // Prints, or passes on, what is wanted; counts it and shows the progress.
 class ChosenEvents final : public bridge::ReplaySink {
 public:
@@ -41,13 +53,18 @@ public:
           progress_(fmt::format("replaying '{}'", stream), "events", total) {}
 
     void pass_on_to(bridge::StreamSink* target) noexcept { target_ = target; }
-    [[nodiscard]] std::uint64_t events() const noexcept { return events_; }
+    // Printed, or in the stream.
+    [[nodiscard]] std::uint64_t events() const noexcept {
+        return target_ != nullptr ? target_->published_events() : events_;
+    }
+    [[nodiscard]] const std::vector<GapBefore>& gaps() const noexcept { return gaps_; }
     [[nodiscard]] bool is_finished() const noexcept {
         return flags_.count != 0 && events_ >= flags_.count;
     }
 
     [[nodiscard]] Result<bool> on_event(const Event& event) override {
-        if (flags_.type && event.type() != *flags_.type) return true;
+        if (flags_.type && event.type() != *flags_.type)
+            return target_ != nullptr ? target_->pass_over(event) : Result<bool>(true);
         if (target_ != nullptr) {
             auto passed = target_->on_event(event);
             if (!passed || !*passed) return passed;
@@ -61,9 +78,26 @@ public:
         return !is_finished();
     }
     [[nodiscard]] Result<bool> on_gap(journal::Gap gap) override {
-        const bool is_lost = gap.kind == journal::GapKind::lost;
-        printer_.print_gap(gap.first, gap.count, is_lost ? "lost" : "never_journaled");
+        if (target_ == nullptr) {
+            printer_.print_gap(gap.first, gap.count, kind_of(gap));
+            return true;
+        }
+        auto passed = target_->on_gap(gap);
+        if (!passed || !*passed) return passed;
+        gaps_.push_back({gap, target_->next_sequence()});
+        warn(
+            fmt::format("the journal doesn't have {} events, {}..{} ({}); in '{}' they would stand "
+                        "before sequence {}",
+                        count_text(gap.count),
+                        gap.first,
+                        gap.first + gap.count - 1,
+                        gap.kind == journal::GapKind::lost ? "lost to damage" : "never journaled",
+                        flags_.into,
+                        target_->next_sequence()));
         return true;
+    }
+    [[nodiscard]] Result<void> on_end() override {
+        return target_ != nullptr ? target_->on_end() : Result<void>();
     }
 
 private:
@@ -72,6 +106,7 @@ private:
     Progress progress_;
     bridge::StreamSink* target_ = nullptr;
     std::uint64_t events_ = 0;
+    std::vector<GapBefore> gaps_;
 };
 
 bool counts_from_end(const std::optional<Position>& position) {
@@ -117,7 +152,8 @@ Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
 
 void print_report(const ReplayFlags& flags,
                   const bridge::ReplayReport& report,
-                  std::uint64_t events) {
+                  const ChosenEvents& sink) {
+    const std::uint64_t events = sink.events();
     const double seconds = static_cast<double>(report.elapsed_ns) / 1e9;
     const double per_s = seconds > 0 ? static_cast<double>(events) / seconds : 0;
     if (settings().json()) {
@@ -130,6 +166,15 @@ void print_report(const ReplayFlags& flags,
         document["payload_bytes"] = report.bytes;
         document["lost_events"] = report.lost_events;
         document["damaged_events"] = report.damaged_events;
+        document["gaps"] = Json::array();
+        for (const GapBefore& found : sink.gaps()) {
+            Json gap;
+            gap["first_seq"] = found.gap.first;
+            gap["events"] = found.gap.count;
+            gap["kind"] = kind_of(found.gap);
+            gap["before_seq"] = found.before;
+            document["gaps"].push_back(std::move(gap));
+        }
         document["first_seq"] =
             report.first_sequence == kNoSequence ? Json() : Json(report.first_sequence);
         document["next_seq"] = report.next_sequence;
@@ -184,7 +229,7 @@ Result<ExitCode> run_replay(ReplayFlags& flags) {
     auto report = bridge::replay(*reader, sink, flags.options, stop_flag());
     out().flush();
     if (!report) return report.error();
-    print_report(flags, *report, sink.events());
+    print_report(flags, *report, sink);
     const bool interrupted = stop_requested() && !sink.is_finished() && !flags.options.follow;
     if (report->stopped && interrupted && !out().is_closed()) return ExitCode::interrupted;
     return report->lost_events == 0 ? ExitCode::done : ExitCode::damage;

@@ -13,25 +13,27 @@ PublishStatus Publisher::try_claim_batch(BatchClaim& batch,
                                          std::span<const std::uint32_t> payload_sizes_bytes,
                                          EventType type) noexcept {
     if (payload_sizes_bytes.size() > UINT32_MAX) return PublishStatus::too_large;
-    const auto size_at = [&](std::uint32_t index) {
-        return payload_sizes_bytes[index];
+    const auto shape_at = [&](std::uint32_t index) {
+        return EventShape{payload_sizes_bytes[index], type, base_flags_};
     };
-    return claim_mixed(
-        batch, static_cast<std::uint32_t>(payload_sizes_bytes.size()), size_at, type);
+    return claim_mixed(batch, static_cast<std::uint32_t>(payload_sizes_bytes.size()), shape_at);
 }
 
-template <typename SizeAt>
+template <typename ShapeAt>
 PublishStatus Publisher::claim_mixed(BatchClaim& batch,
                                      std::uint32_t count,
-                                     SizeAt&& size_at,
-                                     EventType type) noexcept {
+                                     ShapeAt&& shape_at) noexcept {
     batch.hold_.give_up();
-    if (count == 0) return try_claim_batch(batch, 0, 0, type);
-    const std::uint64_t extension_words = extension_words_of(base_flags_);
+    if (count == 0) return try_claim_batch(batch, 0, 0, 0);
+    const auto record_bytes = [this](const EventShape& shape) {
+        return event_size_bytes(
+            shape.payload_size_bytes, extension_words_of(shape.flags), alignment_bytes_);
+    };
     std::uint64_t size_bytes = 0;
     for (std::uint32_t index = 0; index < count; ++index) {
-        if (size_at(index) > max_payload_bytes_) return PublishStatus::too_large;
-        size_bytes += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
+        const EventShape shape = shape_at(index);
+        if (shape.payload_size_bytes > max_payload_bytes_) return PublishStatus::too_large;
+        size_bytes += record_bytes(shape);
     }
     if (size_bytes > max_claim_bytes(capacity_bytes())) return PublishStatus::too_large;
     Place place;
@@ -41,13 +43,14 @@ PublishStatus Publisher::claim_mixed(BatchClaim& batch,
     std::uint64_t position = place.position;
     for (std::uint32_t index = 0; index < count; ++index) {
         const bool is_last = index + 1 == count;
+        const EventShape shape = shape_at(index);
         const auto flags =
-            static_cast<std::uint8_t>(base_flags_ | (is_last ? 0U : kBatchContinues));
-        const std::uint64_t word =
-            header_word(size_at(index), type, flags, extension_words_of(base_flags_));
+            static_cast<std::uint8_t>(shape.flags | (is_last ? 0U : kBatchContinues));
+        const std::uint64_t word = header_word(
+            shape.payload_size_bytes, shape.type, flags, extension_words_of(shape.flags));
         std::memcpy(region_->event_at(position) + sizeof(std::uint64_t), &word, sizeof(word));
         TAILRACE_STEP("batch.sizes_written");
-        position += event_size_bytes(size_at(index), extension_words, alignment_bytes_);
+        position += record_bytes(shape);
     }
     open_batch(batch, place, size_bytes, count);
     batch.record_bytes_ = 0;
@@ -105,13 +108,13 @@ PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte
     for (const auto payload : payloads) {
         if (payload.size() > max_payload_bytes_) return PublishStatus::too_large;
     }
-    const auto size_at = [&](std::uint32_t index) {
-        return static_cast<std::uint32_t>(payloads[index].size());
+    const auto shape_at = [&](std::uint32_t index) {
+        return EventShape{static_cast<std::uint32_t>(payloads[index].size()), type, base_flags_};
     };
     BatchClaim batch;
     const auto count = static_cast<std::uint32_t>(payloads.size());
     const PublishStatus status =
-        retry_until(deadline, [&] { return claim_mixed(batch, count, size_at, type); });
+        retry_until(deadline, [&] { return claim_mixed(batch, count, shape_at); });
     if (status != PublishStatus::ok) return status;
     // By the sizes that were claimed, not by those that stand in the ring, where others may
     // scribble.
@@ -122,6 +125,52 @@ PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte
         record += event_size_bytes(static_cast<std::uint32_t>(payload.size()),
                                    extension_words_of(base_flags_),
                                    alignment_bytes_);
+    }
+    return commit(batch);
+}
+
+PublishStatus Publisher::publish_mixed_batch(std::span<const BatchEvent> events,
+                                             Deadline deadline) noexcept {
+    if (events.empty()) return PublishStatus::ok;
+    if (events.size() > UINT32_MAX) return PublishStatus::too_large;
+    const auto flags_of = [this](const EventFields& fields) {
+        return static_cast<std::uint8_t>(base_flags_ |
+                                         (fields.event_time_ns != 0 ? kHasEventTime : 0U) |
+                                         (fields.has_key ? kHasKey : 0U));
+    };
+    for (const BatchEvent& event : events) {
+        if (event.payload.size() > max_payload_bytes_) return PublishStatus::too_large;
+    }
+    const auto shape_at = [&](std::uint32_t index) {
+        const BatchEvent& event = events[index];
+        return EventShape{static_cast<std::uint32_t>(event.payload.size()),
+                          event.fields.type,
+                          flags_of(event.fields)};
+    };
+    BatchClaim batch;
+    const auto count = static_cast<std::uint32_t>(events.size());
+    const PublishStatus status =
+        retry_until(deadline, [&] { return claim_mixed(batch, count, shape_at); });
+    if (status != PublishStatus::ok) return status;
+    // By the sizes that were claimed, as above.
+    std::byte* record = batch.next_record_;
+    for (std::uint32_t index = 0; index < count; ++index) {
+        const EventShape shape = shape_at(index);
+        const BatchEvent& event = events[index];
+        std::byte* word = record + sizeof(EventHeader);
+        // The publish time is written at commit.
+        if ((shape.flags & kHasPublishTime) != 0) word += kExtensionWordBytes;
+        if ((shape.flags & kHasEventTime) != 0) {
+            std::memcpy(word, &event.fields.event_time_ns, kExtensionWordBytes);
+            word += kExtensionWordBytes;
+        }
+        if ((shape.flags & kHasKey) != 0) {
+            std::memcpy(word, &event.fields.key, kExtensionWordBytes);
+            word += kExtensionWordBytes;
+        }
+        if (!event.payload.empty()) std::memcpy(word, event.payload.data(), event.payload.size());
+        record += event_size_bytes(
+            shape.payload_size_bytes, extension_words_of(shape.flags), alignment_bytes_);
     }
     return commit(batch);
 }

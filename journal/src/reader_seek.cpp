@@ -250,6 +250,17 @@ Result<void> ReaderCore::go_to_time(std::uint64_t time_ns) {
     return settle_on_time(time_ns);
 }
 
+Sequence BatchView::sequence_at(std::uint64_t time_ns) const noexcept {
+    if (time_ns > max_time_ns) return end_sequence();
+    Sequence ahead = end_sequence();
+    for (const Event& event : *this) {
+        if (event.publish_time_ns() < time_ns) continue;
+        if (event.publish_time_ns() <= max_time_ns) return event.sequence();
+        ahead = std::min(ahead, event.sequence());
+    }
+    return ahead;
+}
+
 // The batch at the position is the first whose running maximum reaches the time; finds the event in
 // it.
 Result<void> ReaderCore::settle_on_time(std::uint64_t time_ns) {
@@ -266,13 +277,11 @@ Result<void> ReaderCore::settle_on_time(std::uint64_t time_ns) {
     view.event_count = found.header.event_count;
     view.bytes = found.body;
     view.event_alignment_bytes = alignment_bytes_;
-    for (const Event& event : view) {
-        // Times before this batch are below the one that is looked for, so the running maximum
-        // reaches it here first.
-        if (event.publish_time_ns() < time_ns) continue;
-        next_sequence_ = event.sequence();
-        break;
-    }
+    view.max_time_ns = found.header.max_time_ns;
+    // Times before this batch are below the one that is looked for, so the running maximum reaches
+    // it here first.
+    const Sequence reached = view.sequence_at(time_ns);
+    if (reached != view.end_sequence()) next_sequence_ = reached;
     return {};
 }
 

@@ -6,7 +6,12 @@
 
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace replay_test {
 
@@ -113,6 +118,117 @@ TEST_CASE(
         1000);
     CHECK(polled.events == 200);
     CHECK(same);
+}
+
+TEST_CASE("replay: into a stream an atomic batch stays one", "[bridge][replay]") {
+    const Watchdog watchdog("replay of batches");
+    const RecordedStream recorded;
+    {
+        auto publisher = recorded.stream().publisher();
+        auto recorder = recorded.recorder();
+        const std::array<std::string, 3> texts = {"one", "another", ""};
+        std::vector<bus::BatchEvent> events;
+        for (const std::string& text : texts) {
+            bus::EventFields fields;
+            fields.type = static_cast<EventType>(10 + events.size());
+            fields.event_time_ns = 77;
+            fields.key = events.size();
+            fields.has_key = events.size() != 1;
+            events.push_back({std::as_bytes(std::span(text)), fields});
+        }
+        for (int batch = 0; batch < 4; ++batch) {
+            REQUIRE(publisher.publish_mixed_batch(events) == bus::PublishStatus::ok);
+            REQUIRE(publisher.publish(std::as_bytes(std::span(texts[0])), 1) ==
+                    bus::PublishStatus::ok);
+        }
+        REQUIRE(record_all(recorder, publisher.region()));
+        REQUIRE(recorder.close());
+    }
+    const TestStream target;
+    bridge::StreamSink sink(target.publisher());
+    bridge::ReplayOptions options;
+    options.speed = 0;
+    options.to_sequence = 14;  // within the last batch
+
+    const auto report = replay_all(recorded, sink, options);
+
+    CHECK(report.events == 14);
+    CHECK(sink.published_events() == 14);
+    auto subscriber = target.subscriber();
+    std::string shape;
+    bool same = true;
+    static_cast<void>(subscriber.poll(
+        [&](const Event& event) {
+            shape += (event.flags() & kBatchContinues) != 0 ? '-' : '.';
+            const std::uint64_t place = event.sequence() % 4;
+            if (place == 3) return;
+            same = same && event.type() == 10 + place && event.event_time_ns() == 77 &&
+                   ((event.flags() & kHasKey) != 0) == (place != 1) &&
+                   (place == 1 || event.key() == place);
+        },
+        100));
+    CHECK(shape == "--..--..--..-.");
+    CHECK(same);
+}
+
+TEST_CASE("replay: a batch that is cut by a stop isn't published in part", "[bridge][replay]") {
+    const Watchdog watchdog("replay of half a batch");
+    const TestStream target;
+    bridge::StreamSink sink(target.publisher());
+    alignas(8) std::array<std::byte, 32> record{};
+    const EventHeader header{0, 8, 1, kBatchContinues, 0};
+
+    for (Sequence sequence = 5; sequence < 8; ++sequence)
+        REQUIRE(sink.on_event(Event(sequence, header, record.data())));
+
+    CHECK(sink.published_events() == 0);
+    CHECK(target.open()->tail().sequence == 0);
+    // A gap ends it: what is there is published, as one batch.
+    REQUIRE(sink.on_gap({8, 2}));
+    CHECK(sink.published_events() == 3);
+    CHECK(target.open()->tail().sequence == 3);
+}
+
+TEST_CASE("replay: ranges by time that meet share no event and leave none out",
+          "[bridge][replay]") {
+    const Watchdog watchdog("replay by time");
+    const RecordedStream recorded;
+    record_numbered(recorded, 300);
+    const auto time_of = [&](Sequence sequence) {
+        std::uint64_t time_ns = 0;
+        auto reader = expect(journal::Reader::open(recorded.journal_directory()), "open");
+        for (;;) {
+            auto step = expect(reader.next_batch(), "read");
+            if (step.kind != journal::ReadKind::event) return time_ns;
+            for (const Event& event : step.batch) {
+                if (event.sequence() == sequence) time_ns = event.publish_time_ns();
+            }
+        }
+    };
+    const std::uint64_t middle_ns = time_of(150);
+    const auto count = [&](std::optional<std::uint64_t> from_ns,
+                           std::optional<std::uint64_t> to_ns,
+                           Sequence from) {
+        auto reader = expect(journal::Reader::open(recorded.journal_directory()), "open");
+        if (from_ns) {
+            REQUIRE(reader.seek_time(*from_ns));
+        } else {
+            REQUIRE(reader.seek_sequence(from));
+        }
+        bridge::ReplayOptions options;
+        options.speed = 0;
+        options.to_time_ns = to_ns;
+        ListSink sink;
+        const std::atomic<bool> stop{false};
+        return expect(bridge::replay(reader, sink, options, stop), "replay").events;
+    };
+
+    const std::uint64_t first = count({}, middle_ns, 0);
+    CHECK(first <= 150);
+    CHECK(first + count(middle_ns, {}, 0) == 300);
+    // The journal had come to that time before.
+    CHECK(count({}, middle_ns, 200) == 0);
+    CHECK(count({}, middle_ns + 3'600'000'000'000, 200) == 100);
 }
 
 TEST_CASE(

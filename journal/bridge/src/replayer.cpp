@@ -78,10 +78,13 @@ public:
           sink_(sink),
           options_(options),
           stop_(stop),
-          pace_(options.speed, options.longest_pause_ns) {}
+          pace_(options.speed, options.longest_pause_ns),
+          end_(options.to_sequence.value_or(kNoSequence)),
+          awaits_time_(options.to_time_ns.has_value()) {}
 
     Result<ReplayReport> run() {
         const std::uint64_t begin_ns = monotonic_ns();
+        if (auto found = find_end(); !found) return found.error();
         report_.next_sequence = reader_.next_sequence();
         for (bool more = true; more;) {
             if (is_set(stop_)) {
@@ -94,11 +97,30 @@ public:
             if (!went_on) return went_on.error();
             more = *went_on;
         }
+        if (!is_set(stop_)) {
+            if (auto ended = sink_.on_end(); !ended) return ended.error();
+        }
         report_.elapsed_ns = monotonic_ns() - begin_ns;
         return report_;
     }
 
 private:
+    // The end by time is a sequence: the one that a seek to that time finds. Unless the journal
+    // hasn't come so far; then the batches to come show it.
+    Result<void> find_end() {
+        if (!options_.to_time_ns) return {};
+        const Sequence begin = reader_.next_sequence();
+        auto end = reader_.end_sequence();
+        if (!end) return end.error();
+        if (auto sought = reader_.seek_time(*options_.to_time_ns); !sought) return sought.error();
+        const Sequence reached = reader_.next_sequence();
+        if (auto back = reader_.seek_sequence(begin); !back) return back.error();
+        if (reached >= *end) return {};
+        end_ = std::min(end_, reached);
+        awaits_time_ = false;
+        return {};
+    }
+
     // False: the replay is over.
     Result<bool> take(const journal::BatchStep& step) {
         if (step.kind == journal::ReadKind::end) {
@@ -107,8 +129,12 @@ private:
             return true;
         }
         if (step.kind == journal::ReadKind::gap) return take_gap(step.gap);
+        if (awaits_time_) {
+            const Sequence reached = step.batch.sequence_at(*options_.to_time_ns);
+            if (reached != step.batch.end_sequence()) end_ = std::min(end_, reached);
+        }
         for (const Event& event : step.batch) {
-            if (is_over(event)) return false;
+            if (event.sequence() >= end_) return false;
             if (event.is_tombstone()) {
                 report_.next_sequence = event.sequence() + 1;
                 continue;
@@ -128,21 +154,14 @@ private:
     }
 
     Result<bool> take_gap(journal::Gap gap) {
-        if (options_.to_sequence) {
-            if (gap.first >= *options_.to_sequence) return false;
-            gap.count = std::min(gap.count, *options_.to_sequence - gap.first);
-        }
+        if (gap.first >= end_) return false;
+        gap.count = std::min(gap.count, end_ - gap.first);
         report_.lost_events += gap.count;
         if (gap.kind == journal::GapKind::lost) report_.damaged_events += gap.count;
         report_.next_sequence = gap.first + gap.count;
         auto wanted = sink_.on_gap(gap);
         if (!wanted) return wanted.error();
         return *wanted ? Result<bool>(true) : stopped();
-    }
-
-    [[nodiscard]] bool is_over(const Event& event) const noexcept {
-        if (options_.to_sequence && event.sequence() >= *options_.to_sequence) return true;
-        return options_.to_time_ns && event.publish_time_ns() >= *options_.to_time_ns;
     }
 
     Result<bool> stopped() noexcept {
@@ -155,23 +174,25 @@ private:
     const ReplayOptions& options_;
     const std::atomic<bool>& stop_;
     Pace pace_;
+    Sequence end_;
+    bool awaits_time_;
     ReplayReport report_;
 };
 
 }  // namespace
 
-Result<bool> StreamSink::on_event(const Event& event) {
-    bus::EventFields fields;
-    fields.type = event.type();
-    fields.event_time_ns =
-        event.event_time_ns() != 0 ? event.event_time_ns() : event.publish_time_ns();
-    fields.has_key = (event.flags() & kHasKey) != 0;
-    fields.key = event.key();
+template <typename Publish>
+Result<bool> StreamSink::wait_for_room(Publish&& publish,
+                                       Sequence first,
+                                       std::uint64_t count,
+                                       std::uint64_t size_bytes) {
+    constexpr std::uint64_t kTurnMs = 50;
     for (;;) {
-        constexpr std::uint64_t kTurnMs = 50;
-        const auto status =
-            publisher_.publish(event.payload(), fields, bus::Deadline::in_ms(kTurnMs));
-        if (status == bus::PublishStatus::ok) return true;
+        const auto status = publish(bus::Deadline::in_ms(kTurnMs));
+        if (status == bus::PublishStatus::ok) {
+            published_events_ += count;
+            return true;
+        }
         if (status == bus::PublishStatus::timed_out) {
             if (stop_ != nullptr && is_set(*stop_)) return false;
             continue;
@@ -188,17 +209,97 @@ Result<bool> StreamSink::on_event(const Event& event) {
                                   "' belongs to the parent of this forked child",
                               "make one in the child, after fork()");
         }
+        const std::string sizes =
+            std::to_string(publisher_.region().header().max_payload_bytes) + " in an event, " +
+            std::to_string(bus::max_claim_bytes(publisher_.region().capacity_bytes())) +
+            " in a batch with its headers";
+        const std::string what = count == 1 ? "event " + std::to_string(first)
+                                            : "the batch of " + std::to_string(count) +
+                                                  " events from sequence " + std::to_string(first);
         return make_error(ErrorCode::too_large,
-                          "event " + std::to_string(event.sequence()) + " of " +
-                              std::to_string(event.size_bytes()) +
-                              " bytes is larger than stream '" + target + "' allows (" +
-                              std::to_string(publisher_.region().header().max_payload_bytes) + ")",
-                          "tailrace create " + target + " with a larger --max-event");
+                          what + " of " + std::to_string(size_bytes) +
+                              " bytes is larger than stream '" + target + "' allows (" + sizes +
+                              ")",
+                          "tailrace create " + target + " with a larger --max-event or --size");
     }
 }
 
+namespace {
+
+bus::EventFields fields_of(const Event& event) noexcept {
+    bus::EventFields fields;
+    fields.type = event.type();
+    fields.event_time_ns =
+        event.event_time_ns() != 0 ? event.event_time_ns() : event.publish_time_ns();
+    fields.has_key = (event.flags() & kHasKey) != 0;
+    fields.key = event.key();
+    return fields;
+}
+
+}  // namespace
+
+Result<bool> StreamSink::on_event(const Event& event) {
+    const bool continues = (event.flags() & kBatchContinues) != 0;
+    if (!continues && kept_.empty()) {
+        const bus::EventFields fields = fields_of(event);
+        return wait_for_room(
+            [&](bus::Deadline turn) { return publisher_.publish(event.payload(), fields, turn); },
+            event.sequence(),
+            1,
+            event.size_bytes());
+    }
+    if (auto kept = keep(event); !kept) return kept.error();
+    return continues ? Result<bool>(true) : publish_kept();
+}
+
+Result<void> StreamSink::keep(const Event& event) {
+    if (kept_.empty()) first_kept_ = event.sequence();
+    const std::span<const std::byte> payload = event.payload();
+    kept_.push_back({kept_bytes_.size(), payload.size(), fields_of(event)});
+    kept_bytes_.insert(kept_bytes_.end(), payload.begin(), payload.end());
+    const std::uint64_t most_bytes = bus::max_claim_bytes(publisher_.region().capacity_bytes());
+    if (kept_bytes_.size() <= most_bytes) return {};
+    auto refused = wait_for_room([](bus::Deadline) { return bus::PublishStatus::too_large; },
+                                 first_kept_,
+                                 kept_.size(),
+                                 kept_bytes_.size());
+    return refused.error();
+}
+
+Result<bool> StreamSink::publish_kept() {
+    if (kept_.empty()) return true;
+    std::vector<bus::BatchEvent> events;
+    events.reserve(kept_.size());
+    for (const Kept& kept : kept_) {
+        events.push_back(
+            {std::span(kept_bytes_).subspan(kept.offset, kept.size_bytes), kept.fields});
+    }
+    auto published = wait_for_room(
+        [&](bus::Deadline turn) { return publisher_.publish_mixed_batch(events, turn); },
+        first_kept_,
+        kept_.size(),
+        kept_bytes_.size());
+    kept_.clear();
+    kept_bytes_.clear();
+    return published;
+}
+
+Result<bool> StreamSink::pass_over(const Event& event) {
+    return (event.flags() & kBatchContinues) != 0 ? Result<bool>(true) : publish_kept();
+}
+
 Result<bool> StreamSink::on_gap(journal::Gap /*gap*/) {
-    return true;
+    return publish_kept();
+}
+
+Result<void> StreamSink::on_end() {
+    auto published = publish_kept();
+    if (!published) return published.error();
+    return {};
+}
+
+Sequence StreamSink::next_sequence() const noexcept {
+    return publisher_.region().tail().sequence + kept_.size();
 }
 
 Result<ReplayReport> replay(journal::Reader& reader,

@@ -27,6 +27,12 @@ struct EventFields {
     bool has_key = false;
 };
 
+// One event of a batch.
+struct BatchEvent {
+    std::span<const std::byte> payload;
+    EventFields fields;
+};
+
 namespace detail {
 
 // How far a publisher has come. It lies in a wiped cell (base/wiped_cell.hpp): in a forked child

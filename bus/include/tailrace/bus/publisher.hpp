@@ -188,6 +188,9 @@ public:
     [[nodiscard]] PublishStatus publish_batch(std::span<const std::span<const std::byte>> payloads,
                                               EventType type = 0,
                                               Deadline deadline = Deadline::never()) noexcept;
+    // The same for events of different types, times and keys.
+    [[nodiscard]] PublishStatus publish_mixed_batch(std::span<const BatchEvent> events,
+                                                    Deadline deadline = Deadline::never()) noexcept;
     template <PlainEvent T>
     [[nodiscard]] PublishStatus publish_batch(std::span<const T> events,
                                               EventType type = 0,
@@ -242,6 +245,13 @@ private:
                                       std::uint32_t count) noexcept;
     friend detail::PublisherCell& cell_of(Publisher& publisher) noexcept;  // for models of it
     friend void forget_time(Publisher& publisher) noexcept;                // the same
+
+    // What the header of an event in a batch says, but for the batch.
+    struct EventShape {
+        std::uint32_t payload_size_bytes;
+        EventType type;
+        std::uint8_t flags;
+    };
 
     Publisher(std::shared_ptr<Region> region,
               FileLock slot_lock,
@@ -303,11 +313,10 @@ private:
                     Place place,
                     std::uint64_t size_bytes,
                     std::uint32_t count) noexcept;
-    template <typename SizeAt>
+    template <typename ShapeAt>
     [[nodiscard]] PublishStatus claim_mixed(BatchClaim& batch,
                                             std::uint32_t count,
-                                            SizeAt&& size_at,
-                                            EventType type) noexcept;
+                                            ShapeAt&& shape_at) noexcept;
     // What stamps a batch. Of one with events of several sizes single values, so that a claim may
     // live in registers.
     void commit_even(const BatchClaim& batch) noexcept;

@@ -102,6 +102,10 @@ public:
     std::uint32_t event_alignment_bytes = 16;
 
     [[nodiscard]] Sequence end_sequence() const noexcept { return first_sequence + event_count; }
+    // The first event that makes the running maximum reach this time, if that hadn't before this
+    // batch; end_sequence() if none does. An event whose clock was ahead of the writer's counts
+    // last: its time is above the running maximum.
+    [[nodiscard]] Sequence sequence_at(std::uint64_t time_ns) const noexcept;
     [[nodiscard]] Iterator begin() const noexcept {
         return {bytes.data(), first_sequence, event_alignment_bytes};
     }

@@ -14,14 +14,18 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tailrace::bridge {
 
 struct ReplayOptions {
     // 1: original pace, 10: ten times as fast; 0: no pauses.
     double speed = 1.0;
-    std::optional<Sequence> to_sequence;          // exclusive
-    std::optional<std::uint64_t> to_time_ns;      // exclusive
+    std::optional<Sequence> to_sequence;  // exclusive
+    // Exclusive: ends before the first event at which the running maximum of publish times reaches
+    // it, which is where Reader::seek_time finds it. So ranges by time that meet share no event and
+    // leave none out, whatever the clocks did.
+    std::optional<std::uint64_t> to_time_ns;
     std::uint64_t longest_pause_ns = UINT64_MAX;  // idle times are cut down to this
     bool follow = false;                          // at the end, wait for more instead of stopping
 };
@@ -38,7 +42,8 @@ struct ReplayReport {
     bool stopped = false;         // by `stop` or by the sink
 };
 
-// What receives a replay. Both return false to stop it.
+// What receives a replay. Each returns false to stop it. Events of an atomic batch come one after
+// the other, all but the last with kBatchContinues; a range may begin or end within one.
 class ReplaySink {
 public:
     ReplaySink() = default;
@@ -47,22 +52,52 @@ public:
     virtual ~ReplaySink() = default;
     [[nodiscard]] virtual Result<bool> on_event(const Event& event) = 0;
     [[nodiscard]] virtual Result<bool> on_gap(journal::Gap gap) = 0;
+    // The replay has come to its end, or the sink has stopped it. Not called when `stop` was set,
+    // nor after an error.
+    [[nodiscard]] virtual Result<void> on_end() { return {}; }
 };
 
 // Publishes every event into a stream, with its type, key and event time (its original publish time
-// where it had no event time). Waits for room. Gaps are not publishable; they are counted in the
-// report.
+// where it had no event time). Waits for room. What was one atomic batch becomes one: it is
+// published when its last event has come, or when nothing more of it can come, since the range or
+// the journal ends there or a gap follows. Gaps are not publishable; on_gap says where one would
+// stand.
 class StreamSink final : public ReplaySink {
 public:
     explicit StreamSink(bus::Publisher publisher) noexcept : publisher_(std::move(publisher)) {}
     [[nodiscard]] Result<bool> on_event(const Event& event) override;
     [[nodiscard]] Result<bool> on_gap(journal::Gap gap) override;
+    [[nodiscard]] Result<void> on_end() override;
+    // An event that isn't passed on; it may be the last one of a batch.
+    [[nodiscard]] Result<bool> pass_over(const Event& event);
     // Set from another thread or a signal handler's flag: a wait for room gives up.
     void stop_when(const std::atomic<bool>* stop) noexcept { stop_ = stop; }
+    // Events that are in the stream now. What was handed over of a batch that isn't whole is not.
+    [[nodiscard]] std::uint64_t published_events() const noexcept { return published_events_; }
+    // The sequence in the stream of the next one, if nobody else publishes there.
+    [[nodiscard]] Sequence next_sequence() const noexcept;
 
 private:
+    [[nodiscard]] Result<void> keep(const Event& event);
+    [[nodiscard]] Result<bool> publish_kept();
+    template <typename Publish>
+    [[nodiscard]] Result<bool> wait_for_room(Publish&& publish,
+                                             Sequence first,
+                                             std::uint64_t count,
+                                             std::uint64_t size_bytes);
+
+    struct Kept {
+        std::size_t offset;
+        std::size_t size_bytes;
+        bus::EventFields fields;
+    };
+
     bus::Publisher publisher_;
     const std::atomic<bool>* stop_ = nullptr;
+    std::uint64_t published_events_ = 0;
+    Sequence first_kept_ = kNoSequence;  // the batch that isn't whole yet
+    std::vector<Kept> kept_;
+    std::vector<std::byte> kept_bytes_;
 };
 
 // Replays from where the reader stands. Errors: of the journal (`corrupt` with its range) or of the
