@@ -1,5 +1,6 @@
 // tailrace lag: how far each reader and the journal are behind, in events, bytes and seconds.
 
+#include "clock_check.hpp"
 #include "command.hpp"
 #include "commands.hpp"
 #include "holder_text.hpp"
@@ -165,6 +166,8 @@ struct Look {
     std::vector<LagRow> rows;
     std::string holders;  // lines of text
     Json holders_json = Json::array();
+    // Streams whose publish times can't be believed.
+    std::vector<std::pair<std::string, ClockTrouble>> clocks;
 };
 
 Result<Look> look(const LagFlags& flags, History& history) {
@@ -191,6 +194,8 @@ Result<Look> look(const LagFlags& flags, History& history) {
         found.holders += holder_text(stream, status, (*region)->capacity_bytes());
         if (Json holder = holder_json(stream, status); !holder.is_null())
             found.holders_json.push_back(std::move(holder));
+        if (auto trouble = find_clock_trouble(*region))
+            found.clocks.emplace_back(stream, std::move(*trouble));
     }
     const std::uint64_t now_ns = monotonic_ns();
     for (LagRow& row : found.rows)
@@ -229,8 +234,10 @@ std::optional<Trouble> trouble_of(const LagRow& row) {
 }
 
 // On stderr, what can be done about it.
-void explain(const std::vector<LagRow>& rows) {
-    for (const LagRow& row : rows) {
+void explain(const Look& found) {
+    for (const auto& [stream, trouble] : found.clocks)
+        warn(fmt::format("{}: {}; {}", stream, trouble.what, trouble.hint));
+    for (const LagRow& row : found.rows) {
         if (const auto trouble = trouble_of(row)) {
             warn(
                 fmt::format("{}/{}: {}; {}", row.stream, row.reader, trouble->what, trouble->hint));
@@ -341,6 +348,14 @@ void print_json(const Look& found) {
         document["readers"].push_back(std::move(reader));
     }
     document["holders"] = found.holders_json;
+    document["clocks"] = Json::array();
+    for (const auto& [stream, trouble] : found.clocks) {
+        Json clock;
+        clock["stream"] = stream;
+        clock["trouble"] = trouble.what;
+        clock["hint"] = trouble.hint;
+        document["clocks"].push_back(std::move(clock));
+    }
     out().write_json(document);
 }
 
@@ -420,9 +435,10 @@ Result<ExitCode> run_lag(LagFlags& flags) {
     } else if (found->rows.empty()) {
         out().write(found->holders);
         say("no readers are attached, and there is no journal");
+        explain(*found);
     } else {
         print_table(*found, false);
-        explain(found->rows);
+        explain(*found);
     }
     out().flush();
     if (flags.limit && exceeds(found->rows, *flags.limit)) return ExitCode::limit_exceeded;

@@ -56,18 +56,25 @@ bus::SlowPolicy policy_of(const std::string& text) {
 // One run of tail: hands events on until its end is reached.
 class Tail {
 public:
-    Tail(const TailFlags& flags, bus::Subscriber subscriber, Boundary from, Boundary to)
+    // Events before `printed_from` are read and not printed.
+    Tail(const TailFlags& flags,
+         bus::Subscriber subscriber,
+         Boundary from,
+         Boundary to,
+         Sequence printed_from)
         : flags_(flags),
           subscriber_(std::move(subscriber)),
           printer_(flags.stream, settings().format),
           pace_(flags.delay_ns != 0 ? 1e9 / static_cast<double>(flags.delay_ns) : flags.rate_per_s),
           not_before_ns_(from.time_ns),
+          not_before_sequence_(printed_from),
           to_(to) {}
 
     [[nodiscard]] Result<ExitCode> run();
 
 private:
     void take(const Event& event);
+    [[nodiscard]] bool reaches(const Event& event, std::uint64_t time_ns) noexcept;
     [[nodiscard]] bool waits_for_time() const noexcept;
     [[nodiscard]] Result<bool> look(bus::PollState state, std::uint64_t idle_since_ns);
 
@@ -76,19 +83,29 @@ private:
     EventPrinter printer_;
     Pace pace_;
     std::optional<std::uint64_t> not_before_ns_;  // cleared by the first event that is late enough
+    Sequence not_before_sequence_;
     Boundary to_;
+    std::uint64_t latest_ns_ = 0;  // times beyond it are of a wrong clock
     std::uint64_t printed_ = 0;
     bool finished_ = false;
     bool was_evicted_ = false;
 };
 
+// Whether the stream has come to that time, as the index of a journal would say: an event whose
+// time is ahead of this clock, by more than clocks may differ, says nothing.
+bool Tail::reaches(const Event& event, std::uint64_t time_ns) noexcept {
+    if (event.publish_time_ns() < time_ns) return false;
+    if (event.publish_time_ns() > latest_ns_) latest_ns_ = wall_clock_ns() + kClockToleranceNs;
+    return event.publish_time_ns() <= latest_ns_;
+}
+
 void Tail::take(const Event& event) {
     if (finished_) return;
     if (to_.sequence && event.sequence() >= *to_.sequence) finished_ = true;
-    if (to_.time_ns && event.publish_time_ns() >= *to_.time_ns) finished_ = true;
-    if (finished_) return;
+    if (to_.time_ns && reaches(event, *to_.time_ns)) finished_ = true;
+    if (finished_ || event.sequence() < not_before_sequence_) return;
     if (not_before_ns_) {
-        if (event.publish_time_ns() < *not_before_ns_) return;
+        if (!reaches(event, *not_before_ns_)) return;
         not_before_ns_.reset();
     }
     if (to_.sequence && event.sequence() + 1 >= *to_.sequence) finished_ = true;
@@ -120,7 +137,8 @@ Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
                             gap.first,
                             duration_text(flags_.evict_after_ns)));
         }
-        if (gap.count != 0) printer_.print_gap(gap.first, gap.count);
+        const Sequence first = std::max(gap.first, not_before_sequence_);
+        if (gap.first + gap.count > first) printer_.print_gap(first, gap.first + gap.count - first);
         return true;
     }
     if (state == bus::PollState::closed) {
@@ -176,14 +194,24 @@ Result<ExitCode> Tail::run() {
     return finite && !finished_ && stop_requested() ? ExitCode::interrupted : ExitCode::done;
 }
 
+// Whether a time was reached before a sequence, only the events before it can tell: then all are
+// read.
+bool reads_from_oldest(const Boundary& from,
+                       const Boundary& to,
+                       const bus::StreamStatus& status) noexcept {
+    return to.time_ns && from.sequence && *from.sequence < status.end_sequence &&
+           *from.sequence >= status.oldest_sequence;
+}
+
 // Half of the positions need the stream's range, which moves; so this is as exact as one look can
 // be.
 Result<bus::Start> start_of(const TailFlags& flags,
                             const Boundary& from,
+                            const Boundary& to,
                             const bus::StreamStatus& status) {
     const bool wants_oldest =
         flags.from && (flags.from->kind == Position::Kind::start || from.time_ns);
-    if (wants_oldest) return bus::Start::oldest();
+    if (wants_oldest || reads_from_oldest(from, to, status)) return bus::Start::oldest();
     if (flags.from && flags.from->kind == Position::Kind::end) return bus::Start::newest();
     if (!flags.from) {
         return flags.exit_at_end || flags.to ? bus::Start::oldest() : bus::Start::newest();
@@ -257,7 +285,7 @@ Result<ExitCode> run_tail(TailFlags& flags) {
     if (flags.exit_at_end) {
         to.sequence = std::min(to.sequence.value_or(status.end_sequence), status.end_sequence);
     }
-    auto start = start_of(flags, from, status);
+    auto start = start_of(flags, from, to, status);
     if (!start) return start.error();
     options.start = *start;
     auto subscriber = bus::Subscriber::attach(*region, options);
@@ -267,7 +295,8 @@ Result<ExitCode> run_tail(TailFlags& flags) {
                         flags.stream));
     }
     if (to.sequence && subscriber->next_sequence() >= *to.sequence) return ExitCode::done;
-    return Tail(flags, std::move(*subscriber), from, to).run();
+    const Sequence printed_from = reads_from_oldest(from, to, status) ? *from.sequence : 0;
+    return Tail(flags, std::move(*subscriber), from, to, printed_from).run();
 }
 
 void add_reader_options(CLI::App& command, TailFlags& flags) {

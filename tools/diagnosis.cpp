@@ -1,5 +1,7 @@
 #include "diagnosis.hpp"
 
+#include "clock_check.hpp"
+#include "journal_place.hpp"
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
@@ -319,10 +321,42 @@ void check_machine(std::vector<Check>& checks) {
     check_pid_namespace(checks);
 }
 
+namespace {
+
+// One row for all streams that are well, and one for each that isn't.
+void check_clocks(std::vector<Check>& checks, const std::string& directory) {
+    const auto streams = bus::Region::list(directory);
+    if (!streams) return;
+    bool is_well = true;
+    const auto report = [&](const std::string& stream,
+                            const std::string& what,
+                            const std::optional<ClockTrouble>& trouble) {
+        if (!trouble) return;
+        is_well = false;
+        checks.push_back({Verdict::warn,
+                          "publish times",
+                          fmt::format("{}'{}': {}", what, stream, trouble->what),
+                          trouble->hint});
+    };
+    for (const std::string& stream : *streams) {
+        auto region = bus::Region::open(stream, bus::RegionAccess::observe, directory);
+        if (!region) continue;
+        report(stream, "stream ", find_clock_trouble(*region));
+        const std::string journal = journal_directory_of((*region)->header());
+        if (!journal.empty())
+            report(stream, "the journal of ", find_journal_clock_trouble(stream, journal));
+    }
+    if (is_well && !streams->empty())
+        checks.push_back({Verdict::ok, "publish times", "none is ahead of the clock", ""});
+}
+
+}  // namespace
+
 void check_rings(std::vector<Check>& checks, const std::string& directory) {
     check_ring_memory(checks, directory);
     check_ring_pages(checks, directory);
     check_leftovers(checks, directory);
+    check_clocks(checks, directory);
 }
 
 void check_journals(std::vector<Check>& checks, const std::string& directory) {

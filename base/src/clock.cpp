@@ -109,7 +109,7 @@ std::uint64_t PublishClock::renew_anchor() noexcept {
     }
 #endif
     if (wall_ns == 0) wall_ns = wall_clock_ns();
-    last_ns_ = wall_ns > last_ns_ ? wall_ns : last_ns_;
+    if (wall_ns > last_ns_ || last_ns_ - wall_ns > kClockToleranceNs) last_ns_ = wall_ns;
     return last_ns_;
 }
 

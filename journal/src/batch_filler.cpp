@@ -53,14 +53,17 @@ void BatchFiller::account(std::span<const std::byte> part,
     next_sequence_ += event_count;
 }
 
-AppendResult BatchFiller::append(const Run& run, std::uint64_t now_ns) noexcept {
+AppendResult BatchFiller::append(const Run& run,
+                                 std::uint64_t now_ns,
+                                 std::uint64_t latest_ns) noexcept {
     AppendResult taken{0, 0, AppendStatus::taken};
     if (run.first_sequence != next_sequence_ || run.event_count > kNoSequence - next_sequence_) {
         taken.status = AppendStatus::out_of_order;
         return taken;
     }
-    Appending rest{run.first_publish_time_ns != 0 ? run.first_publish_time_ns : now_ns,
-                   kFillCopyBytes};
+    const std::uint64_t first_ns =
+        run.first_publish_time_ns != 0 ? run.first_publish_time_ns : now_ns;
+    Appending rest{std::min(first_ns, latest_ns), kFillCopyBytes, latest_ns};
     while (taken.event_count < run.event_count && taken.status == AppendStatus::taken) {
         taken.status = append_part(run, taken, rest);
     }
@@ -88,14 +91,13 @@ AppendStatus BatchFiller::append_part(const Run& run,
     if (walk.event_count > 0) {
         const std::span<const std::byte> part(to, walk.size_bytes);
         const bool is_rest = taken.event_count + walk.event_count == run.event_count;
-        account(part,
-                walk.event_count,
-                rest.first_time_ns,
-                is_rest ? run.max_publish_time_ns : max_publish_time_ns(part, alignment_bytes_));
+        const std::uint64_t max_ns =
+            is_rest ? run.max_publish_time_ns : max_publish_time_ns(part, alignment_bytes_);
+        account(part, walk.event_count, rest.first_time_ns, std::min(max_ns, rest.latest_ns));
         taken.event_count += walk.event_count;
         taken.size_bytes += walk.size_bytes;
         // Of later parts nothing is known but that the running maximum holds.
-        rest = {0, kFillCopyBytes};
+        rest = {0, kFillCopyBytes, rest.latest_ns};
     }
     if (walk.stop == WalkStop::malformed) return AppendStatus::malformed;
     if (walk.stop == WalkStop::done) {

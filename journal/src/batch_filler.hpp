@@ -37,8 +37,11 @@ public:
                 Sequence next_sequence,
                 std::uint64_t max_time_ns);
 
-    // `now_ns` stands in for publish times that the run doesn't know.
-    [[nodiscard]] AppendResult append(const Run& run, std::uint64_t now_ns) noexcept;
+    // `now_ns` stands in for publish times that the run doesn't know. A time beyond `latest_ns`
+    // counts as that.
+    [[nodiscard]] AppendResult append(const Run& run,
+                                      std::uint64_t now_ns,
+                                      std::uint64_t latest_ns = UINT64_MAX) noexcept;
     [[nodiscard]] AppendStatus skip(Sequence first, std::uint64_t count) noexcept;
 
     // Whether a batch is full (or can't grow any more) and waits.
@@ -63,6 +66,7 @@ private:
     struct Appending {
         std::uint64_t first_time_ns = 0;
         std::uint64_t want_bytes = 0;  // to copy at once; raised for an event that is larger
+        std::uint64_t latest_ns = UINT64_MAX;
     };
 
     [[nodiscard]] AppendStatus append_part(const Run& run,

@@ -1,6 +1,7 @@
 #include "writer_core.hpp"
 
 #include <tailrace/base/cache_line.hpp>
+#include <tailrace/base/clock.hpp>
 
 #include <algorithm>
 #include <array>
@@ -87,7 +88,11 @@ void WriterCore::fail_with(Error error) noexcept {
 AppendResult WriterCore::append(const Run& run) noexcept {
     if (!is_running() || closing_) return {0, 0, AppendStatus::failed};
     const bool needs_clock = run.first_publish_time_ns == 0;
-    const AppendResult taken = filler_.append(run, needs_clock ? around_.time->wall_ns() : 0);
+    const std::uint64_t now_ns = needs_clock ? around_.time->wall_ns() : 0;
+    // The clock is read once in a second of publish times.
+    if (run.max_publish_time_ns > latest_time_ns_)
+        latest_time_ns_ = around_.time->wall_ns() + kClockToleranceNs;
+    const AppendResult taken = filler_.append(run, now_ns, latest_time_ns_);
     event_count_ += taken.event_count;
     event_bytes_ += taken.size_bytes;
     return taken;

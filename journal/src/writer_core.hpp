@@ -205,6 +205,8 @@ private:
 
     std::uint64_t event_count_ = 0;
     std::uint64_t event_bytes_ = 0;
+    // Publish times beyond it are of a wrong clock, and count as this for the index of times.
+    std::uint64_t latest_time_ns_ = 0;
     std::uint64_t batch_count_ = 0;
     std::uint64_t segment_count_ = 0;
 };

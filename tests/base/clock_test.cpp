@@ -4,9 +4,33 @@
 
 #include <catch2/catch.hpp>
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <time.h>
+
 namespace clock_test {
 
 using namespace tailrace;
+
+namespace {
+
+// How far this program's wall clock was set, beside the host's.
+std::int64_t clock_offset_ns = 0;
+
+constexpr std::int64_t kSecondNs = 1'000'000'000;
+
+}  // namespace
+
+// In the place of the C library's, for all that this program links.
+extern "C" int clock_gettime(clockid_t id, timespec* now) noexcept {
+    const long result = ::syscall(SYS_clock_gettime, id, now);
+    if (id != CLOCK_REALTIME || result != 0) return static_cast<int>(result);
+    const std::int64_t now_ns = now->tv_sec * kSecondNs + now->tv_nsec + clock_offset_ns;
+    now->tv_sec = now_ns / kSecondNs;
+    now->tv_nsec = now_ns % kSecondNs;
+    return 0;
+}
 
 TEST_CASE("clock: a publish clock never goes back", "[base][clock]") {
     const test::Watchdog watchdog("clock: a publish clock never goes back");
@@ -57,6 +81,34 @@ TEST_CASE("clock: monotonic time goes on", "[base][clock]") {
 
     CHECK(monotonic_ns() > began_ns);
     CHECK(wall_clock_ns() > 1'600'000'000'000'000'000U);
+}
+
+TEST_CASE("clock: a wall clock that is set back far is followed, a little is waited out",
+          "[base][clock]") {
+    const test::Watchdog watchdog("clock: a wall clock that is set back");
+    PublishClock clock;
+    const auto run_for = [&](std::uint64_t duration_ns) {
+        const std::uint64_t began_ns = monotonic_ns();
+        std::uint64_t now_ns = clock.now_ns();
+        while (monotonic_ns() - began_ns < duration_ns)
+            now_ns = clock.now_ns();
+        return now_ns;
+    };
+    constexpr std::uint64_t kAFewAnchorsNs = 60'000'000;
+    const std::uint64_t before_ns = run_for(kAFewAnchorsNs);
+
+    clock_offset_ns = -kSecondNs / 2;
+    CHECK(run_for(kAFewAnchorsNs) >= before_ns);
+
+    clock_offset_ns = -3600 * kSecondNs;
+    const std::uint64_t after_ns = run_for(kAFewAnchorsNs);
+    CHECK(after_ns < before_ns - 3500 * kSecondNs);
+    CHECK(after_ns + 10 * kSecondNs > wall_clock_ns());
+
+    // And on, as time goes on.
+    CHECK(run_for(kAFewAnchorsNs) > after_ns);
+    clock_offset_ns = 0;
+    CHECK(run_for(kAFewAnchorsNs) >= before_ns);
 }
 
 }  // namespace clock_test

@@ -11,6 +11,7 @@ import sys
 import unittest
 
 import bad_input_cases
+import clock_cases
 import figure_cases
 import journal_cases
 import keeping_cases
@@ -31,6 +32,7 @@ MODULES = (
     priority_cases,
     bad_input_cases,
     removal_cases,
+    clock_cases,
 )
 WATCHDOG_S = 290  # before ctest's own, so that a hang shows where it hangs
 

@@ -139,8 +139,9 @@ private:
                 report_.next_sequence = event.sequence() + 1;
                 continue;
             }
-            report_.latest_ns =
-                std::max(report_.latest_ns, pace_.wait_for(event.publish_time_ns(), stop_));
+            // A time ahead of the recorder's clock would be waited for as long as it is ahead.
+            const std::uint64_t time_ns = std::min(event.publish_time_ns(), step.batch.max_time_ns);
+            report_.latest_ns = std::max(report_.latest_ns, pace_.wait_for(time_ns, stop_));
             if (is_set(stop_)) return stopped();
             auto wanted = sink_.on_event(event);
             if (!wanted) return wanted.error();

@@ -3,8 +3,8 @@
 // PublishClock reads the time stamp counter where it is invariant and turns it into wall-clock time
 // with an anchor that it renews against CLOCK_REALTIME every few milliseconds; elsewhere it asks
 // the kernel. On the reference machine a read costs 10 ns against 23 ns for clock_gettime. Between
-// two anchors the error is below a microsecond; across a step of the host's clock it follows within
-// one anchor. A PublishClock belongs to one thread; the free functions may be called from any.
+// two anchors the error is below a microsecond; a step of the host's clock is seen within one
+// anchor. A PublishClock belongs to one thread; the free functions may be called from any.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,17 @@ inline constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 // trusts it).
 [[nodiscard]] bool has_invariant_tsc() noexcept;
 
+// How far a publish time may be ahead of the clock before it counts as wrong. A clock that was set
+// back by no more than this is waited for: publish times stand still meanwhile. One that was set
+// back further is followed, and publish times go back.
+inline constexpr std::uint64_t kClockToleranceNs = 1'000'000'000;
+
 class PublishClock {
 public:
     PublishClock() noexcept;
 
-    // Never goes back within one PublishClock.
+    // Goes back within one PublishClock only when the host's clock was set back by more than the
+    // tolerance.
     [[nodiscard]] std::uint64_t now_ns() noexcept {
 #if defined(__x86_64__)
         if (ticks_per_anchor_ != 0) [[likely]] {
