@@ -1,15 +1,17 @@
 #include "posix_files.hpp"
 
+#include "copy_on_write.hpp"
+#include "file_owner.hpp"
 #include "flush_witness.hpp"
 #include "fork_guard.hpp"
 #include "uring_reads.hpp"
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/file_size_signal.hpp>
 #include <tailrace/base/unique_fd.hpp>
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -39,16 +41,28 @@ IoOutcome sync_descriptor(int fd, int (*sync_call)(int)) noexcept {
 
 }  // namespace
 
+// No link is followed: in a directory that others may write to it would lead where they like.
 IoOutcome PosixFiles::open(const std::string& path, OpenFlags flags) noexcept {
-    int mode = flags.write ? O_RDWR : O_RDONLY;
-    mode |= O_CLOEXEC | O_NOCTTY;
-    if (flags.create) mode |= O_CREAT | O_TRUNC;
-    if (flags.unbuffered) mode |= O_DIRECT;
+    const int direct = flags.unbuffered ? O_DIRECT : 0;
+    if (flags.create) {
+        const int fd = create_file(path, direct | O_NOCTTY, access_beside(path));
+        if (fd < 0) return {0, errno};
+        avoid_copies(fd);
+        return {static_cast<std::uint64_t>(fd), 0};
+    }
+    // A pipe in a file's place would wait for somebody at its other end.
+    const int how = flags.write ? O_RDWR : O_RDONLY | O_NONBLOCK;
     int fd = -1;
     do {
-        fd = above_standard(::open(path.c_str(), mode, 0644));
+        fd = above_standard(::open(path.c_str(), how | direct | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY));
     } while (fd < 0 && errno == EINTR);
     if (fd < 0) return {0, errno};
+    if (!flags.write) {
+        (void)::fcntl(fd, F_SETFL, direct);
+    } else if (!is_trusted(fd, path)) {
+        ::close(fd);
+        return {0, EPERM};
+    }
     return {static_cast<std::uint64_t>(fd), 0};
 }
 
@@ -104,6 +118,14 @@ bool PosixFiles::is_named(FileId file, const std::string& path) noexcept {
            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
+bool PosixFiles::has_lost_name(FileId file, const std::string& path) noexcept {
+    struct stat ours {};
+    struct stat named {};
+    if (::fstat(file, &ours) != 0) return false;
+    if (::stat(path.c_str(), &named) != 0) return errno == ENOENT || errno == ENOTDIR;
+    return ours.st_ino != named.st_ino || ours.st_dev != named.st_dev;
+}
+
 IoOutcome PosixFiles::read(FileId file, std::uint64_t offset, std::span<std::byte> into) noexcept {
     std::uint64_t done = 0;
     while (done < into.size()) {
@@ -124,6 +146,7 @@ IoOutcome PosixFiles::read(FileId file, std::uint64_t offset, std::span<std::byt
 IoOutcome PosixFiles::write(FileId file,
                             std::uint64_t offset,
                             std::span<const std::byte> bytes) noexcept {
+    const FileSizeSignalHold hold;
     std::uint64_t done = 0;
     while (done < bytes.size()) {
         const ssize_t count = ::pwrite(
@@ -142,6 +165,7 @@ IoOutcome PosixFiles::copy_range(FileId from,
                                  FileId into,
                                  std::uint64_t offset,
                                  std::uint64_t size_bytes) noexcept {
+    const FileSizeSignalHold hold;
     auto from_offset = static_cast<off64_t>(offset);
     off64_t into_offset = from_offset;
     ssize_t count = 0;
@@ -153,11 +177,23 @@ IoOutcome PosixFiles::copy_range(FileId from,
 }
 
 IoOutcome PosixFiles::allocate(FileId file, std::uint64_t size_bytes) noexcept {
+    if (!is_file_size_allowed(size_bytes)) return {0, EFBIG};
+    const FileSizeSignalHold hold;
     int status = 0;
     do {
         status = ::fallocate(file, 0, 0, static_cast<off_t>(size_bytes));
     } while (status != 0 && errno == EINTR);
+    // Refused by a filter, not by the disk: as good as a file system that can't do it.
+    if (status != 0 && (errno == ENOSYS || errno == EPERM)) return {0, EOPNOTSUPP};
     return outcome_of(status);
+}
+
+bool PosixFiles::overwrites_in_place(FileId file) noexcept {
+    return journal::overwrites_in_place(file);
+}
+
+bool PosixFiles::allows_size(std::uint64_t size_bytes) noexcept {
+    return is_file_size_allowed(size_bytes);
 }
 
 void PosixFiles::deallocate(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept {
@@ -200,7 +236,10 @@ IoOutcome PosixFiles::cached_bytes(FileId file,
 
 // By its descriptor: the name may lead to another file by now.
 IoOutcome PosixFiles::open_past_cache(FileId file) noexcept {
-    return open("/proc/self/fd/" + std::to_string(file), {.unbuffered = true});
+    const std::string path = "/proc/self/fd/" + std::to_string(file);
+    const int fd = above_standard(::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOCTTY));
+    if (fd < 0) return {0, errno};
+    return {static_cast<std::uint64_t>(fd), 0};
 }
 
 std::unique_ptr<ReadQueue> PosixFiles::make_read_queue(std::size_t depth) noexcept {
@@ -227,7 +266,12 @@ IoOutcome PosixFiles::link(const std::string& from, const std::string& to) noexc
 }
 
 IoOutcome PosixFiles::make_directory(const std::string& path) noexcept {
-    return outcome_of(::mkdir(path.c_str(), 0755));
+    struct stat status {};
+    bool made = false;
+    const JournalAccess access = access_beside(path);
+    if (::lstat(path.c_str(), &status) == 0)
+        return {0, S_ISDIR(status.st_mode) ? EEXIST : ENOTDIR};  // nor a link to one
+    return {0, make_journal_directory(path, access, made)};
 }
 
 IoOutcome PosixFiles::sync_directory(const std::string& directory) noexcept {
@@ -259,15 +303,6 @@ IoOutcome PosixFiles::list(const std::string& directory, std::vector<std::string
 PosixFiles& posix_files() noexcept {
     static PosixFiles files;
     return files;
-}
-
-std::uint64_t random_word() noexcept {
-    std::uint64_t word = 0;
-    // Eight bytes are never cut short; before the pool is seeded, early in a boot, it waits.
-    while (::getrandom(&word, sizeof(word), 0) != static_cast<ssize_t>(sizeof(word))) {
-        TAILRACE_CHECK(errno == EINTR);
-    }
-    return word;
 }
 
 std::uint64_t SystemTime::wall_ns() noexcept {

@@ -2,6 +2,8 @@
 
 #include "writer_core.hpp"
 
+#include <tailrace/base/shortage.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -13,12 +15,26 @@ namespace {
 constexpr std::uint64_t kSpareRetryNs = 100'000'000;
 // How often an idle writer looks whether segments have become too old.
 constexpr std::uint64_t kAgeLookNs = 1'000'000'000;
+// No more than a quarter of the segments goes at one look because of its age.
+constexpr std::uint64_t kAgePart = 4;
 // How long a new journal waits for its first segment to be filled with zeroes; what isn't filled by
 // then is only allocated. One that is opened again takes what is there: being back counts for more.
 constexpr std::uint64_t kOpenFillNs = 300'000'000;
 constexpr std::uint64_t kOpenSpareNs = 30'000'000'000;
 constexpr std::uint32_t kMaxQueueDepth = 64;
 constexpr std::uint32_t kSpareBuffers = 4;  // beside those in flight: one being filled, some full
+
+// What is wanting now may be there in a moment, and nothing was begun.
+bool is_shortage(int os_errno) noexcept {
+    return os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EMFILE || os_errno == ENFILE ||
+           os_errno == ENOMEM;
+}
+
+Error cannot_name(const std::string& path, int os_errno) {
+    return os_error(os_errno,
+                    "cannot give the next segment the name '" + path + "'",
+                    "'tailrace doctor' checks permissions and limits");
+}
 
 Result<void> check_options(const JournalOptions& options) {
     if (options.segment_size_bytes < kMinSegmentSizeBytes ||
@@ -79,11 +95,12 @@ Result<std::string> WriterCore::take_first_spare() {
         if (!from.empty()) return from;
         spare_->wait(kOpenSpareNs);  // ends: what is under way becomes usable or fails
     }
+    const Shortage shortage = shortage_of(spare_->os_errno(), options_.directory);
     return os_error(spare_->os_errno(),
-                    "there is no room for a segment of " +
-                        std::to_string(options_.segment_size_bytes) + " bytes in '" +
-                        options_.directory + "'",
-                    "'df' shows what is left; or choose smaller segments");
+                    "a segment of " + std::to_string(options_.segment_size_bytes) +
+                        " bytes can't be made in '" + options_.directory + "', since " +
+                        shortage.what,
+                    shortage.hint + "; or choose smaller segments");
 }
 
 Result<std::unique_ptr<WriterCore>> WriterCore::open(const JournalOptions& options,
@@ -163,6 +180,8 @@ Result<void> WriterCore::start(const Assessment& found) {
         FlushPolicy{options_.sync_policy, options_.sync_interval_ns, options_.flush_size_bytes},
         options_.queue_depth);
 
+    pipeline_->set_place_witness([this] { return is_in_place(); });
+
     if (auto taken = take_super(found); !taken) return taken.error();
     super_.writer_epoch = std::max(super_.writer_epoch, report_.writer_epoch) + 1;
     begin_keeping(found);
@@ -215,6 +234,7 @@ SegmentHeader WriterCore::next_header(const SegmentHeader* before, const LogPosi
     sealed_ns_ = std::max(sealed_ns_, around_.time->wall_ns());
     header.created_ns = sealed_ns_;
     header.floor_time_ns = end.max_time_ns;
+    header.age_clock_ns = age_now_ns();
     if (spare_->took_recycled()) header.features_compat |= kSegmentRecycled;
     if (super_.oldest_segment_number > 1) {
         header.features_compat |= kSegmentNamesOldest;
@@ -269,16 +289,36 @@ Result<void> WriterCore::begin_segment(const std::string& from,
         (void)files.remove(from);
         return calibrated.error();
     }
-    if (auto named = give_segment_its_name(from, segment); !named) return named.error();
+    if (const IoOutcome named = files.rename(from, segment.path); !named.ok())
+        return cannot_name(segment.path, named.os_errno);
 
     end_writing();
     segment_ = std::move(segment);
+    entering_ = Entering{before != nullptr ? std::optional(*before) : std::nullopt, end, false};
+    return enter_segment();
+}
+
+// It has its name. Until that is flushed and SUPER says so nothing is written to it; for want of a
+// descriptor or of room that may come later. A flush that failed is final.
+Result<void> WriterCore::enter_segment() {
+    if (!entering_->is_flushed) {
+        const IoOutcome synced = around_.files->sync_directory(options_.directory);
+        if (!synced.ok()) {
+            Error error = cannot_name(segment_.path, synced.os_errno);
+            const bool was_begun = synced.os_errno == ENOSPC || synced.os_errno == EDQUOT;
+            if (was_begun) fail_with(error);
+            return error;
+        }
+        entering_->is_flushed = true;
+    }
     if (auto noted = note_newest(0, 0); !noted) return noted.error();
-    pipeline_->begin_segment(segment_.file.id(), end.sequence);
-    marked_sequence_ = end.sequence;
+    const Entering entered = *entering_;
+    entering_.reset();
+    pipeline_->begin_segment(segment_.file.id(), entered.end.sequence);
+    marked_sequence_ = entered.end.sequence;
     ++segment_count_;
-    if (before != nullptr) {
-        catalogue_.add(catalogued(*before, end));
+    if (entered.before) {
+        catalogue_.add(catalogued(*entered.before, entered.end));
         catalogue_.write(super_.journal_id, super_.oldest_segment_number);
     }
     retire_disowned();
@@ -330,23 +370,12 @@ Result<void> WriterCore::calibrate(FileId file) {
     return {};
 }
 
-Result<void> WriterCore::give_segment_its_name(const std::string& from,
-                                               const ActiveSegment& segment) const {
-    IoOutcome outcome = around_.files->rename(from, segment.path);
-    if (outcome.ok()) outcome = around_.files->sync_directory(options_.directory);
-    if (outcome.ok()) return {};
-    return os_error(outcome.os_errno,
-                    "cannot give the next segment the name '" + segment.path + "'",
-                    "'tailrace doctor' checks permissions and limits");
-}
-
 void WriterCore::note_first_sequence(Sequence sequence) noexcept {
     super_.features_compat |= kSuperNamesFirst;
     super_.first_sequence = sequence;
 }
 
 Result<void> WriterCore::note_newest(std::uint64_t flags, std::uint64_t clean_end_offset) {
-    ++super_.generation;
     super_.newest_segment_number = segment_.header.segment_number;
     if (super_.oldest_segment_number == 0) {
         super_.oldest_segment_number = segment_.header.segment_number;
@@ -356,11 +385,28 @@ Result<void> WriterCore::note_newest(std::uint64_t flags, std::uint64_t clean_en
     super_.flags = flags;
     super_.clean_end_offset = clean_end_offset;
     super_.written_ns = sealed_ns_;
-    return write_super(*around_.files, options_.directory, super_);
+    return write_next_super();
+}
+
+// One that couldn't be written is written again in the same slot: the other one is still good.
+Result<void> WriterCore::write_next_super() {
+    super_.age_mark_ns = age_clock_.mark().age_ns;
+    super_.age_mark_wall_ns = age_clock_.mark().wall_ns;
+    SuperBlock next = super_;
+    ++next.generation;
+    if (auto written = write_super(*around_.files, options_.directory, next); !written)
+        return written;
+    super_ = next;
+    return {};
 }
 
 // What was there when the writer opened: kept, or disowned and not yet removed.
 void WriterCore::begin_keeping(const Assessment& found) {
+    age_clock_.begin({super_.age_mark_ns, super_.age_mark_wall_ns},
+                     found.segments.empty() ? 0 : found.newest().age_clock_ns,
+                     options_.retain_age_ns,
+                     around_.time->elapsed_ns(),
+                     around_.time->wall_ns());
     super_.oldest_segment_number =
         std::max(super_.oldest_segment_number, found.oldest_segment_number);
     if (!found.segments.empty()) note_first_sequence(found.segments.front().first_sequence);
@@ -371,7 +417,7 @@ void WriterCore::begin_keeping(const Assessment& found) {
         const bool is_compressed = (segment.features_incompat & kFeatureCompressed) != 0;
         retention_.add({segment.segment_number,
                         is_compressed ? segment.stored_size_bytes : successor.previous.end_offset,
-                        successor.created_ns,
+                        successor.age_clock_ns != 0 ? successor.age_clock_ns : age_now_ns(),
                         segment.first_sequence});
         catalogue_.add(catalogued(segment, successor));
     }
@@ -389,7 +435,7 @@ void WriterCore::begin_keeping(const Assessment& found) {
 Result<void> WriterCore::give_up_first(const Assessment& found) {
     if (found.segments.empty()) return {};
     const std::uint64_t newest = found.newest().segment_number;
-    retention_.add({newest, found.end.offset, found.end.sealed_ns, found.newest().first_sequence});
+    retention_.add({newest, found.end.offset, age_now_ns(), found.newest().first_sequence});
     give_up_oldest();
     if (disowned_.empty()) return {};
     if (super_.newest_segment_number != newest) {
@@ -404,8 +450,16 @@ Result<void> WriterCore::give_up_first(const Assessment& found) {
 
 // Decides; SUPER has to say it before anything goes.
 void WriterCore::give_up_oldest() {
-    sealed_ns_ = std::max(sealed_ns_, around_.time->wall_ns());
-    const std::uint64_t oldest = retention_.oldest_to_keep(options_.segment_size_bytes, sealed_ns_);
+    const std::uint64_t elapsed_ns = around_.time->elapsed_ns();
+    age_clock_.look(elapsed_ns, around_.time->wall_ns());
+    std::uint64_t most_by_age = 0;
+    if (elapsed_ns >= next_age_turn_ns_) {
+        // A part at once. The rest goes when another look says the same.
+        next_age_turn_ns_ = elapsed_ns + kAgeLookNs;
+        most_by_age = std::max<std::uint64_t>(1, retention_.kept_segments() / kAgePart);
+    }
+    const std::uint64_t oldest = retention_.oldest_to_keep(
+        options_.segment_size_bytes, age_clock_.now_ns(elapsed_ns), most_by_age);
     if (oldest <= super_.oldest_segment_number) return;
     for (std::uint64_t number = super_.oldest_segment_number; number < oldest; ++number)
         disowned_.push_back(number);
@@ -424,11 +478,9 @@ void WriterCore::retire_disowned() {
 // each other the next header is the second place.
 Result<void> WriterCore::note_oldest() {
     for (int slot = 0; slot < 2; ++slot) {
-        ++super_.generation;
         super_.durable_sequence = std::max(super_.durable_sequence, pipeline_->durable());
         super_.written_ns = sealed_ns_;
-        if (auto written = write_super(*around_.files, options_.directory, super_); !written)
-            return written.error();
+        if (auto written = write_next_super(); !written) return written;
     }
     return {};
 }
@@ -442,15 +494,29 @@ bool WriterCore::retire_by_age_if_idle() noexcept {
     give_up_oldest();
     if (disowned_.empty()) return false;
     if (auto noted = note_oldest(); !noted) {
-        fail_with(noted.error());
-        return false;
+        if (!is_shortage(noted.error().os_errno)) fail_with(noted.error());
+        return false;  // nothing goes before SUPER says so; it is tried again
     }
     retire_disowned();
     spare_->remove_retired();
     return true;
 }
 
+// No descriptor is left, or the file system copies on write and has no room for one of the steps:
+// they are made again.
+void WriterCore::wait_or_fail(const Error& error) noexcept {
+    if (!is_shortage(error.os_errno)) return fail_with(error);
+    no_space_errno_ = error.os_errno;
+    next_spare_try_ns_ = around_.time->elapsed_ns() + kSpareRetryNs;
+}
+
 void WriterCore::roll() noexcept {
+    if (entering_) {
+        if (auto entered = enter_segment(); !entered) return wait_or_fail(entered.error());
+        no_space_errno_ = 0;
+        phase_ = Phase::writing;
+        return;
+    }
     const auto note_refusal = [this] {
         if (spare_->state() != SpareSegment::State::error) return;
         no_space_errno_ = spare_->os_errno();
@@ -462,38 +528,16 @@ void WriterCore::roll() noexcept {
         note_refusal();
         return;
     }
-    no_space_errno_ = 0;
     write_segment_index();
     const SegmentHeader before = segment_.header;
     const LogPosition end = segment_.next;
-    retention_.add({before.segment_number, end.offset, end.sealed_ns, before.first_sequence});
+    retention_.add({before.segment_number, end.offset, age_now_ns(), before.first_sequence});
     if (auto begun = begin_segment(from, &before, end); !begun) {
-        fail_with(begun.error());
+        wait_or_fail(begun.error());
         return;
     }
+    no_space_errno_ = 0;
     phase_ = Phase::writing;
-}
-
-// The file of the next segment should be there long before it is needed. While it can't be had the
-// writer says so, and tries again; a whole segment is left to say it in.
-void WriterCore::watch_spare() noexcept {
-    if (phase_ != Phase::writing) return;
-    const std::uint64_t now_ns = around_.time->elapsed_ns();
-    if (now_ns < next_spare_look_ns_) return;
-    next_spare_look_ns_ = now_ns + kSpareRetryNs;
-    switch (spare_->state()) {
-        case SpareSegment::State::error:
-            low_space_errno_ = spare_->os_errno();
-            spare_->prepare();
-            break;
-        case SpareSegment::State::allocated:
-        case SpareSegment::State::filled:
-            low_space_errno_ = 0;
-            break;
-        case SpareSegment::State::none:
-        case SpareSegment::State::making:
-            break;  // not known yet
-    }
 }
 
 void WriterCore::write_segment_index() noexcept {

@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 
 from sandbox import Case
 
@@ -296,6 +297,30 @@ class FullDisk(SmallDisk):
         self.wait_until("a state that is well", lambda: self.state() == "OK")
         report = self.end(process).json_lines[-1]
         self.assertEqual((report["lost_events"], report["durable_seq"]), (0, 10001))
+        self.ok("verify", self.mount / "j")
+
+    def test_on_a_full_disk_it_ends_when_it_is_told_to_and_loses_nothing(self):
+        self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
+        process = self.start("record", "s", "--json")
+        self.read_line(process)
+        ballast = self.mount / "ballast"
+        free = shutil.disk_usage(self.mount).free
+        with open(ballast, "wb") as file:
+            file.write(b"x" * (free - 2 * MIB))
+            os.fsync(file.fileno())
+        publisher = self.start("pub", "s", "--size", "1000", "-n", "16000", "--timeout", "1h")
+        self.wait_until("a full disk", lambda: self.state() == "DISK-FULL")
+        told = time.monotonic()
+        ended = self.end(process, code=9)
+        self.assertLess(time.monotonic() - told, 20)  # it is about one
+        self.assertIn("no room", ended.errors)
+        ballast.unlink()
+        process = self.start("record", "s", "--json")
+        self.read_line(process)
+        self.end(publisher, by=None)
+        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 16000)
+        report = self.end(process).json_lines[-1]
+        self.assertEqual(report["lost_events"], 0)
         self.ok("verify", self.mount / "j")
 
     def test_with_drop_a_full_disk_holds_nobody_up_and_the_gap_is_exact(self):

@@ -52,6 +52,15 @@ enum class SegmentFill : std::uint8_t {
                 // update
 };
 
+// Who may use a journal's files; of a new journal its directory too. What isn't said is as the
+// directory is.
+struct JournalAccess {
+    static constexpr std::uint32_t kUnsaid = ~std::uint32_t{0};
+    std::uint32_t mode = kUnsaid;      // permissions of files; a directory gets x where there is r
+    std::uint32_t user_id = kUnsaid;   // only root can give files away
+    std::uint32_t group_id = kUnsaid;  // where it can't be had, the group gets no permission
+};
+
 struct JournalOptions {
     std::string directory = {};    // made when it isn't there
     std::string stream_name = {};  // stored; a journal of another name is refused. Empty: any
@@ -65,11 +74,13 @@ struct JournalOptions {
 
     // Retention: the oldest segments go, whole, when all of them together take more than this
     // (without the spare; compressed ones count as what they take), or when nothing in them was
-    // appended later than this long ago. The two newest always stay. 0: no limit. Looked at when a
-    // segment begins; the age while idle too.
+    // appended later than this long ago: of those at most a quarter at once, by a clock that a
+    // wrong wall clock can't poison (docs/journal_format.md). The two newest always stay. 0: no
+    // limit. Looked at when a segment begins; the age while idle too.
     std::uint64_t retain_size_bytes = 0;
     std::uint64_t retain_age_ns = 0;
 
+    JournalAccess access = {};
     IoBackend io_backend = IoBackend::automatic;
     DirectIo direct_io = DirectIo::automatic;
     DurableWrite durable_write = DurableWrite::automatic;  // for SyncPolicy::group
@@ -185,8 +196,8 @@ public:
     [[nodiscard]] Result<void> sync(std::uint64_t timeout_ns) noexcept;
 
     // Everything durable, the last segment sealed, the journal marked as cleanly closed, the lock
-    // released. Waits at most `timeout_ns` for space or the disk. The writer can do nothing
-    // afterwards.
+    // released. Waits at most `timeout_ns` for the disk, and half a second for room on it. The
+    // writer can do nothing afterwards.
     [[nodiscard]] Result<void> close(std::uint64_t timeout_ns = 30'000'000'000) noexcept;
 
     [[nodiscard]] Sequence next_sequence() const noexcept;  // that append() expects
@@ -208,6 +219,8 @@ public:
     [[nodiscard]] const RecoveryReport& recovery() const noexcept;
     [[nodiscard]] std::uint64_t max_event_size_bytes()
         const noexcept;  // header and extension included
+    // Which journal it is: made at random when it was begun.
+    [[nodiscard]] std::array<std::uint64_t, 2> journal_id() const noexcept;
     [[nodiscard]] const std::string& stream_name() const noexcept;
     [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept;
     [[nodiscard]] std::string_view io_backend_name() const noexcept;  // "io_uring", "pwrite"
