@@ -122,23 +122,14 @@ bool asks_for_json(int argc, char** argv) {
     return false;
 }
 
-// The command that the words were for, as far as they were understood.
-std::string chosen_name(const CLI::App& app) {
-    for (const CLI::App* const command : app.get_subcommands())
-        return " " + command->get_name();
-    return "";
-}
-
 int report_usage(const CLI::App& app,
                  const CLI::ParseError& problem,
                  std::span<const std::string> command_line,
                  bool as_json) {
     const bool is_unknown_word = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr;
-    const Error error = is_unknown_word
-                            ? unknown_word_error(app, command_line)
-                            : make_error(ErrorCode::invalid_argument,
-                                         problem.what(),
-                                         fmt::format("tailrace{} --help", chosen_name(app)));
+    const Error error =
+        is_unknown_word ? unknown_word_error(app, command_line)
+                        : make_error(ErrorCode::invalid_argument, problem.what(), help_line(app));
     print_error(error, static_cast<int>(ExitCode::usage), as_json);
     return static_cast<int>(ExitCode::usage);
 }

@@ -92,6 +92,12 @@ const CLI::App* chosen_of(const CLI::App& app) {
     return chosen.empty() ? nullptr : chosen.front();
 }
 
+// "tailrace tail", as far as the words were understood.
+std::string called_as(const CLI::App& app) {
+    const CLI::App* const command = chosen_of(app);
+    return command == nullptr ? "tailrace" : "tailrace " + command->get_name();
+}
+
 void add_option_names(const CLI::App& command, std::vector<std::string>& names) {
     for (const CLI::Option* const option : command.get_options()) {
         for (const std::string& name : option->get_lnames())
@@ -109,6 +115,10 @@ std::vector<std::string> known_names() {
 }
 
 }  // namespace
+
+std::string help_line(const CLI::App& app) {
+    return called_as(app) + " --help";
+}
 
 std::string nearest_name(std::string_view typed, const std::vector<std::string>& names) {
     constexpr std::size_t kLettersPerEdit = 3;
@@ -137,17 +147,17 @@ Error unknown_word_error(const CLI::App& app, std::span<const std::string> comma
         if (first.empty() || (word.starts_with('-') && !first.starts_with('-'))) first = word;
     }
     const CLI::App* const command = chosen_of(app);
-    const std::string called = command == nullptr ? "" : " " + command->get_name();
+    const std::string called = called_as(app);
     std::vector<std::string> names;
     if (first.starts_with('-') && first.size() > 1) {
         const std::string option = first.substr(0, first.find('='));
         add_option_names(app, names);
         if (command != nullptr) add_option_names(*command, names);
-        return misspelt(fmt::format("tailrace{} has no option '{}'", called, option),
+        return misspelt(fmt::format("{} has no option '{}'", called, option),
                         option,
                         nearest_name(option, names),
                         command_line,
-                        fmt::format("tailrace{} --help", called));
+                        help_line(app));
     }
     if (command == nullptr) {
         for (const CLI::App* const one : app.get_subcommands([](const CLI::App*) { return true; }))
@@ -156,11 +166,11 @@ Error unknown_word_error(const CLI::App& app, std::span<const std::string> comma
                         first,
                         nearest_name(first, names),
                         command_line,
-                        "tailrace --help");
+                        help_line(app));
     }
     return make_error(ErrorCode::invalid_argument,
-                      fmt::format("tailrace{} has no use for '{}'", called, first),
-                      fmt::format("tailrace{} --help", called));
+                      fmt::format("{} has no use for '{}'", called, first),
+                      help_line(app));
 }
 
 void suggest_name(Error& error, const CLI::App& app, std::span<const std::string> command_line) {

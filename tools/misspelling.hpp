@@ -17,6 +17,9 @@ namespace tailrace::tool {
 [[nodiscard]] std::string nearest_name(std::string_view typed,
                                        const std::vector<std::string>& names);
 
+// "tailrace tail --help", of the command that the words were for as far as they were understood.
+[[nodiscard]] std::string help_line(const CLI::App& app);
+
 // The error of a command line in which `app` found words that it has no use for.
 [[nodiscard]] Error unknown_word_error(const CLI::App& app,
                                        std::span<const std::string> command_line);

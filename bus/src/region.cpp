@@ -130,6 +130,12 @@ Error cannot_map(Error error, const std::string& stream) {
     return error;
 }
 
+Result<UniqueFd> open_by_name(const StreamPaths& paths, const std::string& name) {
+    auto parent_fd = open_parent(paths, name);
+    if (!parent_fd) return parent_fd.error();
+    return open_stream_directory(parent_fd->get(), paths, O_PATH, name);
+}
+
 }  // namespace
 
 std::uint64_t header_checksum(const StreamHeader& header) noexcept {
@@ -168,9 +174,7 @@ Result<StreamHeader> Region::peek(const std::string& name,
                                   bool of_any_boot) {
     if (auto checked = check_stream_name(name); !checked) return checked.error();
     const StreamPaths paths = stream_paths(name, directory);
-    auto parent_fd = open_parent(paths, name);
-    if (!parent_fd) return parent_fd.error();
-    auto directory_fd = open_stream_directory(parent_fd->get(), paths, O_PATH, name);
+    auto directory_fd = open_by_name(paths, name);
     if (!directory_fd) return directory_fd.error();
     auto control_fd = open_control(directory_fd->get(), paths, O_RDONLY, name);
     if (!control_fd) return control_fd.error();
@@ -186,9 +190,7 @@ Result<std::shared_ptr<Region>> Region::open(const std::string& name,
                                              const std::string& directory) {
     if (auto checked = check_stream_name(name); !checked) return checked.error();
     const StreamPaths paths = stream_paths(name, directory);
-    auto parent_fd = open_parent(paths, name);
-    if (!parent_fd) return parent_fd.error();
-    auto directory_fd = open_stream_directory(parent_fd->get(), paths, O_PATH, name);
+    auto directory_fd = open_by_name(paths, name);
     if (!directory_fd) return directory_fd.error();
     return open_in(std::move(*directory_fd), name, access, directory);
 }

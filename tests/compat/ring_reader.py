@@ -78,11 +78,6 @@ class Document:
                 return int(cells[4])
         raise KeyError(field)
 
-    def size_of(self, kind):
-        if kind in NUMBERS:
-            return NUMBERS[kind]
-        return self.structures[kind].size
-
 
 class View:
     """One structure in some bytes; fields are attributes."""

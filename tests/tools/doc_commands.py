@@ -30,13 +30,10 @@ done
 
 
 def commands_of(page):
-    """The lines behind a '$', with the block's number."""
-    found = []
+    """The lines behind a '$'."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    for number, block in enumerate(BLOCK.finditer(text)):
-        found += [(number, line[2:]) for line in block.group(1).splitlines()
-                  if line.startswith("$ ")]
-    return found
+    return [line[2:] for block in BLOCK.finditer(text) for line in block.group(1).splitlines()
+            if line.startswith("$ ")]
 
 
 def pages():
@@ -47,7 +44,7 @@ def pages():
 
 def script_of(page, sandbox):
     lines = ["cleanup() { kill $(jobs -p) 2>/dev/null; wait; }", "trap cleanup EXIT"]
-    for _, command in commands_of(page):
+    for command in commands_of(page):
         words, _, comment = command.partition(" # ")
         words = words.replace("/var/tmp/", f"{sandbox}/var/").replace("/mnt/", f"{sandbox}/mnt/")
         lines.append(f"echo {shlex.quote('$ ' + words)}")
