@@ -230,7 +230,9 @@ def main():
         return
     seed = os.environ.get("TAILRACE_SEED") or str(time.time_ns())
     print(f"TAILRACE_SEED={seed}")
-    for name in random.Random(int(seed)).sample(sorted(MUTATIONS), arguments.sample):
+    # Not the control, which takes as long as the rest: the unchanged code has its own tests.
+    names = sorted(name for name, (invariants, _) in MUTATIONS.items() if invariants)
+    for name in random.Random(int(seed)).sample(names, arguments.sample):
         print(f"mutation: {name}", flush=True)
         run(name, build)
 
