@@ -5,6 +5,7 @@
 namespace tailrace::journal {
 
 void Retention::add(const KeptSegment& segment) {
+    if (!segments_.empty() && segments_.back().number >= segment.number) return;
     segments_.push_back(segment);
     kept_bytes_ += segment.size_bytes;
 }
@@ -22,7 +23,8 @@ void Retention::resize(std::uint64_t number, std::uint64_t size_bytes) noexcept 
 }
 
 std::uint64_t Retention::oldest_to_keep(std::uint64_t active_size_bytes,
-                                        std::uint64_t now_ns) const noexcept {
+                                        std::uint64_t now_ns,
+                                        std::uint64_t most_by_age) const noexcept {
     std::uint64_t bytes = kept_bytes_ + active_size_bytes;
     std::uint64_t oldest = 0;
     for (std::size_t nth = 0; nth + 1 < segments_.size(); ++nth) {
@@ -30,7 +32,8 @@ std::uint64_t Retention::oldest_to_keep(std::uint64_t active_size_bytes,
         const bool too_much = limits_.size_bytes != 0 && bytes > limits_.size_bytes;
         const bool too_old = limits_.age_ns != 0 && now_ns > segment.last_append_ns &&
                              now_ns - segment.last_append_ns > limits_.age_ns;
-        if (!too_much && !too_old) break;
+        if (!too_much && (!too_old || most_by_age == 0)) break;
+        if (!too_much) --most_by_age;
         bytes -= segment.size_bytes;
         oldest = segments_[nth + 1].number;
     }

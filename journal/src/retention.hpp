@@ -21,7 +21,7 @@ struct RetentionLimits {
 struct KeptSegment {
     std::uint64_t number = 0;
     std::uint64_t size_bytes = 0;      // up to the end of the log in it; compressed: of the file
-    std::uint64_t last_append_ns = 0;  // nothing in it was appended later
+    std::uint64_t last_append_ns = 0;  // by the age clock: nothing in it was appended later
     Sequence first_sequence = 0;
 };
 
@@ -36,9 +36,12 @@ public:
     void resize(std::uint64_t number, std::uint64_t size_bytes) noexcept;
 
     // The number of the oldest segment to keep, beside an active one of that size. 0: no limit is
-    // exceeded, nothing changes.
-    [[nodiscard]] std::uint64_t oldest_to_keep(std::uint64_t active_size_bytes,
-                                               std::uint64_t now_ns) const noexcept;
+    // exceeded, nothing changes. Of those that are there at most `most_by_age` go because of their
+    // age.
+    [[nodiscard]] std::uint64_t oldest_to_keep(
+        std::uint64_t active_size_bytes,
+        std::uint64_t now_ns,
+        std::uint64_t most_by_age = UINT64_MAX) const noexcept;
     // Those below are given up.
     void forget_below(std::uint64_t oldest_number) noexcept;
 
@@ -47,6 +50,7 @@ public:
         return segments_.front().first_sequence;
     }
 
+    [[nodiscard]] std::uint64_t kept_segments() const noexcept { return segments_.size(); }
     [[nodiscard]] std::uint64_t kept_bytes() const noexcept { return kept_bytes_; }
     [[nodiscard]] bool limits_age() const noexcept { return limits_.age_ns != 0; }
 

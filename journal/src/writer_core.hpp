@@ -15,6 +15,7 @@
 // I3 The promise in a header is durable_sequence() at that moment, never more.
 #pragma once
 
+#include "age_clock.hpp"
 #include "assessment.hpp"
 #include "batch_filler.hpp"
 #include "block_pool.hpp"
@@ -125,6 +126,7 @@ private:
     [[nodiscard]] Result<void> calibrate(FileId file);
     [[nodiscard]] Result<void> give_segment_its_name(const std::string& from,
                                                      const ActiveSegment& segment) const;
+    [[nodiscard]] Result<void> write_next_super();
     [[nodiscard]] Result<void> note_newest(std::uint64_t flags, std::uint64_t clean_end_offset);
     // Of the oldest segment, for SUPER.
     void note_first_sequence(Sequence sequence) noexcept;
@@ -133,6 +135,9 @@ private:
     [[nodiscard]] Result<void> give_up_first(const Assessment& found);
     void give_up_oldest();
     void retire_disowned();
+    [[nodiscard]] std::uint64_t age_now_ns() const noexcept {
+        return age_clock_.now_ns(around_.time->elapsed_ns());
+    }
     bool retire_by_age_if_idle() noexcept;
     void watch_spare() noexcept;
     [[nodiscard]] Error no_room() const;
@@ -177,6 +182,7 @@ private:
     BatchFiller filler_;
     std::unique_ptr<WritePipeline> pipeline_;
     Retention retention_;
+    AgeClock age_clock_;
     std::vector<std::uint64_t> disowned_;  // segments that go as soon as SUPER says so
     std::unique_ptr<RetiredSegments> retired_;
     CatalogueFile catalogue_;
@@ -191,6 +197,7 @@ private:
     std::uint64_t next_spare_try_ns_ = 0;
     std::uint64_t next_spare_look_ns_ = 0;
     std::uint64_t next_age_look_ns_ = 0;
+    std::uint64_t next_age_turn_ns_ = 0;
     Sequence marked_sequence_ = 0;         // the promise that stands on disk
     std::uint64_t spare_limit_bytes_ = 0;  // how far the spare may be filled by now
     std::uint64_t idle_offset_ = 0;        // where the log ended when it was last looked at

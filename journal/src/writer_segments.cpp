@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint64_t kSpareRetryNs = 100'000'000;
 // How often an idle writer looks whether segments have become too old.
 constexpr std::uint64_t kAgeLookNs = 1'000'000'000;
+// No more than a quarter of the segments goes at one look because of its age.
+constexpr std::uint64_t kAgePart = 4;
 // How long a new journal waits for its first segment to be filled with zeroes; what isn't filled by
 // then is only allocated. One that is opened again takes what is there: being back counts for more.
 constexpr std::uint64_t kOpenFillNs = 300'000'000;
@@ -215,6 +217,7 @@ SegmentHeader WriterCore::next_header(const SegmentHeader* before, const LogPosi
     sealed_ns_ = std::max(sealed_ns_, around_.time->wall_ns());
     header.created_ns = sealed_ns_;
     header.floor_time_ns = end.max_time_ns;
+    header.age_clock_ns = age_now_ns();
     if (spare_->took_recycled()) header.features_compat |= kSegmentRecycled;
     if (super_.oldest_segment_number > 1) {
         header.features_compat |= kSegmentNamesOldest;
@@ -346,7 +349,6 @@ void WriterCore::note_first_sequence(Sequence sequence) noexcept {
 }
 
 Result<void> WriterCore::note_newest(std::uint64_t flags, std::uint64_t clean_end_offset) {
-    ++super_.generation;
     super_.newest_segment_number = segment_.header.segment_number;
     if (super_.oldest_segment_number == 0) {
         super_.oldest_segment_number = segment_.header.segment_number;
@@ -356,11 +358,28 @@ Result<void> WriterCore::note_newest(std::uint64_t flags, std::uint64_t clean_en
     super_.flags = flags;
     super_.clean_end_offset = clean_end_offset;
     super_.written_ns = sealed_ns_;
-    return write_super(*around_.files, options_.directory, super_);
+    return write_next_super();
+}
+
+// One that couldn't be written is written again in the same slot: the other one is still good.
+Result<void> WriterCore::write_next_super() {
+    super_.age_mark_ns = age_clock_.mark().age_ns;
+    super_.age_mark_wall_ns = age_clock_.mark().wall_ns;
+    SuperBlock next = super_;
+    ++next.generation;
+    if (auto written = write_super(*around_.files, options_.directory, next); !written)
+        return written;
+    super_ = next;
+    return {};
 }
 
 // What was there when the writer opened: kept, or disowned and not yet removed.
 void WriterCore::begin_keeping(const Assessment& found) {
+    age_clock_.begin({super_.age_mark_ns, super_.age_mark_wall_ns},
+                     found.segments.empty() ? 0 : found.newest().age_clock_ns,
+                     options_.retain_age_ns,
+                     around_.time->elapsed_ns(),
+                     around_.time->wall_ns());
     super_.oldest_segment_number =
         std::max(super_.oldest_segment_number, found.oldest_segment_number);
     if (!found.segments.empty()) note_first_sequence(found.segments.front().first_sequence);
@@ -371,7 +390,7 @@ void WriterCore::begin_keeping(const Assessment& found) {
         const bool is_compressed = (segment.features_incompat & kFeatureCompressed) != 0;
         retention_.add({segment.segment_number,
                         is_compressed ? segment.stored_size_bytes : successor.previous.end_offset,
-                        successor.created_ns,
+                        successor.age_clock_ns != 0 ? successor.age_clock_ns : age_now_ns(),
                         segment.first_sequence});
         catalogue_.add(catalogued(segment, successor));
     }
@@ -389,7 +408,7 @@ void WriterCore::begin_keeping(const Assessment& found) {
 Result<void> WriterCore::give_up_first(const Assessment& found) {
     if (found.segments.empty()) return {};
     const std::uint64_t newest = found.newest().segment_number;
-    retention_.add({newest, found.end.offset, found.end.sealed_ns, found.newest().first_sequence});
+    retention_.add({newest, found.end.offset, age_now_ns(), found.newest().first_sequence});
     give_up_oldest();
     if (disowned_.empty()) return {};
     if (super_.newest_segment_number != newest) {
@@ -404,8 +423,16 @@ Result<void> WriterCore::give_up_first(const Assessment& found) {
 
 // Decides; SUPER has to say it before anything goes.
 void WriterCore::give_up_oldest() {
-    sealed_ns_ = std::max(sealed_ns_, around_.time->wall_ns());
-    const std::uint64_t oldest = retention_.oldest_to_keep(options_.segment_size_bytes, sealed_ns_);
+    const std::uint64_t elapsed_ns = around_.time->elapsed_ns();
+    age_clock_.look(elapsed_ns, around_.time->wall_ns());
+    std::uint64_t most_by_age = 0;
+    if (elapsed_ns >= next_age_turn_ns_) {
+        // A part at once. The rest goes when another look says the same.
+        next_age_turn_ns_ = elapsed_ns + kAgeLookNs;
+        most_by_age = std::max<std::uint64_t>(1, retention_.kept_segments() / kAgePart);
+    }
+    const std::uint64_t oldest = retention_.oldest_to_keep(
+        options_.segment_size_bytes, age_clock_.now_ns(elapsed_ns), most_by_age);
     if (oldest <= super_.oldest_segment_number) return;
     for (std::uint64_t number = super_.oldest_segment_number; number < oldest; ++number)
         disowned_.push_back(number);
@@ -424,11 +451,9 @@ void WriterCore::retire_disowned() {
 // each other the next header is the second place.
 Result<void> WriterCore::note_oldest() {
     for (int slot = 0; slot < 2; ++slot) {
-        ++super_.generation;
         super_.durable_sequence = std::max(super_.durable_sequence, pipeline_->durable());
         super_.written_ns = sealed_ns_;
-        if (auto written = write_super(*around_.files, options_.directory, super_); !written)
-            return written.error();
+        if (auto written = write_next_super(); !written) return written;
     }
     return {};
 }
@@ -466,7 +491,7 @@ void WriterCore::roll() noexcept {
     write_segment_index();
     const SegmentHeader before = segment_.header;
     const LogPosition end = segment_.next;
-    retention_.add({before.segment_number, end.offset, end.sealed_ns, before.first_sequence});
+    retention_.add({before.segment_number, end.offset, age_now_ns(), before.first_sequence});
     if (auto begun = begin_segment(from, &before, end); !begun) {
         fail_with(begun.error());
         return;

@@ -197,7 +197,12 @@ TEST_CASE("retention: by age, while the writer is idle, by its own clock alone",
     lab.disk.set_wall_ns(lab.disk.wall_ns() - 3600 * kSecondNs);  // set back: nothing gets younger
     lab.drive_idle();
     CHECK(lab.segment_count() == 6);
-    lab.disk.set_wall_ns(lab.disk.wall_ns() + 3700 * kSecondNs);
+    lab.disk.set_wall_ns(lab.disk.wall_ns() + 7200 * kSecondNs);  // nor older, set forward
+    lab.drive_idle();
+    CHECK(lab.segment_count() == 6);
+    lab.disk.pass_ns(60 * kSecondNs);
+    (void)lab.writer->drive(0);
+    CHECK(lab.segment_count() == 5);  // a part at once
     lab.drive_idle();
     CHECK(lab.segment_count() == 2);
     CHECK(lab.writer->statistics().unlinked_segments == 4);
@@ -209,6 +214,66 @@ TEST_CASE("retention: by age, while the writer is idle, by its own clock alone",
         CHECK(assess(disk, "/sim", AssessMode::looking));
         disk.overwrite("/sim/SUPER", 0, kept);
     }
+}
+
+TEST_CASE("retention: a start with the clock a month ahead costs nothing and leaves nothing behind",
+          "[journal][retention]") {
+    SimulatedLab lab(7);
+    lab.options.retain_age_ns = 3600 * kSecondNs;
+    lab.open();
+    lab.fill_segments(6);
+    const std::uint64_t month_ns = 30 * 24 * 3600 * kSecondNs;
+    const std::uint64_t right_ns = lab.disk.wall_ns();
+    // Time passes on both clocks, as on a machine.
+    const auto run = [&lab](std::uint64_t seconds) {
+        for (std::uint64_t second = 0; second < seconds; ++second) {
+            lab.disk.pass_ns(kSecondNs);
+            lab.disk.set_wall_ns(lab.disk.wall_ns() + kSecondNs);
+            (void)lab.writer->drive(0);
+        }
+    };
+    for (int start = 0; start < 3; ++start) {
+        if (GENERATE(true, false)) (void)lab.writer->close(kSecondNs);
+        lab.disk.set_wall_ns(right_ns + month_ns);
+        lab.open();
+        run(300);  // long enough to believe the clock
+        lab.fill_half_segment();
+        CHECK(lab.segment_count() == 7U + static_cast<unsigned>(start));
+        lab.disk.set_wall_ns(right_ns);
+    }
+    // And what is old by a clock that is right goes when its time has come.
+    lab.open();
+    run(3620);
+    CHECK(lab.segment_count() == 2);
+}
+
+TEST_CASE("retention: what grew old while nobody recorded goes a minute after the start, in parts",
+          "[journal][retention]") {
+    SimulatedLab lab(8);
+    lab.options.retain_age_ns = 3600 * kSecondNs;
+    lab.open();
+    lab.fill_segments(8);
+    for (int second = 0; second < 1900; ++second) {
+        lab.disk.pass_ns(kSecondNs);
+        lab.disk.set_wall_ns(lab.disk.wall_ns() + kSecondNs);
+        (void)lab.writer->drive(0);
+    }
+    REQUIRE(lab.writer->close(kSecondNs));
+    REQUIRE(lab.segment_count() == 8);
+    lab.disk.set_wall_ns(lab.disk.wall_ns() + 24 * 3600 * kSecondNs);
+    lab.open();
+    CHECK(lab.segment_count() == 9);
+    std::uint64_t most_at_once = 0;
+    for (int second = 0; second < 90; ++second) {
+        const std::uint64_t before = lab.segment_count();
+        lab.disk.pass_ns(kSecondNs);
+        lab.disk.set_wall_ns(lab.disk.wall_ns() + kSecondNs);
+        (void)lab.writer->drive(0);
+        if (second < 55) CHECK(lab.segment_count() == 9);
+        most_at_once = std::max(most_at_once, before - lab.segment_count());
+    }
+    CHECK(lab.segment_count() == 2);
+    CHECK(most_at_once <= 2);
 }
 
 TEST_CASE("retention: with a damaged slot of SUPER the newest header says where the journal begins",

@@ -20,7 +20,7 @@ namespace tailrace::journal {
 
 inline constexpr std::uint16_t kFormatMajor = 1;  // another major version is refused
 inline constexpr std::uint16_t kFormatMinor =
-    0;  // a newer minor version is read as far as the features allow
+    1;  // a newer minor version is read as far as the features allow
 
 // A segment header that was made anew: its first batch chains to mended_checksum.
 inline constexpr std::uint64_t kFeatureMended = 1U << 0;
@@ -101,7 +101,8 @@ struct SegmentHeader {
     std::uint64_t frame_count;
     std::uint64_t frame_table_offset;      // in the file
     std::uint64_t frame_table_checksum;    // XXH3-64 of the table, seed salt
-    std::array<std::byte, 3728> reserved;  // zero
+    std::uint64_t age_clock_ns;            // the journal's age when this began; 0: unknown
+    std::array<std::byte, 3720> reserved;  // zero
 };
 static_assert(sizeof(SegmentHeader) == kBlockSizeBytes);
 static_assert(std::is_trivially_copyable_v<SegmentHeader> &&
@@ -126,7 +127,8 @@ static_assert(offsetof(SegmentHeader, oldest_segment_number) == 312);
 static_assert(offsetof(SegmentHeader, mended_checksum) == 320);
 static_assert(offsetof(SegmentHeader, stored_size_bytes) == 328);
 static_assert(offsetof(SegmentHeader, frame_table_checksum) == 360);
-static_assert(offsetof(SegmentHeader, reserved) == 368);
+static_assert(offsetof(SegmentHeader, age_clock_ns) == 368);
+static_assert(offsetof(SegmentHeader, reserved) == 376);
 
 // BatchHeader::flags.
 inline constexpr std::uint16_t kBatchSeal = 1U << 0;    // the last batch of its segment; no events
@@ -217,7 +219,9 @@ struct SuperBlock {
     std::uint64_t clean_end_offset;  // with kSuperCleanClose: where the newest segment ends
     // With kSuperNamesFirst: that of the oldest segment, so that its loss has a range.
     Sequence first_sequence;
-    std::array<std::byte, 3960> reserved;  // zero
+    std::uint64_t age_mark_ns;             // the age clock, at a moment when
+    std::uint64_t age_mark_wall_ns;        // the wall clock said this; 0: unknown
+    std::array<std::byte, 3944> reserved;  // zero
 };
 static_assert(sizeof(SuperBlock) == kBlockSizeBytes);
 static_assert(std::is_trivially_copyable_v<SuperBlock> && std::is_standard_layout_v<SuperBlock>);
@@ -231,6 +235,8 @@ static_assert(offsetof(SuperBlock, flags) == 104);
 static_assert(offsetof(SuperBlock, written_ns) == 112);
 static_assert(offsetof(SuperBlock, clean_end_offset) == 120);
 static_assert(offsetof(SuperBlock, first_sequence) == 128);
+static_assert(offsetof(SuperBlock, age_mark_ns) == 136);
+static_assert(offsetof(SuperBlock, age_mark_wall_ns) == 144);
 
 // The index of a sealed segment: derived, never trusted over the segment, rebuilt on doubt.
 struct IndexHeader {

@@ -65,8 +65,9 @@ struct JournalOptions {
 
     // Retention: the oldest segments go, whole, when all of them together take more than this
     // (without the spare; compressed ones count as what they take), or when nothing in them was
-    // appended later than this long ago. The two newest always stay. 0: no limit. Looked at when a
-    // segment begins; the age while idle too.
+    // appended later than this long ago: of those at most a quarter at once, by a clock that a
+    // wrong wall clock can't poison (docs/journal_format.md). The two newest always stay. 0: no
+    // limit. Looked at when a segment begins; the age while idle too.
     std::uint64_t retain_size_bytes = 0;
     std::uint64_t retain_age_ns = 0;
 
