@@ -161,12 +161,13 @@ Result<journal::JournalSettings> said_settings(const CreateFlags& flags) {
 }
 
 // It is kept with the journal, for whoever records; what is not said now stays as it was.
-Result<void> keep_settings(const std::string& directory, const journal::JournalSettings& said) {
+Result<void> keep_settings(const bus::Region& region, const journal::JournalSettings& said) {
+    const std::string directory = journal_directory_of(region.header());
     if (said.is_empty() || directory.empty()) return {};
     auto kept = journal::load_settings(directory);
     if (!kept) return kept.error();
     kept->put(said);
-    return journal::save_settings(directory, *kept);
+    return journal::save_settings(directory, *kept, bridge::journal_access(region));
 }
 
 // Whether the journal may be that of a new ring. Two streams can't write one; and the recorder of a
@@ -260,7 +261,7 @@ Result<ExitCode> run_create(CreateFlags& flags) {
     if (!created && !(was_there && flags.if_not_exists)) return created.error();
     auto region = bus::Region::open(flags.stream, bus::RegionAccess::observe, settings().directory);
     if (!region) return was_there ? region.error() : undo(flags.stream, region.error());
-    auto kept = keep_settings(journal_directory_of((*region)->header()), *said);
+    auto kept = keep_settings(**region, *said);
     if (!kept) return was_there ? kept.error() : undo(flags.stream, kept.error());
     print_created(**region, !was_there, flags.huge_pages);
     return ExitCode::done;

@@ -1,4 +1,5 @@
 #include "backup_core.hpp"
+#include "file_owner.hpp"
 #include "lock_file.hpp"
 #include "posix_files.hpp"
 
@@ -33,13 +34,15 @@ Result<BackupReport> backup(const std::string& source,
                           "there is no journal in '" + source + "'",
                           "'tailrace ls' shows the streams and journals of this machine");
     }
-    std::error_code failed;
-    std::filesystem::create_directories(destination, failed);
-    if (failed) {
-        return os_error(failed.value(),
+    // Whoever may read the source may read the copy, and nobody else.
+    const JournalAccess access = access_beside(lock_path(source));
+    bool made = false;
+    if (const int refusal = make_journal_directory(destination, access, made); refusal != 0) {
+        return os_error(refusal,
                         "cannot make the directory '" + destination + "'",
                         "check the path and its permissions with 'ls -ld'");
     }
+    std::error_code failed;
     if (std::filesystem::equivalent(source, destination, failed)) {
         return make_error(ErrorCode::invalid_argument,
                           "'" + destination + "' is the journal itself",
@@ -51,7 +54,7 @@ Result<BackupReport> backup(const std::string& source,
                           "'" + destination + "' is not empty and not a backup",
                           "choose another directory, or an empty one");
     }
-    auto lock = lock_journal(destination);
+    auto lock = lock_journal(destination, access);
     if (!lock) return lock.error();
     const auto writer_runs = [&source] {
         return look_at_lock(source).is_held;

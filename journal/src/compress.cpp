@@ -84,6 +84,14 @@ Result<void> Compressor::look() {
         error.hint = "'tailrace repair " + directory_ + "' shows what can be done";
         return error;
     }
+    // What a compressor left that was killed. Of the newest segment, or of none that is there yet,
+    // it may be a backup's, at this moment.
+    const auto& numbers = census->listing.segment_numbers;
+    for (const std::string& name : census->listing.foreign_names) {
+        const auto half_made = half_made_segment(name);
+        if (half_made && !numbers.empty() && *half_made < numbers.back())
+            (void)files_.remove(directory_ + "/" + name);
+    }
     for (const std::uint64_t number : census->listing.segment_numbers) {
         if (number < options_.first_segment_number) continue;
         const std::string path = segment_path(directory_, number);
@@ -225,10 +233,6 @@ Result<CompressReport> Compressor::run() {
         const bool is_done = (headers_[nth].features_incompat & kFeatureCompressed) != 0;
         const bool is_empty =
             !is_newest && headers_[nth + 1].previous.end_offset <= kBlockSizeBytes;
-        // What a compressor left that was killed. Of the newest it may be a backup's, at this
-        // moment.
-        const std::string path = segment_path(directory_, headers_[nth].segment_number);
-        if (!is_newest) (void)files_.remove(aside(path));
         if (is_newest || is_done || is_empty) {
             (void)keep_segment();
             continue;

@@ -1,5 +1,6 @@
 #include "lock_file.hpp"
 
+#include "file_owner.hpp"
 #include "segment_directory.hpp"
 
 #include <tailrace/base/unique_fd.hpp>
@@ -30,15 +31,33 @@ std::uint32_t pid_in(int fd) noexcept {
     return pid;
 }
 
+// Whoever comes first makes it, and with it says whose the journal is.
+int open_or_make(const std::string& path, const JournalAccess& access) noexcept {
+    constexpr int kTries = 8;
+    // Before there is a LOCK: it would be asked about itself.
+    const JournalAccess wanted =
+        access.mode != JournalAccess::kUnsaid ? access : access_beside(path);
+    int fd = -1;
+    for (int tries = 0; tries < kTries && fd < 0; ++tries) {
+        fd = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+        if (fd >= 0 || errno != ENOENT) return fd;
+        fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 && errno != EEXIST) return fd;
+    }
+    if (fd >= 0) give(fd, wanted);
+    return fd;
+}
+
 }  // namespace
 
-Result<FileLock> lock_journal(const std::string& directory) {
+Result<FileLock> lock_journal(const std::string& directory, const JournalAccess& access) {
     const std::string path = lock_path(directory);
-    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-    if (!fd.is_open()) {
-        return os_error(errno,
-                        "cannot open '" + path + "'",
-                        "check the permissions of the directory with 'ls -ld " + directory + "'");
+    const UniqueFd fd(open_or_make(path, access));
+    if (!fd.is_open() || !is_trusted(fd.get(), path)) {
+        const int os_errno = fd.is_open() ? EPERM : errno;
+        return os_error(os_errno,
+                        "cannot open '" + path + "'" + why_refused(os_errno),
+                        "check the permissions of the directory with 'ls -la " + directory + "'");
     }
     auto lock = FileLock::try_lock(path, 0);
     if (!lock && lock.error().code == ErrorCode::busy) {
@@ -70,7 +89,8 @@ Result<JournalWriterLook> look_for_writer(const std::string& directory) noexcept
 }
 
 LockHolder look_at_lock(const std::string& directory) noexcept {
-    const UniqueFd fd(::open(lock_path(directory).c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd fd(
+        ::open(lock_path(directory).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!fd.is_open() || !is_locked(fd.get(), 0)) return {};
     return {true, pid_in(fd.get())};
 }

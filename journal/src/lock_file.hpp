@@ -4,6 +4,7 @@
 
 #include <tailrace/base/file_lock.hpp>
 #include <tailrace/base/result.hpp>
+#include <tailrace/journal/writer.hpp>
 
 #include <cstdint>
 #include <string>
@@ -14,8 +15,9 @@ namespace tailrace::journal {
 inline constexpr std::uint64_t kWriterByte = 0;
 inline constexpr std::uint64_t kCompressorByte = 1;
 
-// Makes the file if need be. Error `busy` names the holder's pid.
-[[nodiscard]] Result<FileLock> lock_journal(const std::string& directory);
+// Makes the file if need be, with this access. Error `busy` names the holder's pid.
+[[nodiscard]] Result<FileLock> lock_journal(const std::string& directory,
+                                            const JournalAccess& access = {});
 
 struct LockHolder {
     bool is_held = false;

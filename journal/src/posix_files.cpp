@@ -1,5 +1,6 @@
 #include "posix_files.hpp"
 
+#include "file_owner.hpp"
 #include "flush_witness.hpp"
 #include "fork_guard.hpp"
 #include "uring_reads.hpp"
@@ -39,16 +40,29 @@ IoOutcome sync_descriptor(int fd, int (*sync_call)(int)) noexcept {
 
 }  // namespace
 
+// No link is followed: in a directory that others may write to it would lead where they like.
 IoOutcome PosixFiles::open(const std::string& path, OpenFlags flags) noexcept {
-    int mode = flags.write ? O_RDWR : O_RDONLY;
-    mode |= O_CLOEXEC | O_NOCTTY;
-    if (flags.create) mode |= O_CREAT | O_TRUNC;
-    if (flags.unbuffered) mode |= O_DIRECT;
+    const int direct = flags.unbuffered ? O_DIRECT : 0;
+    if (flags.create) {
+        const int fd = create_file(path, direct | O_NOCTTY, access_beside(path));
+        if (fd < 0) return {0, errno};
+        return {static_cast<std::uint64_t>(fd), 0};
+    }
+    // A pipe in a file's place would wait for somebody at its other end. A file that somebody holds
+    // alone (a lease) says EAGAIN, which a pipe never does: it is waited for.
+    int how = flags.write ? O_RDWR : O_RDONLY | O_NONBLOCK;
     int fd = -1;
     do {
-        fd = above_standard(::open(path.c_str(), mode, 0644));
-    } while (fd < 0 && errno == EINTR);
+        fd = above_standard(::open(path.c_str(), how | direct | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY));
+        if (fd < 0 && errno == EAGAIN) how &= ~O_NONBLOCK;
+    } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
     if (fd < 0) return {0, errno};
+    if (!flags.write) {
+        (void)::fcntl(fd, F_SETFL, direct);
+    } else if (!is_trusted(fd, path)) {
+        ::close(fd);
+        return {0, EPERM};
+    }
     return {static_cast<std::uint64_t>(fd), 0};
 }
 
@@ -200,7 +214,10 @@ IoOutcome PosixFiles::cached_bytes(FileId file,
 
 // By its descriptor: the name may lead to another file by now.
 IoOutcome PosixFiles::open_past_cache(FileId file) noexcept {
-    return open("/proc/self/fd/" + std::to_string(file), {.unbuffered = true});
+    const std::string path = "/proc/self/fd/" + std::to_string(file);
+    const int fd = above_standard(::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOCTTY));
+    if (fd < 0) return {0, errno};
+    return {static_cast<std::uint64_t>(fd), 0};
 }
 
 std::unique_ptr<ReadQueue> PosixFiles::make_read_queue(std::size_t depth) noexcept {
@@ -227,7 +244,12 @@ IoOutcome PosixFiles::link(const std::string& from, const std::string& to) noexc
 }
 
 IoOutcome PosixFiles::make_directory(const std::string& path) noexcept {
-    return outcome_of(::mkdir(path.c_str(), 0755));
+    struct stat status {};
+    bool made = false;
+    const JournalAccess access = access_beside(path);
+    if (::lstat(path.c_str(), &status) == 0)
+        return {0, S_ISDIR(status.st_mode) ? EEXIST : ENOTDIR};  // nor a link to one
+    return {0, make_journal_directory(path, access, made)};
 }
 
 IoOutcome PosixFiles::sync_directory(const std::string& directory) noexcept {

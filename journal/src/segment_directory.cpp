@@ -106,13 +106,28 @@ void disown_below(DirectoryListing& listing, std::uint64_t oldest_segment_number
     numbers.erase(numbers.begin(), kept);
 }
 
+std::optional<std::uint64_t> half_made_segment(std::string_view name) noexcept {
+    constexpr std::string_view kSuffix = ".copying";
+    if (!name.ends_with(kSuffix)) return std::nullopt;
+    name.remove_suffix(kSuffix.size());
+    return number_in(name, kSegmentSuffix);
+}
+
+std::string why_refused(int os_errno) {
+    if (os_errno == ELOOP) return ", which is a symbolic link";
+    if (os_errno == EPERM) return ", which isn't ours to write to";
+    return {};
+}
+
 Result<StoredFile> open_file(FileStore& files, const std::string& path, OpenFlags flags) {
     const IoOutcome opened = files.open(path, flags);
     if (!opened.ok()) {
-        return os_error(
-            opened.os_errno,
-            std::string("cannot ") + (flags.create ? "create '" : "open '") + path + "'",
-            "'tailrace doctor' checks permissions and limits");
+        return os_error(opened.os_errno,
+                        std::string("cannot ") + (flags.create ? "create '" : "open '") + path +
+                            "'" + why_refused(opened.os_errno),
+                        opened.os_errno == ELOOP || opened.os_errno == EPERM
+                            ? "ls -l '" + path + "': who made it? nobody needs it here"
+                            : "'tailrace doctor' checks permissions and limits");
     }
     return StoredFile(files, static_cast<FileId>(opened.value));
 }

@@ -45,6 +45,13 @@ struct DirectoryListing {
 // there, with holes between them: they are no part of the journal any more.
 void disown_below(DirectoryListing& listing, std::uint64_t oldest_segment_number);
 
+// The number in "0000000000000001.seg.copying": a segment that is being made, or was when its maker
+// was killed.
+[[nodiscard]] std::optional<std::uint64_t> half_made_segment(std::string_view name) noexcept;
+
+// What a journal never follows or writes to, in words; empty for any other reason.
+[[nodiscard]] std::string why_refused(int os_errno);
+
 [[nodiscard]] Result<StoredFile> open_file(FileStore& files,
                                            const std::string& path,
                                            OpenFlags flags);

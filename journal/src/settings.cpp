@@ -1,15 +1,13 @@
+#include "file_owner.hpp"
 #include "posix_files.hpp"
 #include "segment_directory.hpp"
 
 #include <tailrace/journal/compress.hpp>
 #include <tailrace/journal/settings.hpp>
 
-#include <system_error>
-
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <filesystem>
 #include <string_view>
 
 namespace tailrace::journal {
@@ -183,12 +181,13 @@ Result<JournalSettings> load_settings(const std::string& directory) {
 }
 
 // A new file under another name first: a crash leaves the old settings or the new ones.
-Result<void> save_settings(const std::string& directory, const JournalSettings& settings) {
+Result<void> save_settings(const std::string& directory,
+                           const JournalSettings& settings,
+                           const JournalAccess& access) {
     if (auto fine = check_settings(settings); !fine) return fine.error();
-    std::error_code failure;
-    std::filesystem::create_directories(directory, failure);
-    if (failure) {
-        return os_error(failure.value(),
+    bool made = false;
+    if (const int refusal = make_journal_directory(directory, access, made); refusal != 0) {
+        return os_error(refusal,
                         "cannot make the directory '" + directory + "'",
                         "check the path and its permissions with 'ls -ld'");
     }
@@ -197,6 +196,7 @@ Result<void> save_settings(const std::string& directory, const JournalSettings& 
     const std::string fresh = path + ".new";
     auto file = open_file(files, fresh, {.write = true, .create = true});
     if (!file) return file.error();
+    give(file->id(), access);
     const std::string text = text_of(settings);
     IoOutcome outcome = files.write(file->id(), 0, std::as_bytes(std::span(text)));
     if (outcome.ok()) outcome = files.sync(file->id());

@@ -1,11 +1,10 @@
+#include "file_owner.hpp"
 #include "lock_file.hpp"
 #include "posix_files.hpp"
 #include "storage_choice.hpp"
 #include "writer_core.hpp"
 
 #include <tailrace/journal/writer.hpp>
-
-#include <system_error>
 
 #include <cerrno>
 #include <filesystem>
@@ -31,11 +30,10 @@ WriterEnvironment kernel_environment(IoBackend backend) {
     return around;
 }
 
-Result<void> make_directory(const std::string& directory) {
-    std::error_code failure;
-    const bool made = std::filesystem::create_directories(directory, failure);
-    if (failure) {
-        return os_error(failure.value(),
+Result<void> make_directory(const std::string& directory, const JournalAccess& access) {
+    bool made = false;
+    if (const int refusal = make_journal_directory(directory, access, made); refusal != 0) {
+        return os_error(refusal,
                         "cannot make the directory '" + directory + "'",
                         "check the path and its permissions with 'ls -ld'");
     }
@@ -55,6 +53,16 @@ Error dead_writer() {
         "open the journal in the child, after the parent has closed it");
 }
 
+// What compressors left that were killed. While one is at work it has a byte of LOCK.
+void remove_half_made_segments(const std::string& directory) {
+    const auto alone = FileLock::try_lock(lock_path(directory), kCompressorByte);
+    auto listing = list_journal(posix_files(), directory);
+    if (!alone || !listing) return;
+    for (const std::string& name : listing->foreign_names) {
+        if (half_made_segment(name)) (void)posix_files().remove(directory + "/" + name);
+    }
+}
+
 }  // namespace
 
 Result<Writer> Writer::open(const JournalOptions& options) noexcept {
@@ -63,12 +71,14 @@ Result<Writer> Writer::open(const JournalOptions& options) noexcept {
                           "no directory is given for the journal",
                           "'tailrace record --help' shows how");
     }
-    if (auto made = make_directory(options.directory); !made) return made.error();
-    auto lock = lock_journal(options.directory);
+    if (auto made = make_directory(options.directory, options.access); !made) return made.error();
+    auto lock = lock_journal(options.directory, options.access);
     if (!lock) return lock.error();
+    spread_access(options.directory, options.access);
     auto core = WriterCore::open(options, kernel_environment(options.io_backend));
     if (!core) return core.error();
     (*core)->hold(std::move(*lock));
+    remove_half_made_segments(options.directory);
     return Writer(std::move(*core));
 }
 

@@ -2,6 +2,7 @@
 #include <tailrace/bridge/recorder.hpp>
 #include <tailrace/journal/reader.hpp>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,6 +98,12 @@ std::string default_journal_directory(const std::string& stream) {
     return "/var/lib/tailrace/" + stream;
 }
 
+journal::JournalAccess journal_access(const bus::Region& region) {
+    struct stat status {};
+    if (::stat((region.path() + "/control").c_str(), &status) != 0) return {};
+    return {region.header().mode & 0666U, status.st_uid, status.st_gid};
+}
+
 Result<Sequence> sequence_after_journal(const std::string& directory) {
     auto report = journal::preview_recovery(directory);
     if (report) return report->end_sequence;
@@ -158,6 +165,8 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     journal_options.directory = directory;
     journal_options.stream_name = stream;
     journal_options.event_alignment_bytes = region->header().alignment_bytes;
+    if (journal_options.access.mode == journal::JournalAccess::kUnsaid)
+        journal_options.access = journal_access(*region);
     journal_options.start_sequence = subscriber->next_sequence();
     auto writer = journal::Writer::open(journal_options);
     if (!writer) return writer.error();

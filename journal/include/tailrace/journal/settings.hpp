@@ -39,8 +39,9 @@ struct JournalSettings {
 
 // Without the file: empty settings. Error `corrupt` names the line that isn't understood.
 [[nodiscard]] Result<JournalSettings> load_settings(const std::string& directory);
-// Makes the directory when it isn't there.
+// Makes the directory when it isn't there, with this access.
 [[nodiscard]] Result<void> save_settings(const std::string& directory,
-                                         const JournalSettings& settings);
+                                         const JournalSettings& settings,
+                                         const JournalAccess& access = {});
 
 }  // namespace tailrace::journal

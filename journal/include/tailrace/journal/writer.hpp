@@ -52,6 +52,15 @@ enum class SegmentFill : std::uint8_t {
                 // update
 };
 
+// Who may use a journal's files; of a new journal its directory too. What isn't said is as the
+// directory is.
+struct JournalAccess {
+    static constexpr std::uint32_t kUnsaid = ~std::uint32_t{0};
+    std::uint32_t mode = kUnsaid;      // permissions of files; a directory gets x where there is r
+    std::uint32_t user_id = kUnsaid;   // only root can give files away
+    std::uint32_t group_id = kUnsaid;  // where it can't be had, the group gets no permission
+};
+
 struct JournalOptions {
     std::string directory = {};    // made when it isn't there
     std::string stream_name = {};  // stored; a journal of another name is refused. Empty: any
@@ -71,6 +80,7 @@ struct JournalOptions {
     std::uint64_t retain_size_bytes = 0;
     std::uint64_t retain_age_ns = 0;
 
+    JournalAccess access = {};
     IoBackend io_backend = IoBackend::automatic;
     DirectIo direct_io = DirectIo::automatic;
     DurableWrite durable_write = DurableWrite::automatic;  // for SyncPolicy::group

@@ -40,7 +40,8 @@ enum class JournalLag : std::uint8_t {
 
 struct RecorderOptions {
     // `directory` empty: the one that the stream names, else default_journal_directory(stream).
-    // Alignment, stream name and start sequence are filled in from the stream.
+    // Alignment, stream name and start sequence are filled in from the stream; so is who may use
+    // it, unless that is said.
     journal::JournalOptions journal = {};
     JournalLag lag = JournalLag::gate;
     // How it waits for events. A thread that is scheduled in real time, by `priority` or otherwise,
@@ -151,6 +152,9 @@ private:
 // $XDG_STATE_HOME/tailrace/STREAM, else /var/lib/tailrace/STREAM (root) or
 // ~/.local/state/tailrace/STREAM.
 [[nodiscard]] std::string default_journal_directory(const std::string& stream);
+
+// Who may use a stream's journal: whoever may use the stream. Not said where its files are gone.
+[[nodiscard]] journal::JournalAccess journal_access(const bus::Region& region);
 
 // The sequence with which a ring must begin to continue the journal in `directory`; 0 when there is
 // none. Error `corrupt` when recovery would refuse it.
