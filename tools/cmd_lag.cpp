@@ -10,8 +10,10 @@
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/shortage.hpp>
 #include <tailrace/bus/region.hpp>
 
+#include <cerrno>
 #include <cmath>
 #include <fmt/format.h>
 #include <map>
@@ -216,7 +218,7 @@ std::optional<Trouble> trouble_of(const LagRow& row) {
         return Trouble{
             fmt::format("a write or a flush failed ({}), and nothing from sequence {} on is "
                         "durable",
-                        os_error(row.journal_errno, "").message,
+                        errno_text(row.journal_errno),
                         row.picture.sequence),
             fmt::format("mend or replace the disk (dmesg says more), then open it anew: "
                         "tailrace record {}",
@@ -224,13 +226,18 @@ std::optional<Trouble> trouble_of(const LagRow& row) {
     }
     if (row.state != ReaderState::low_space && row.state != ReaderState::disk_full)
         return std::nullopt;
-    return Trouble{
-        row.state == ReaderState::disk_full ? "the disk is full, and publishers are held back"
-                                            : "there is no room for the next segment",
-        fmt::format("free some room (df {}), or keep less: tailrace create {} --if-not-exists "
-                    "--journal --retain-bytes SIZE, and start the recorder anew",
-                    row.journal_directory,
-                    row.stream)};
+    const Shortage shortage = shortage_of(row.journal_errno, row.journal_directory);
+    const bool is_room = row.journal_errno == ENOSPC || row.journal_errno == EDQUOT;
+    const std::string what = is_room ? "there is no room for the next segment"
+                                     : "the next segment can't be made: " + shortage.what;
+    const std::string full = shortage.what + ", and publishers are held back";
+    return Trouble{row.state == ReaderState::disk_full ? full : what,
+                   is_room ? fmt::format("free some room (df {}), or keep less: tailrace create {} "
+                                         "--if-not-exists --journal --retain-bytes SIZE, and start "
+                                         "the recorder anew",
+                                         row.journal_directory,
+                                         row.stream)
+                           : shortage.hint};
 }
 
 // On stderr, what can be done about it.

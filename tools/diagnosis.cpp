@@ -383,6 +383,10 @@ void check_journals(std::vector<Check>& checks, const std::string& directory) {
          fmt::format("{} ({}): {} free", place, probe->file_system, size_text(probe->free_bytes)),
          roomy ? ""
                : fmt::format("df {}; smaller segments: tailrace record --segment 16MiB", place)});
+    checks.push_back({probe->overwrites_in_place ? Verdict::ok : Verdict::warn,
+                      "file system",
+                      probe->overwriting,
+                      probe->overwrites_in_place ? "" : "a --journal-dir on ext4 or xfs"});
     checks.push_back({probe->direct_io ? Verdict::ok : Verdict::warn,
                       "O_DIRECT",
                       probe->direct_io_reason,

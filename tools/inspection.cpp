@@ -5,6 +5,7 @@
 #include "journal_place.hpp"
 #include "units.hpp"
 
+#include <tailrace/base/shortage.hpp>
 #include <tailrace/bridge/priority.hpp>
 #include <tailrace/bus/stream_status.hpp>
 #include <tailrace/journal/inspect.hpp>
@@ -283,7 +284,7 @@ void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
                                                               : journal_directory_of(header),
                          journal_state_name(*status.journal),
                          status.journal->state == bus::JournalState::failed
-                             ? fmt::format(" ({})", os_error(status.journal->os_errno, "").message)
+                             ? fmt::format(" ({})", errno_text(status.journal->os_errno))
                          : status.journal->is_alive ? writer_text(*status.journal)
                                                     : "",
                          status.journal->durable_sequence));

@@ -31,6 +31,7 @@ void install_stop_signals() noexcept {
     struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &ignore, nullptr);
+    ::sigaction(SIGXFSZ, &ignore, nullptr);  // a limit on file sizes: an error (EFBIG), with text
 }
 
 const std::atomic<bool>& stop_flag() noexcept {

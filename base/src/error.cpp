@@ -1,7 +1,7 @@
 #include <tailrace/base/error.hpp>
+#include <tailrace/base/shortage.hpp>
 
 #include <cerrno>
-#include <cstring>
 
 namespace tailrace {
 
@@ -87,13 +87,8 @@ ErrorCode code_of(int os_errno) noexcept {
 
 Error os_error(int os_errno, std::string message, std::string hint) {
     Error error{code_of(os_errno), os_errno, std::move(message), std::move(hint)};
-    error.message += ": ";
-    error.message += ::strerrordesc_np(os_errno) != nullptr ? ::strerrordesc_np(os_errno) : "error";
-    if (const char* name = ::strerrorname_np(os_errno); name != nullptr) {
-        error.message += " (";
-        error.message += name;
-        error.message += ")";
-    }
+    if (!error.message.empty()) error.message += ": ";
+    error.message += errno_text(os_errno);
     return error;
 }
 

@@ -3,6 +3,7 @@
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/shortage.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/wait.hpp>
@@ -61,12 +62,13 @@ Error journal_failed(const Region& region) {
 }
 
 Error no_room(const Region& region) {
+    const Shortage shortage = shortage_of(errno_of(region), region.name());
     Error error =
         os_error(errno_of(region),
-                 "the disk of the journal of stream '" + region.name() +
-                     "' has no room left; everything below sequence " +
+                 "the next segment of the journal of stream '" + region.name() +
+                     "' can't be made, since " + shortage.what + "; everything below sequence " +
                      std::to_string(durable_sequence(region)) + " is durable",
-                 "free some; the journal goes on by itself: tailrace lag " + region.name());
+                 "tailrace lag " + region.name() + " says what helps; it then goes on by itself");
     error.code = ErrorCode::no_space;
     return error;
 }

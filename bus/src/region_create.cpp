@@ -6,12 +6,14 @@
 #include "region_files.hpp"
 
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/file_size_signal.hpp>
+#include <tailrace/base/random.hpp>
+#include <tailrace/base/shortage.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/region.hpp>
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -25,14 +27,6 @@
 namespace tailrace::bus {
 
 namespace {
-
-std::uint64_t random_word() noexcept {
-    std::uint64_t word = 0;
-    if (::getrandom(&word, sizeof(word), 0) != static_cast<ssize_t>(sizeof(word))) {
-        word = monotonic_ns() ^ (static_cast<std::uint64_t>(::getpid()) << 32U);
-    }
-    return word;
-}
 
 std::string mebibytes(std::uint64_t bytes) {
     return std::to_string(bytes >> 20U) + " MiB";
@@ -235,10 +229,17 @@ Result<void> reserve_file(const UniqueFd& fd,
                           const std::string& stream,
                           const std::string& parent) {
     // Reserved now, so that a full memory is an error here and never a SIGBUS at a publish.
+    const FileSizeSignalHold hold;
     const int reserved = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size_bytes));
-    if (reserved == ENOSPC || reserved == ENOMEM || reserved == EDQUOT || reserved == EFBIG)
+    if (reserved == ENOSPC || reserved == ENOMEM || reserved == EDQUOT)
         return no_room(reserved, stream, parent, size_bytes);
-    if (reserved != 0) return os_error(reserved, "cannot reserve '" + path + "'");
+    if (reserved != 0) {
+        const Shortage shortage = shortage_of(reserved, parent);
+        return os_error(reserved,
+                        "cannot reserve " + mebibytes(size_bytes) + " for '" + path + "', since " +
+                            shortage.what,
+                        shortage.hint);
+    }
     TAILRACE_STEP("create.file_reserved");
     return {};
 }

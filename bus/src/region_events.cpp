@@ -3,7 +3,9 @@
 
 #include "region_files.hpp"
 
+#include <tailrace/base/file_size_signal.hpp>
 #include <tailrace/base/mapping.hpp>
+#include <tailrace/base/shortage.hpp>
 #include <tailrace/base/step.hpp>
 
 #include <fcntl.h>
@@ -64,6 +66,7 @@ bool is_mostly_joined(const std::byte* address, std::uint64_t size_bytes) {
 // Touches the file through a mapping that asks for huge pages, before it is reserved: once small
 // pages are there, they stay. Whether it worked; failures are left to the reservation.
 bool fill_with_joined_pages(const UniqueFd& fd, const std::string& path, std::uint64_t size_bytes) {
+    const FileSizeSignalHold hold;
     if (::ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0) return false;
     auto mapping = Mapping::map_twice(
         fd.get(), size_bytes, MapAccess::read_write, path, page_size_bytes(PageKind::transparent));
@@ -101,10 +104,15 @@ Result<PageKind> make_huge_events(PageKind kind,
     const UniqueFd fd(::open(target.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd.is_open()) return os_error(errno, "cannot create '" + target + "'");
     TAILRACE_STEP("create.huge_file_made");
+    const FileSizeSignalHold hold;
     const int reserved = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(options.capacity_bytes));
     if (reserved == ENOSPC || reserved == ENOMEM)
         return too_few_huge_pages(kind, options.capacity_bytes, stream);
-    if (reserved != 0) return os_error(reserved, "cannot reserve '" + target + "'");
+    if (reserved != 0) {
+        const Shortage shortage = shortage_of(reserved, *directory);
+        return os_error(
+            reserved, "cannot reserve '" + target + "', since " + shortage.what, shortage.hint);
+    }
     if (auto given = give_file(fd, target, options, options.mode & kFileModes); !given)
         return given.error();
     return kind;

@@ -281,8 +281,13 @@ Result<void> BackupCore::check_join() const {
 }
 
 Result<void> BackupCore::copy_range(const Part& part, FileId into, std::uint64_t offset) {
-    bool by_kernel = true;
+    // By the kernel it may share the source's blocks with the copy. The newest segment is still
+    // written to, in room that is its own.
+    bool by_kernel = part.number != parts_.back().number;
     AlignedMemory memory;
+    if (!by_kernel) memory = AlignedMemory(kBackupCopyBytes);
+    if (!by_kernel && memory.bytes().empty())
+        return backup_cannot("find memory for", part.path, ENOMEM);
     const std::uint64_t end_offset = part.copy_bytes();
     while (offset < end_offset) {
         const std::uint64_t left = end_offset - offset;

@@ -3,6 +3,7 @@
 #include "file_owner.hpp"
 #include "segment_directory.hpp"
 
+#include <tailrace/base/file_size_signal.hpp>
 #include <tailrace/base/unique_fd.hpp>
 #include <tailrace/journal/inspect.hpp>
 
@@ -70,6 +71,7 @@ Result<FileLock> lock_journal(const std::string& directory, const JournalAccess&
     if (!lock) return lock.error();
     const std::string line = std::string(kPrefix) + std::to_string(::getpid()) + "\n";
     // For people; the lock holds without it.
+    const FileSizeSignalHold hold;
     if (::pwrite(fd.get(), line.data(), line.size(), 0) == static_cast<ssize_t>(line.size())) {
         (void)!::ftruncate(fd.get(), static_cast<off_t>(line.size()));
     }

@@ -1,5 +1,6 @@
 #include "posix_files.hpp"
 
+#include "copy_on_write.hpp"
 #include "file_owner.hpp"
 #include "flush_witness.hpp"
 #include "fork_guard.hpp"
@@ -7,10 +8,10 @@
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/file_size_signal.hpp>
 #include <tailrace/base/unique_fd.hpp>
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ IoOutcome PosixFiles::open(const std::string& path, OpenFlags flags) noexcept {
     if (flags.create) {
         const int fd = create_file(path, direct | O_NOCTTY, access_beside(path));
         if (fd < 0) return {0, errno};
+        avoid_copies(fd);
         return {static_cast<std::uint64_t>(fd), 0};
     }
     // A pipe in a file's place would wait for somebody at its other end. A file that somebody holds
@@ -138,6 +140,7 @@ IoOutcome PosixFiles::read(FileId file, std::uint64_t offset, std::span<std::byt
 IoOutcome PosixFiles::write(FileId file,
                             std::uint64_t offset,
                             std::span<const std::byte> bytes) noexcept {
+    const FileSizeSignalHold hold;
     std::uint64_t done = 0;
     while (done < bytes.size()) {
         const ssize_t count = ::pwrite(
@@ -156,6 +159,7 @@ IoOutcome PosixFiles::copy_range(FileId from,
                                  FileId into,
                                  std::uint64_t offset,
                                  std::uint64_t size_bytes) noexcept {
+    const FileSizeSignalHold hold;
     auto from_offset = static_cast<off64_t>(offset);
     off64_t into_offset = from_offset;
     ssize_t count = 0;
@@ -167,11 +171,23 @@ IoOutcome PosixFiles::copy_range(FileId from,
 }
 
 IoOutcome PosixFiles::allocate(FileId file, std::uint64_t size_bytes) noexcept {
+    if (!is_file_size_allowed(size_bytes)) return {0, EFBIG};
+    const FileSizeSignalHold hold;
     int status = 0;
     do {
         status = ::fallocate(file, 0, 0, static_cast<off_t>(size_bytes));
     } while (status != 0 && errno == EINTR);
+    // Refused by a filter, not by the disk: as good as a file system that can't do it.
+    if (status != 0 && (errno == ENOSYS || errno == EPERM)) return {0, EOPNOTSUPP};
     return outcome_of(status);
+}
+
+bool PosixFiles::overwrites_in_place(FileId file) noexcept {
+    return journal::overwrites_in_place(file);
+}
+
+bool PosixFiles::allows_size(std::uint64_t size_bytes) noexcept {
+    return is_file_size_allowed(size_bytes);
 }
 
 void PosixFiles::deallocate(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept {
@@ -281,15 +297,6 @@ IoOutcome PosixFiles::list(const std::string& directory, std::vector<std::string
 PosixFiles& posix_files() noexcept {
     static PosixFiles files;
     return files;
-}
-
-std::uint64_t random_word() noexcept {
-    std::uint64_t word = 0;
-    // Eight bytes are never cut short; before the pool is seeded, early in a boot, it waits.
-    while (::getrandom(&word, sizeof(word), 0) != static_cast<ssize_t>(sizeof(word))) {
-        TAILRACE_CHECK(errno == EINTR);
-    }
-    return word;
 }
 
 std::uint64_t SystemTime::wall_ns() noexcept {

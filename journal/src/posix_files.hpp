@@ -24,6 +24,8 @@ public:
                                        std::uint64_t offset,
                                        std::uint64_t size_bytes) noexcept override;
     [[nodiscard]] IoOutcome allocate(FileId file, std::uint64_t size_bytes) noexcept override;
+    [[nodiscard]] bool overwrites_in_place(FileId file) noexcept override;
+    [[nodiscard]] bool allows_size(std::uint64_t size_bytes) noexcept override;
     void deallocate(FileId file, std::uint64_t offset, std::uint64_t size_bytes) noexcept override;
     [[nodiscard]] IoOutcome sync(FileId file) noexcept override;
     void forget_cache(FileId file) noexcept override;
@@ -47,9 +49,6 @@ public:
 
 // The one that everybody shares; it has no state.
 [[nodiscard]] PosixFiles& posix_files() noexcept;
-
-// From the kernel's generator.
-[[nodiscard]] std::uint64_t random_word() noexcept;
 
 class SystemTime final : public TimeSource {
 public:

@@ -1,7 +1,8 @@
 // The part of RepairPlanner that makes the headers of segments anew.
 
-#include "posix_files.hpp"
 #include "repair_plan.hpp"
+
+#include <tailrace/base/random.hpp>
 
 #include <algorithm>
 #include <array>

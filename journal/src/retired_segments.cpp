@@ -80,8 +80,9 @@ RetiredSegments::Fate RetiredSegments::dispose(Retired& segment,
 bool RetiredSegments::recycle(const Retired& segment,
                               const StoredFile& file,
                               const std::string& spare) noexcept {
-    // The room of holes that a clean close has punched must be there before it is promised.
-    return segment.size_bytes == segment_size_bytes_ &&
+    // The room of holes that a clean close has punched must be there before it is promised. So must
+    // that of blocks which a copy shares: those have none of their own.
+    return segment.size_bytes == segment_size_bytes_ && files_.overwrites_in_place(file.id()) &&
            files_.allocate(file.id(), segment_size_bytes_).ok() && files_.sync(file.id()).ok() &&
            files_.rename(path_of(segment), spare).ok();
 }

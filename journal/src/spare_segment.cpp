@@ -111,18 +111,22 @@ void SpareSegment::run_thread() noexcept {
     }
 }
 
-void SpareSegment::set_state(State state, int os_errno) noexcept {
+void SpareSegment::set_state(State state, int os_errno, bool fills) noexcept {
     {
         const std::lock_guard guard(mutex_);
         state_ = state;
         os_errno_ = os_errno;
-        filling_ = state == State::allocated && options_.fill;
+        filling_ = fills;
     }
     changed_.notify_all();
 }
 
 void SpareSegment::make() noexcept {
     bool filled = false;
+    if (!files_.allows_size(options_.size_bytes)) {
+        set_state(State::error, EFBIG);
+        return;
+    }
     if (!find_earlier(filled)) {
         if (retired_.recycle_one(filled_path_)) {
             (void)files_.remove(partial_path_);
@@ -137,9 +141,10 @@ void SpareSegment::make() noexcept {
             }
         }
     }
-    set_state(filled ? State::filled : State::allocated, 0);
+    const bool fills = !filled && options_.fill && gains_by_filling();
+    set_state(filled ? State::filled : State::allocated, 0, fills);
     retired_.unlink_all();
-    if (filled || !options_.fill) return;
+    if (!fills) return;
 
     const int refusal = fill_with_zeroes(partial_path_);
     const std::lock_guard guard(mutex_);
@@ -152,6 +157,14 @@ void SpareSegment::make() noexcept {
     changed_.notify_all();
 }
 
+// Zeroes that can't be written over in place would only take the room of what follows them.
+bool SpareSegment::gains_by_filling() noexcept {
+    const IoOutcome opened = files_.open(partial_path_, {});
+    if (!opened.ok()) return false;
+    const StoredFile file(files_, static_cast<FileId>(opened.value));
+    return files_.overwrites_in_place(file.id());
+}
+
 // A spare that an earlier writer left. One that was a segment still begins as one.
 bool SpareSegment::find_earlier(bool& filled) noexcept {
     for (const std::string* path : {&filled_path_, &partial_path_}) {
@@ -160,6 +173,7 @@ bool SpareSegment::find_earlier(bool& filled) noexcept {
         const StoredFile file(files_, static_cast<FileId>(opened.value));
         const IoOutcome size = files_.size_bytes(file.id());
         if (!size.ok() || size.value != options_.size_bytes) continue;
+        if (!files_.overwrites_in_place(file.id())) continue;  // made anew
         // Again, since it costs nothing if the room is there, and a sparse copy would fail later,
         // in the middle of the log.
         if (!files_.allocate(file.id(), options_.size_bytes).ok()) continue;

@@ -67,7 +67,8 @@ private:
     [[nodiscard]] int allocate() noexcept;
     [[nodiscard]] int fill_with_zeroes(const std::string& path) noexcept;
     [[nodiscard]] std::uint64_t next_fill_bytes(std::uint64_t at) noexcept;
-    void set_state(State state, int os_errno) noexcept;
+    [[nodiscard]] bool gains_by_filling() noexcept;
+    void set_state(State state, int os_errno, bool fills = false) noexcept;
 
     FileStore& files_;
     RetiredSegments& retired_;

@@ -113,8 +113,13 @@ public:
     }
 
     // Room for [0, size_bytes), which becomes the file's size; unwritten bytes read as zero.
-    // EOPNOTSUPP: not here.
+    // EOPNOTSUPP: not here. EFBIG: a limit of this process doesn't allow it.
     [[nodiscard]] virtual IoOutcome allocate(FileId file, std::uint64_t size_bytes) noexcept = 0;
+    // Whether what was written can be written over without any new room. Not where the file system
+    // copies on write, or the file shares its blocks with another.
+    [[nodiscard]] virtual bool overwrites_in_place(FileId /*file*/) noexcept { return true; }
+    // Whether this process may write to a file as far as that.
+    [[nodiscard]] virtual bool allows_size(std::uint64_t /*size_bytes*/) noexcept { return true; }
     // Gives back the room of a range, which reads as zero from now on. The size stays. Best effort.
     virtual void deallocate(FileId file,
                             std::uint64_t offset,

@@ -1,20 +1,19 @@
 #include "storage_choice.hpp"
 
 #include "aligned_memory.hpp"
+#include "copy_on_write.hpp"
 #include "durable_choice.hpp"
 #include "posix_files.hpp"
 #include "pwrite_storage.hpp"
 #include "uring_storage.hpp"
 
+#include <tailrace/base/file_size_signal.hpp>
 #include <tailrace/base/unique_fd.hpp>
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 
@@ -48,24 +47,6 @@ Result<QueueChoice> choose_queue(IoBackend backend,
 }
 
 namespace {
-
-std::string file_system_name(long type) {
-    struct Name {
-        long type;
-        const char* name;
-    };
-    constexpr std::array<Name, 8> kNames = {{{EXT4_SUPER_MAGIC, "ext4"},
-                                             {XFS_SUPER_MAGIC, "xfs"},
-                                             {BTRFS_SUPER_MAGIC, "btrfs"},
-                                             {TMPFS_MAGIC, "tmpfs"},
-                                             {OVERLAYFS_SUPER_MAGIC, "overlay"},
-                                             {F2FS_SUPER_MAGIC, "f2fs"},
-                                             {NFS_SUPER_MAGIC, "nfs"},
-                                             {RAMFS_MAGIC, "ramfs"}}};
-    const auto* const found = std::find_if(
-        kNames.begin(), kNames.end(), [type](const Name& name) { return name.type == type; });
-    return found != kNames.end() ? found->name : std::to_string(type);
-}
 
 // A file without a name, so that nothing is left behind however this ends.
 Result<UniqueFd> make_nameless(const std::string& directory) {
@@ -127,6 +108,7 @@ void probe_durable_writes(int fd, WriteQueue& queue, IoProbe& probe) {
 }  // namespace
 
 Result<IoProbe> probe_io(const std::string& directory) noexcept {
+    const FileSizeSignalHold hold;
     IoProbe probe;
     struct statfs status {};
     if (::statfs(directory.c_str(), &status) != 0) {
@@ -146,6 +128,9 @@ Result<IoProbe> probe_io(const std::string& directory) noexcept {
 
     auto fd = make_nameless(directory);
     if (!fd) return fd.error();
+    avoid_copies(fd->get());
+    probe.overwrites_in_place = overwrites_in_place(fd->get());
+    probe.overwriting = overwriting_text(fd->get());
     probe.fallocate = ::fallocate(fd->get(), 0, 0, kBlockSizeBytes) == 0;
     probe.fallocate_reason = probe.fallocate ? "room can be reserved"
                                              : os_error(errno, "room can't be reserved").message;

@@ -18,6 +18,11 @@ constexpr std::uint64_t kMaxFlushDelayNs = 2'000'000;
 constexpr std::uint64_t kDrainWaitNs = 100'000'000;
 constexpr int kMaxDrainWaits = 600;
 constexpr std::uint64_t kSmallWriteBytes = 64U << 10;
+constexpr std::uint64_t kRoomRetryNs = 100'000'000;
+
+bool means_no_room(std::int64_t outcome) noexcept {
+    return outcome == -ENOSPC || outcome == -EDQUOT;
+}
 
 bool is_transient(std::int64_t outcome) noexcept {
     return outcome == -EINTR || outcome == -EAGAIN;
@@ -64,7 +69,7 @@ void WritePipeline::submit(std::span<const std::byte> batch,
                            std::optional<BufferIndex> buffer) noexcept {
     TAILRACE_CHECK(has_room());
     const std::size_t index = (slot_front_ + slot_count_) % slots_.size();
-    slots_[index] = {batch, offset, 0, end_sequence, buffer, 0, false, false};
+    slots_[index] = {batch, offset, 0, end_sequence, buffer};
     ++slot_count_;
     start(index);
 }
@@ -75,7 +80,8 @@ void WritePipeline::submit_durable(std::span<const std::byte> batch,
                                    std::optional<BufferIndex> buffer) noexcept {
     TAILRACE_CHECK(can_write_durably());
     const std::size_t index = (slot_front_ + slot_count_) % slots_.size();
-    slots_[index] = {batch, offset, 0, end_sequence, buffer, 0, false, true};
+    slots_[index] = {batch, offset, 0, end_sequence, buffer};
+    slots_[index].is_durable_write = true;
     ++slot_count_;
     durable_kind_ = durable_chooser_.next();
     durable_began_ns_ = time_.elapsed_ns();
@@ -103,8 +109,7 @@ void WritePipeline::judge_durable_write(Slot& write, const Completion& completio
     const bool is_whole = completion.outcome == static_cast<std::int64_t>(write.batch.size());
     const int flush_errno = completion.flush_errno;
     if (is_whole && flush_errno == 0) {
-        if (const int stopped = queue_.errno_after_flush(file_); stopped != 0) {
-            fail(PipelineFailure::flush, stopped, write.offset);
+        if (!is_durable_now(write.offset)) {
             write.is_durable_write = false;
             return;
         }
@@ -123,12 +128,14 @@ void WritePipeline::complete_write(std::size_t index, const Completion& completi
     Slot& write = slots_[index];
     const std::int64_t outcome = completion.outcome;
     if (write.is_durable_write) judge_durable_write(write, completion);
+    if (means_no_room(outcome)) return note_shortage(write, static_cast<int>(-outcome));
     if (outcome < 0 && !is_transient(outcome)) {
         fail(PipelineFailure::write, static_cast<int>(-outcome), write.offset);
         return;
     }
     std::uint64_t progress = 0;
     if (outcome > 0) {
+        if (shortage_errno_ != 0) note_room();
         const std::uint64_t end = write.done_bytes + static_cast<std::uint64_t>(outcome);
         if (end >= write.batch.size()) {
             write.completed = true;
@@ -151,6 +158,46 @@ void WritePipeline::complete_write(std::size_t index, const Completion& completi
     start(index);
 }
 
+// A flush that succeeded doesn't say whether the file system has stopped meanwhile.
+bool WritePipeline::is_durable_now(std::uint64_t offset) noexcept {
+    if (const int stopped = queue_.errno_after_flush(file_); stopped != 0) {
+        fail(PipelineFailure::flush, stopped, offset);
+        return false;
+    }
+    return true;
+}
+
+// Nothing of it is on its way, and nothing of it was promised: it can be made again.
+void WritePipeline::note_shortage(Slot& write, int os_errno) noexcept {
+    write.lacks_room = true;
+    shortage_errno_ = os_errno;
+    next_room_try_ns_ = time_.elapsed_ns() + kRoomRetryNs;
+}
+
+void WritePipeline::note_room() noexcept {
+    for (std::size_t nth = 0; nth < slot_count_; ++nth) {
+        if (slot(nth).lacks_room) return;
+    }
+    shortage_errno_ = 0;
+}
+
+bool WritePipeline::retry_for_room() noexcept {
+    if (failure_ != PipelineFailure::none) return false;
+    const std::uint64_t now_ns = time_.elapsed_ns();
+    if (now_ns < next_room_try_ns_) return false;
+    next_room_try_ns_ = now_ns + kRoomRetryNs;
+    bool moved = false;
+    for (std::size_t nth = 0; nth < slot_count_; ++nth) {
+        Slot& write = slot(nth);
+        if (!write.lacks_room) continue;
+        write.lacks_room = false;
+        ++resubmission_count_;
+        start((slot_front_ + nth) % slots_.size());
+        moved = true;
+    }
+    return moved;
+}
+
 void WritePipeline::complete_flush(std::int64_t outcome) noexcept {
     flush_in_flight_ = false;
     if (is_transient(outcome) && flush_attempts_ < kMaxAttempts) {
@@ -166,10 +213,7 @@ void WritePipeline::complete_flush(std::int64_t outcome) noexcept {
         return;
     }
     if (failure_ != PipelineFailure::none) return;
-    if (const int stopped = queue_.errno_after_flush(file_); stopped != 0) {
-        fail(PipelineFailure::flush, stopped, 0);
-        return;
-    }
+    if (!is_durable_now(0)) return;
     flush_attempts_ = 0;
     TAILRACE_CHECK(flush_sequence_ >= durable_ && flush_sequence_ <= written_);
     durable_ = flush_sequence_;
@@ -257,8 +301,9 @@ bool WritePipeline::reap(std::uint64_t timeout_ns) noexcept {
 }
 
 bool WritePipeline::pump(std::uint64_t timeout_ns) noexcept {
-    if (operations_in_flight_ == 0 && !should_flush()) return false;
-    bool moved = operations_in_flight_ > 0 && reap(0);
+    bool moved = shortage_errno_ != 0 && retry_for_room();
+    if (operations_in_flight_ == 0 && !should_flush()) return moved;
+    if (operations_in_flight_ > 0 && reap(0)) moved = true;
     if (should_flush()) {
         start_flush();
         moved = true;

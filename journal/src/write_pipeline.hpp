@@ -11,6 +11,8 @@
 //    is lost.
 // I4 A durable write begins only when everything before it is durable, and counts only when it
 //    completed whole, at once and flushed. Otherwise it is a plain write that a flush has to cover.
+// I5 A write that finds no room keeps its place and is made again, with the same bytes; until then
+//    nothing behind it is begun.
 #pragma once
 
 #include "block_pool.hpp"
@@ -50,7 +52,8 @@ public:
     void begin_segment(FileId file, Sequence sequence) noexcept;
 
     [[nodiscard]] bool has_room() const noexcept {
-        return failure_ == PipelineFailure::none && slot_count_ < slots_.size();
+        return failure_ == PipelineFailure::none && slot_count_ < slots_.size() &&
+               shortage_errno_ == 0;
     }
     // A batch that ends at `end_sequence`. The buffer, if any, returns to the pool on completion.
     // Requires: has_room().
@@ -86,6 +89,11 @@ public:
     // Matters where a write has completed when it was submitted, so that nothing in flight tells.
     void expect_more(bool more) noexcept { expects_more_ = more; }
 
+    // Why a write in the middle of the segment finds no room, while it does: where what was
+    // reserved has to be taken anew for each write. It is tried again, and nothing is lost.
+    [[nodiscard]] int shortage_errno() const noexcept { return shortage_errno_; }
+    [[nodiscard]] bool is_in_flight() const noexcept { return operations_in_flight_ > 0; }
+
     [[nodiscard]] bool is_writing() const noexcept { return slot_count_ > 0; }
     [[nodiscard]] bool is_busy() const noexcept { return slot_count_ > 0 || flush_in_flight_; }
     // Nothing in flight, and all that was submitted is durable. Never after a failure: what a
@@ -119,6 +127,7 @@ private:
         std::optional<BufferIndex> buffer;
         std::uint32_t attempts = 0;  // without progress
         bool completed = false;
+        bool lacks_room = false;        // refused for want of room: not in flight
         bool is_durable_write = false;  // still, after it was completed: it needs no flush
     };
 
@@ -126,6 +135,10 @@ private:
         return slots_[(slot_front_ + nth) % slots_.size()];
     }
     void start(std::size_t index) noexcept;
+    void note_shortage(Slot& write, int os_errno) noexcept;
+    void note_room() noexcept;
+    [[nodiscard]] bool retry_for_room() noexcept;
+    [[nodiscard]] bool is_durable_now(std::uint64_t offset) noexcept;
     void complete_write(std::size_t index, const Completion& completion) noexcept;
     void judge_durable_write(Slot& write, const Completion& completion) noexcept;
     void complete_flush(std::int64_t outcome) noexcept;
@@ -159,6 +172,9 @@ private:
     std::uint32_t flush_attempts_ = 0;
     Sequence flush_sequence_ = 0;  // what the flush in flight makes durable
     std::uint64_t flush_bytes_ = 0;
+
+    int shortage_errno_ = 0;
+    std::uint64_t next_room_try_ns_ = 0;
 
     bool queue_gone_ = false;  // no completion will come any more
     PipelineFailure failure_ = PipelineFailure::none;

@@ -4,6 +4,8 @@
 #include "storage_choice.hpp"
 #include "writer_core.hpp"
 
+#include <tailrace/base/random.hpp>
+#include <tailrace/base/shortage.hpp>
 #include <tailrace/journal/writer.hpp>
 
 #include <cerrno>
@@ -35,7 +37,8 @@ Result<void> make_directory(const std::string& directory, const JournalAccess& a
     if (const int refusal = make_journal_directory(directory, access, made); refusal != 0) {
         return os_error(refusal,
                         "cannot make the directory '" + directory + "'",
-                        "check the path and its permissions with 'ls -ld'");
+                        refusal == EROFS ? shortage_of(EROFS, directory).hint
+                                         : "check the path and its permissions with 'ls -ld'");
     }
     if (!made) return {};
     const auto parent = std::filesystem::path(directory).parent_path();
@@ -169,6 +172,9 @@ const RecoveryReport& Writer::recovery() const noexcept {
 }
 std::uint64_t Writer::max_event_size_bytes() const noexcept {
     return core_->max_event_size_bytes();
+}
+std::array<std::uint64_t, 2> Writer::journal_id() const noexcept {
+    return core_->journal_id();
 }
 const std::string& Writer::stream_name() const noexcept {
     return core_->stream_name();

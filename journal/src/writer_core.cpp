@@ -6,16 +6,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
-#include <thread>
 
 namespace tailrace::journal {
 
 namespace {
 
 constexpr std::uint64_t kSettleWaitNs = 10'000'000;
-constexpr std::uint64_t kNapNs = 1'000'000;
+// Who is asked to end on a full disk does so: nobody says that there will ever be room.
+constexpr std::uint64_t kClosePatienceNs = 500'000'000;
 // A commit of so many events is one of a group. The next one waits until nothing has come for a
 // moment, which is short beside a flush.
 constexpr std::uint64_t kGroupEvents = 16;
@@ -40,45 +39,15 @@ bool WriterCore::is_running() const noexcept {
 WriterState WriterCore::state() const noexcept {
     if (phase_ == Phase::closed) return WriterState::closed;
     if (!is_running()) return WriterState::failed;
-    if (no_space_errno_ != 0) return WriterState::no_space;
+    if (lacks_room()) return WriterState::no_space;
     return low_space_errno_ != 0 ? WriterState::low_space : WriterState::running;
 }
 
 int WriterCore::failure_errno() const noexcept {
     if (refusal_) return refusal_->os_errno;
     if (pipeline_->failure() != PipelineFailure::none) return pipeline_->failure_errno();
+    if (const int refusal = pipeline_->shortage_errno(); refusal != 0) return refusal;
     return no_space_errno_ != 0 ? no_space_errno_ : low_space_errno_;
-}
-
-Error WriterCore::failure() const {
-    const std::string recover_hint =
-        "look at 'dmesg' for errors of the disk, then start the writer anew: it recovers what is "
-        "durable; "
-        "'tailrace verify " +
-        options_.directory + "' checks it";
-    if (refusal_) return *refusal_;
-    switch (pipeline_->failure()) {
-        case PipelineFailure::none:
-            break;
-        case PipelineFailure::write:
-            return os_error(pipeline_->failure_errno(),
-                            "a write to '" + segment_.path + "' at " +
-                                std::to_string(pipeline_->failure_offset()) +
-                                " failed; nothing after sequence " +
-                                std::to_string(pipeline_->durable()) + " is durable",
-                            recover_hint);
-        case PipelineFailure::flush:
-            return os_error(pipeline_->failure_errno(),
-                            "a flush of '" + segment_.path + "' failed; nothing after sequence " +
-                                std::to_string(pipeline_->durable()) + " is durable",
-                            recover_hint);
-        case PipelineFailure::queue:
-            return os_error(pipeline_->failure_errno(),
-                            "the queue of writes to '" + segment_.path + "' broke",
-                            recover_hint);
-    }
-    if (no_space_errno_ != 0 || low_space_errno_ != 0) return no_room();
-    return make_error(ErrorCode::closed, "the writer of '" + options_.directory + "' is closed");
 }
 
 void WriterCore::fail_with(Error error) noexcept {
@@ -133,40 +102,19 @@ bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
     if (advance_roll()) moved = true;
     if (mark_if_idle()) moved = true;
     pace_spare();
-    watch_spare();
+    watch();
     if (retire_by_age_if_idle()) moved = true;
     pipeline_->kick();
     if (moved || timeout_ns == 0) return moved;
-    if (pipeline_->is_busy()) return pipeline_->pump(timeout_ns);
-    if (phase_ == Phase::waiting) return wait_for_spare(timeout_ns);
+    if (pipeline_->is_in_flight()) return pipeline_->pump(timeout_ns);
+    if (pipeline_->shortage_errno() != 0 || phase_ == Phase::waiting)
+        return wait_for_room(timeout_ns);
     return false;
 }
 
 std::uint64_t WriterCore::idle_ns() const noexcept {
     if (phase_ != Phase::writing || filler_.has_events()) return 0;
     return pipeline_->idle_ns();
-}
-
-Error WriterCore::no_room() const {
-    const std::uint64_t left = segment_.header.segment_size_bytes - segment_.next.offset;
-    return os_error(failure_errno(),
-                    "there is no room for the next segment of '" + options_.directory + "'" +
-                        (no_space_errno_ != 0
-                             ? std::string(", and this one is full")
-                             : ", and " + std::to_string(left) + " bytes are left in this one"),
-                    "free " + std::to_string(options_.segment_size_bytes) + " bytes there ('df " +
-                        options_.directory + "' shows what is left); the writer goes on by itself");
-}
-
-bool WriterCore::wait_for_spare(std::uint64_t timeout_ns) {
-    if (!around_.background) return false;
-    if (no_space_errno_ == 0) {
-        spare_->wait(timeout_ns);
-    } else {
-        // Somebody has to make room; looking a thousand times a second is often enough.
-        std::this_thread::sleep_for(std::chrono::nanoseconds(std::min(timeout_ns, kNapNs)));
-    }
-    return false;
 }
 
 bool WriterCore::fits(std::uint64_t slot_bytes) const noexcept {
@@ -347,7 +295,8 @@ void WriterCore::pace_spare() noexcept {
     spare_->limit_fill(limit);
 }
 
-Result<void> WriterCore::settle(std::uint64_t deadline_ns) noexcept {
+Result<void> WriterCore::settle(std::uint64_t deadline_ns, std::uint64_t patience_ns) noexcept {
+    std::optional<std::uint64_t> lacks_room_since_ns;
     while (true) {
         if (!is_running()) return failure();
         const bool placed = !filler_.has_events() &&
@@ -356,8 +305,16 @@ Result<void> WriterCore::settle(std::uint64_t deadline_ns) noexcept {
         if (placed && pipeline_->is_settled()) return {};
         if (placed && !pipeline_->is_writing()) pipeline_->request_flush();
         (void)drive(kSettleWaitNs);
-        if (around_.time->elapsed_ns() < deadline_ns) continue;
-        if (no_space_errno_ != 0) return failure();
+        const std::uint64_t now_ns = around_.time->elapsed_ns();
+        if (!lacks_room()) {
+            lacks_room_since_ns.reset();
+        } else if (!lacks_room_since_ns) {
+            lacks_room_since_ns = now_ns;
+        } else if (now_ns - *lacks_room_since_ns >= patience_ns) {
+            return failure();
+        }
+        if (now_ns < deadline_ns) continue;
+        if (lacks_room()) return failure();
         return make_error(ErrorCode::timed_out,
                           "the journal '" + options_.directory + "' didn't become durable in time",
                           "'tailrace doctor' measures the disk");
@@ -366,18 +323,18 @@ Result<void> WriterCore::settle(std::uint64_t deadline_ns) noexcept {
 
 Result<void> WriterCore::sync(std::uint64_t timeout_ns) noexcept {
     if (phase_ == Phase::closed) return failure();
-    return settle(around_.time->elapsed_ns() + timeout_ns);
+    return settle(around_.time->elapsed_ns() + timeout_ns, timeout_ns);
 }
 
 Result<void> WriterCore::close(std::uint64_t timeout_ns) noexcept {
     if (phase_ == Phase::closed) return {};
     const std::uint64_t deadline_ns = around_.time->elapsed_ns() + timeout_ns;
-    if (auto durable = settle(deadline_ns); !durable) return durable.error();
+    if (auto durable = settle(deadline_ns, kClosePatienceNs); !durable) return durable.error();
 
     closing_ = true;
     phase_ = Phase::draining;
     place_bare(pool_.seal_block(), kBatchSeal | kBatchCleanClose);
-    if (auto durable = settle(deadline_ns); !durable) return durable.error();
+    if (auto durable = settle(deadline_ns, kClosePatienceNs); !durable) return durable.error();
     return finish_close();
 }
 
@@ -397,6 +354,13 @@ Result<void> WriterCore::finish_close() noexcept {
     segment_.file.reset();
     lock_.unlock();
     return {};
+}
+
+std::array<std::uint64_t, 2> WriterCore::journal_id() const noexcept {
+    std::array<std::uint64_t, 2> id{};
+    static_assert(sizeof(id) == sizeof(JournalId));
+    std::memcpy(id.data(), super_.journal_id.data(), sizeof(id));
+    return id;
 }
 
 WriterStatistics WriterCore::statistics() const noexcept {

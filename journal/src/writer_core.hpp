@@ -89,6 +89,7 @@ public:
     [[nodiscard]] std::uint64_t max_event_size_bytes() const noexcept {
         return filler_.max_event_size_bytes();
     }
+    [[nodiscard]] std::array<std::uint64_t, 2> journal_id() const noexcept;
     [[nodiscard]] const std::string& stream_name() const noexcept { return options_.stream_name; }
     [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept {
         return options_.event_alignment_bytes;
@@ -112,6 +113,13 @@ private:
         IndexBuilder index;
     };
 
+    // A segment that has its name already, while SUPER doesn't say so yet.
+    struct Entering {
+        std::optional<SegmentHeader> before;
+        LogPosition end;
+        bool is_flushed;  // the name
+    };
+
     WriterCore(JournalOptions options, WriterEnvironment around, const Assessment& found);
 
     [[nodiscard]] Result<void> start(const Assessment& found);
@@ -124,9 +132,9 @@ private:
     void end_writing() noexcept;
     [[nodiscard]] SegmentHeader next_header(const SegmentHeader* before, const LogPosition& end);
     [[nodiscard]] Result<void> calibrate(FileId file);
-    [[nodiscard]] Result<void> give_segment_its_name(const std::string& from,
-                                                     const ActiveSegment& segment) const;
+    [[nodiscard]] Result<void> enter_segment();
     [[nodiscard]] Result<void> write_next_super();
+    void wait_or_fail(const Error& error) noexcept;
     [[nodiscard]] Result<void> note_newest(std::uint64_t flags, std::uint64_t clean_end_offset);
     // Of the oldest segment, for SUPER.
     void note_first_sequence(Sequence sequence) noexcept;
@@ -139,9 +147,15 @@ private:
         return age_clock_.now_ns(around_.time->elapsed_ns());
     }
     bool retire_by_age_if_idle() noexcept;
-    void watch_spare() noexcept;
+    void watch() noexcept;
+    void watch_spare(std::uint64_t now_ns) noexcept;
     [[nodiscard]] Error no_room() const;
-    [[nodiscard]] bool wait_for_spare(std::uint64_t timeout_ns);
+    // Neither the next segment nor, where room isn't reserved for good, the rest of this one.
+    [[nodiscard]] bool lacks_room() const noexcept {
+        return no_space_errno_ != 0 || pipeline_->shortage_errno() != 0;
+    }
+    [[nodiscard]] bool wait_for_room(std::uint64_t timeout_ns);
+    void watch_limits(std::uint64_t now_ns) noexcept;
 
     bool place_batches() noexcept;
     [[nodiscard]] bool is_gathering() noexcept;
@@ -161,7 +175,9 @@ private:
     bool mark_if_idle() noexcept;
     void pace_spare() noexcept;
     void fail_with(Error error) noexcept;
-    [[nodiscard]] Result<void> settle(std::uint64_t deadline_ns) noexcept;
+    // Gives up sooner when there has been no room for `patience_ns`.
+    [[nodiscard]] Result<void> settle(std::uint64_t deadline_ns,
+                                      std::uint64_t patience_ns) noexcept;
     [[nodiscard]] Result<void> finish_close() noexcept;
     [[nodiscard]] bool is_running() const noexcept;
 
@@ -189,6 +205,7 @@ private:
     std::unique_ptr<SpareSegment> spare_;
 
     Phase phase_ = Phase::writing;
+    std::optional<Entering> entering_;
     bool closing_ = false;
     bool placed_full_ = false;      // in the last round: more will likely follow
     std::optional<Error> refusal_;  // what made the writer fail, if not the pipeline
@@ -198,6 +215,7 @@ private:
     std::uint64_t next_spare_look_ns_ = 0;
     std::uint64_t next_age_look_ns_ = 0;
     std::uint64_t next_age_turn_ns_ = 0;
+    std::uint64_t next_limit_look_ns_ = 0;
     Sequence marked_sequence_ = 0;         // the promise that stands on disk
     std::uint64_t spare_limit_bytes_ = 0;  // how far the spare may be filled by now
     std::uint64_t idle_offset_ = 0;        // where the log ended when it was last looked at

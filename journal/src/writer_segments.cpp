@@ -2,6 +2,8 @@
 
 #include "writer_core.hpp"
 
+#include <tailrace/base/shortage.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -21,6 +23,18 @@ constexpr std::uint64_t kOpenFillNs = 300'000'000;
 constexpr std::uint64_t kOpenSpareNs = 30'000'000'000;
 constexpr std::uint32_t kMaxQueueDepth = 64;
 constexpr std::uint32_t kSpareBuffers = 4;  // beside those in flight: one being filled, some full
+
+// What is wanting now may be there in a moment, and nothing was begun.
+bool is_shortage(int os_errno) noexcept {
+    return os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EMFILE || os_errno == ENFILE ||
+           os_errno == ENOMEM;
+}
+
+Error cannot_name(const std::string& path, int os_errno) {
+    return os_error(os_errno,
+                    "cannot give the next segment the name '" + path + "'",
+                    "'tailrace doctor' checks permissions and limits");
+}
 
 Result<void> check_options(const JournalOptions& options) {
     if (options.segment_size_bytes < kMinSegmentSizeBytes ||
@@ -81,11 +95,12 @@ Result<std::string> WriterCore::take_first_spare() {
         if (!from.empty()) return from;
         spare_->wait(kOpenSpareNs);  // ends: what is under way becomes usable or fails
     }
+    const Shortage shortage = shortage_of(spare_->os_errno(), options_.directory);
     return os_error(spare_->os_errno(),
-                    "there is no room for a segment of " +
-                        std::to_string(options_.segment_size_bytes) + " bytes in '" +
-                        options_.directory + "'",
-                    "'df' shows what is left; or choose smaller segments");
+                    "a segment of " + std::to_string(options_.segment_size_bytes) +
+                        " bytes can't be made in '" + options_.directory + "', since " +
+                        shortage.what,
+                    shortage.hint + "; or choose smaller segments");
 }
 
 Result<std::unique_ptr<WriterCore>> WriterCore::open(const JournalOptions& options,
@@ -272,16 +287,36 @@ Result<void> WriterCore::begin_segment(const std::string& from,
         (void)files.remove(from);
         return calibrated.error();
     }
-    if (auto named = give_segment_its_name(from, segment); !named) return named.error();
+    if (const IoOutcome named = files.rename(from, segment.path); !named.ok())
+        return cannot_name(segment.path, named.os_errno);
 
     end_writing();
     segment_ = std::move(segment);
+    entering_ = Entering{before != nullptr ? std::optional(*before) : std::nullopt, end, false};
+    return enter_segment();
+}
+
+// It has its name. Until that is flushed and SUPER says so nothing is written to it; for want of a
+// descriptor or of room that may come later. A flush that failed is final.
+Result<void> WriterCore::enter_segment() {
+    if (!entering_->is_flushed) {
+        const IoOutcome synced = around_.files->sync_directory(options_.directory);
+        if (!synced.ok()) {
+            Error error = cannot_name(segment_.path, synced.os_errno);
+            const bool was_begun = synced.os_errno == ENOSPC || synced.os_errno == EDQUOT;
+            if (was_begun) fail_with(error);
+            return error;
+        }
+        entering_->is_flushed = true;
+    }
     if (auto noted = note_newest(0, 0); !noted) return noted.error();
-    pipeline_->begin_segment(segment_.file.id(), end.sequence);
-    marked_sequence_ = end.sequence;
+    const Entering entered = *entering_;
+    entering_.reset();
+    pipeline_->begin_segment(segment_.file.id(), entered.end.sequence);
+    marked_sequence_ = entered.end.sequence;
     ++segment_count_;
-    if (before != nullptr) {
-        catalogue_.add(catalogued(*before, end));
+    if (entered.before) {
+        catalogue_.add(catalogued(*entered.before, entered.end));
         catalogue_.write(super_.journal_id, super_.oldest_segment_number);
     }
     retire_disowned();
@@ -331,16 +366,6 @@ Result<void> WriterCore::calibrate(FileId file) {
     durable_choice_ = std::move(*choice);
     pipeline_->set_durable_writes(durable_choice_.chooser);
     return {};
-}
-
-Result<void> WriterCore::give_segment_its_name(const std::string& from,
-                                               const ActiveSegment& segment) const {
-    IoOutcome outcome = around_.files->rename(from, segment.path);
-    if (outcome.ok()) outcome = around_.files->sync_directory(options_.directory);
-    if (outcome.ok()) return {};
-    return os_error(outcome.os_errno,
-                    "cannot give the next segment the name '" + segment.path + "'",
-                    "'tailrace doctor' checks permissions and limits");
 }
 
 void WriterCore::note_first_sequence(Sequence sequence) noexcept {
@@ -467,15 +492,29 @@ bool WriterCore::retire_by_age_if_idle() noexcept {
     give_up_oldest();
     if (disowned_.empty()) return false;
     if (auto noted = note_oldest(); !noted) {
-        fail_with(noted.error());
-        return false;
+        if (!is_shortage(noted.error().os_errno)) fail_with(noted.error());
+        return false;  // nothing goes before SUPER says so; it is tried again
     }
     retire_disowned();
     spare_->remove_retired();
     return true;
 }
 
+// No descriptor is left, or the file system copies on write and has no room for one of the steps:
+// they are made again.
+void WriterCore::wait_or_fail(const Error& error) noexcept {
+    if (!is_shortage(error.os_errno)) return fail_with(error);
+    no_space_errno_ = error.os_errno;
+    next_spare_try_ns_ = around_.time->elapsed_ns() + kSpareRetryNs;
+}
+
 void WriterCore::roll() noexcept {
+    if (entering_) {
+        if (auto entered = enter_segment(); !entered) return wait_or_fail(entered.error());
+        no_space_errno_ = 0;
+        phase_ = Phase::writing;
+        return;
+    }
     const auto note_refusal = [this] {
         if (spare_->state() != SpareSegment::State::error) return;
         no_space_errno_ = spare_->os_errno();
@@ -487,38 +526,16 @@ void WriterCore::roll() noexcept {
         note_refusal();
         return;
     }
-    no_space_errno_ = 0;
     write_segment_index();
     const SegmentHeader before = segment_.header;
     const LogPosition end = segment_.next;
     retention_.add({before.segment_number, end.offset, age_now_ns(), before.first_sequence});
     if (auto begun = begin_segment(from, &before, end); !begun) {
-        fail_with(begun.error());
+        wait_or_fail(begun.error());
         return;
     }
+    no_space_errno_ = 0;
     phase_ = Phase::writing;
-}
-
-// The file of the next segment should be there long before it is needed. While it can't be had the
-// writer says so, and tries again; a whole segment is left to say it in.
-void WriterCore::watch_spare() noexcept {
-    if (phase_ != Phase::writing) return;
-    const std::uint64_t now_ns = around_.time->elapsed_ns();
-    if (now_ns < next_spare_look_ns_) return;
-    next_spare_look_ns_ = now_ns + kSpareRetryNs;
-    switch (spare_->state()) {
-        case SpareSegment::State::error:
-            low_space_errno_ = spare_->os_errno();
-            spare_->prepare();
-            break;
-        case SpareSegment::State::allocated:
-        case SpareSegment::State::filled:
-            low_space_errno_ = 0;
-            break;
-        case SpareSegment::State::none:
-        case SpareSegment::State::making:
-            break;  // not known yet
-    }
 }
 
 void WriterCore::write_segment_index() noexcept {

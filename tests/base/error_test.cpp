@@ -29,6 +29,7 @@ TEST_CASE("error: an errno gives code, text and name", "[base][error]") {
     CHECK(error.os_errno == ENOSPC);
     CHECK(error.message == "cannot create 'x': No space left on device (ENOSPC)");
     CHECK(error.hint == "make room");
+    CHECK(os_error(ENOSPC, "").message == "No space left on device (ENOSPC)");
 }
 
 TEST_CASE("error: errnos are told apart by what can be done about them", "[base][error]") {

@@ -13,8 +13,10 @@
 #include <linux/magic.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -498,6 +500,24 @@ TEST_CASE("region: what isn't asked for can't be written", "[bus][region]") {
     CHECK(dies(RegionAccess::subscribe, write_event));
     CHECK_FALSE(dies(RegionAccess::subscribe, write_state));
     CHECK_FALSE(dies(RegionAccess::publish, write_event));
+}
+
+TEST_CASE("region: a limit on file sizes is an error at create, not a signal", "[bus][region]") {
+    const TemporaryDirectory directory;
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const rlimit limit{16 * 1024, RLIM_INFINITY};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+        const auto made = Region::create("s", small_stream(), directory.path());
+        const bool is_told = !made && made.error().os_errno == EFBIG &&
+                             made.error().hint.find("ulimit -f") != std::string::npos;
+        ::_exit(is_told ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+    CHECK(std::filesystem::is_empty(directory.path()));
 }
 
 TEST_CASE("region: a full file system is an error at create, and leaves nothing", "[bus][region]") {

@@ -6,12 +6,15 @@
 #include "support/watchdog.hpp"
 
 #include <tailrace/base/unique_fd.hpp>
+#include <tailrace/journal/backup.hpp>
 #include <tailrace/journal/inspect.hpp>
 #include <tailrace/journal/verify.hpp>
 
 #include <catch2/catch.hpp>
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +28,27 @@ namespace {
 
 constexpr std::uint64_t kExt4Bytes = 64 * kMiB;
 constexpr std::uint64_t kXfsBytes = 320 * kMiB;  // the least that mkfs.xfs makes is 300
+
+std::uint64_t size_of(const std::string& kind) {
+    return kind == "ext4" ? 24 * kMiB : kind == "btrfs" ? 160 * kMiB : kXfsBytes;
+}
+
+// Copies that share every block with what they are a copy of, of all files of a directory.
+bool share_blocks(const std::string& directory, const std::string& copies) {
+    std::filesystem::create_directories(copies);
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+        if (!entry.is_regular_file()) continue;
+        const UniqueFd from(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
+        const std::string name = copies + "/" + entry.path().filename().string();
+        const UniqueFd into(::open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        // Where the source was made without copies on write, so must the copy be.
+        int flags = 0;
+        if (::ioctl(from.get(), FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_NOCOW_FL) != 0)
+            (void)::ioctl(into.get(), FS_IOC_SETFLAGS, &flags);
+        if (::ioctl(into.get(), FICLONE, from.get()) != 0) return false;
+    }
+    return true;
+}
 
 EventShape shape_of(std::uint32_t payload_bytes) {
     EventShape shape;
@@ -59,7 +83,13 @@ public:
     }
     Ballast(const Ballast&) = delete;
     Ballast& operator=(const Ballast&) = delete;
-    ~Ballast() { ::unlink(path_.c_str()); }
+    ~Ballast() {
+        const std::string parent = std::filesystem::path(path_).parent_path();
+        ::unlink(path_.c_str());
+        // btrfs gives room back when it commits.
+        const UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        (void)::syncfs(directory.get());
+    }
     [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
 
 private:
@@ -157,9 +187,15 @@ TEST_CASE(
                 const Ballast ballast(store + "/ballast");  // from now on the device can't write
                 CHECK(ballast.size_bytes() > 0);
                 write_for(*writer, appended, 2'000, 6'000);
-                for (int i = 0; i < 1'000 && writer->state() != WriterState::failed; ++i)
+                // A device that says it has no room is waited for; one that says it can't, is not.
+                const auto has_failed = [&writer] {
+                    return writer->state() == WriterState::failed;
+                };
+                for (int i = 0; i < 1'000 && !has_failed(); ++i) {
+                    if (writer->state() == WriterState::no_space) break;
                     writer->drive(10'000'000);
-                REQUIRE(writer->state() == WriterState::failed);
+                }
+                REQUIRE((has_failed() || writer->state() == WriterState::no_space));
                 CHECK((writer->failure_errno() == EIO || writer->failure_errno() == ENOSPC));
                 acknowledged = writer->durable_sequence();
                 CHECK(acknowledged >= 160);
@@ -171,10 +207,14 @@ TEST_CASE(
                     writer->drive(100'000);
                 CHECK_FALSE(writer->sync(kSecondNs));
                 CHECK_FALSE(writer->close(kSecondNs));
-                CHECK(writer->statistics().flushes == flushes);
-                CHECK(writer->durable_sequence() == acknowledged);
-                CHECK(writer->append(make_events(appended, 1).run()).status ==
-                      AppendStatus::failed);
+                if (has_failed()) CHECK(writer->statistics().flushes == flushes);
+                CHECK(writer->durable_sequence() < appended);
+                if (has_failed()) CHECK(writer->durable_sequence() == acknowledged);
+                acknowledged = writer->durable_sequence();
+                if (has_failed()) {
+                    CHECK(writer->append(make_events(appended, 1).run()).status ==
+                          AppendStatus::failed);
+                }
             }
             // There is room again. ext4 may have stopped at its own failed writes.
             REQUIRE(disk.remount());
@@ -199,12 +239,14 @@ TEST_CASE(
     "there is room",
     "[kernel]") {
     const test::Watchdog watchdog("disk full", 100);
+    const std::string kind = GENERATE("ext4", "xfs", "btrfs");
     const TempDirectory temp;
-    LoopDisk disk("ext4", temp.path() + "/image", 24 * kMiB, temp.path() + "/disk");
+    LoopDisk disk(kind, temp.path() + "/image", size_of(kind), temp.path() + "/disk");
     if (!disk.is_mounted()) {
-        WARN("SKIPPED: " << disk.why());
+        WARN("SKIPPED: " << kind << ": " << disk.why());
         return;
     }
+    INFO(kind);
     const std::string journal = temp.path() + "/disk/journal";
     Sequence appended = 0;
     {
@@ -221,7 +263,10 @@ TEST_CASE(
             REQUIRE_FALSE(stuck);
             CHECK(stuck.error().code == ErrorCode::no_space);
         }
-        CHECK(writer->sync(30 * kSecondNs));
+        // btrfs gives room back in its own time: half a minute after the file is gone.
+        const auto synced = writer->sync(60 * kSecondNs);
+        INFO((synced ? std::string() : synced.error().message));
+        CHECK(synced);
         CHECK(writer->durable_sequence() == appended);
         while (writer->state() == WriterState::low_space)  // until it has looked again
             writer->drive(1'000'000);
@@ -230,6 +275,92 @@ TEST_CASE(
     }
     CHECK(is_dense(read_all(journal), 0, appended));
     CHECK(verify(journal)->is_sound());
+}
+
+// Reserved room is no room once somebody shares it: each block that is written then takes a new
+// one.
+TEST_CASE("disk full in the middle of a segment whose blocks are shared: it waits for room as ever",
+          "[kernel]") {
+    const test::Watchdog watchdog("disk full, shared blocks", 100);
+    const std::string kind = GENERATE("xfs", "btrfs");
+    const TempDirectory temp;
+    LoopDisk disk(kind, temp.path() + "/image", size_of(kind), temp.path() + "/disk");
+    if (!disk.is_mounted()) {
+        WARN("SKIPPED: " << kind << ": " << disk.why());
+        return;
+    }
+    INFO(kind);
+    const std::string journal = temp.path() + "/disk/journal";
+    Sequence appended = 0;
+    {
+        auto writer = Writer::open(small_options(journal));
+        REQUIRE(writer);
+        write_for(*writer, appended, 10, 500);
+        REQUIRE(writer->sync(30 * kSecondNs));
+        const Sequence acknowledged = writer->durable_sequence();
+        if (!share_blocks(journal, temp.path() + "/disk/copies")) {
+            WARN("SKIPPED: " << kind << " can't share blocks here");
+            return;
+        }
+        {
+            const Ballast ballast(temp.path() + "/disk/ballast");
+            write_for(*writer, appended, 100'000, 6'000);
+            CHECK(writer->state() == WriterState::no_space);
+            CHECK(writer->failure_errno() == ENOSPC);
+            CHECK(writer->durable_sequence() >= acknowledged);
+            const auto stuck = writer->sync(20'000'000);
+            REQUIRE_FALSE(stuck);
+            CHECK(stuck.error().code == ErrorCode::no_space);
+        }
+        const auto synced = writer->sync(60 * kSecondNs);
+        INFO((synced ? std::string() : synced.error().message));
+        CHECK(synced);
+        CHECK(writer->durable_sequence() == appended);
+        write_for(*writer, appended, 400, 6'000);
+        REQUIRE(writer->sync(60 * kSecondNs));  // btrfs gives room back in its own time
+        const auto closed = writer->close();
+        INFO((closed ? std::string() : closed.error().message));
+        REQUIRE(closed);
+    }
+    CHECK(is_dense(read_all(journal), 0, appended));
+    CHECK(verify(journal)->is_sound());
+}
+
+TEST_CASE("retention on a file system with shared blocks: what a copy shares is not used again",
+          "[kernel]") {
+    const test::Watchdog watchdog("retention, shared blocks", 100);
+    const std::string kind = GENERATE("xfs", "btrfs");
+    const TempDirectory temp;
+    LoopDisk disk(kind, temp.path() + "/image", size_of(kind), temp.path() + "/disk");
+    if (!disk.is_mounted()) {
+        WARN("SKIPPED: " << kind << ": " << disk.why());
+        return;
+    }
+    INFO(kind);
+    const std::string journal = temp.path() + "/disk/journal";
+    JournalOptions options = small_options(journal);
+    options.retain_size_bytes = 4 * kMiB;
+    auto writer = Writer::open(options);
+    REQUIRE(writer);
+    Sequence appended = 0;
+    const auto roll = [&](std::uint64_t segments) {
+        const std::uint64_t end = writer->statistics().segments + segments;
+        while (writer->statistics().segments < end)
+            write_for(*writer, appended, 1, 6'000);
+    };
+    roll(8);
+    REQUIRE(writer->sync(30 * kSecondNs));
+    CHECK(writer->statistics().recycled_segments > 0);  // its own are used again
+    const auto found = backup(journal, temp.path() + "/disk/backup");
+    REQUIRE(found);
+    const WriterStatistics before = writer->statistics();
+    roll(2);
+    REQUIRE(writer->sync(30 * kSecondNs));
+    const WriterStatistics after = writer->statistics();
+    CHECK(after.recycled_segments == before.recycled_segments);
+    CHECK(after.unlinked_segments > before.unlinked_segments);
+    CHECK(verify(temp.path() + "/disk/backup")->is_sound());
+    REQUIRE(writer->close());
 }
 
 }  // namespace tailrace::journal::kernel_faults_test

@@ -51,18 +51,28 @@ int in_child(const std::function<int()>& body) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-// From now on, in this process, io_uring_setup fails with `os_errno`.
-bool forbid_io_uring(int os_errno) {
+// From now on, in this process, the system call fails with `os_errno`.
+bool forbid(unsigned system_call, int os_errno) {
     const auto refusal = SECCOMP_RET_ERRNO | (static_cast<unsigned>(os_errno) & SECCOMP_RET_DATA);
     std::array<sock_filter, 4> filter = {{
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, system_call, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, refusal),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     }};
     const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
     return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+bool forbid_io_uring(int os_errno) {
+    return forbid(__NR_io_uring_setup, os_errno);
+}
+
+// A hint that somebody can act on, and not the wrong one.
+bool helps(const Error& error, const char* with) {
+    return error.hint.find(with) != std::string::npos &&
+           error.hint.find("df ") == std::string::npos;
 }
 
 enum class Registration { allowed, refused, ring_refused, no_io_uring };
@@ -156,6 +166,101 @@ TEST_CASE("io_uring refused: the writer goes on over pwrite and says why", "[jou
     }
     CHECK(answer == fine);
     CHECK(is_dense(read_all(temp.journal()), 0, 20'000));
+}
+
+TEST_CASE("fallocate refused: room is had by writing it, and the journal is written",
+          "[journal][refusal]") {
+    const int refusal = GENERATE(EPERM, ENOSYS);
+    const TempDirectory temp;
+    const int answer = in_child([&] {
+        if (!forbid(__NR_fallocate, refusal)) return int{no_filter};
+        auto writer = Writer::open(small_options(temp.journal()));
+        if (!writer) return 2;
+        if (!append_all(*writer, make_events(0, 20'000))) return 3;
+        if (!writer->close()) return 4;
+        return int{fine};
+    });
+    if (answer == no_filter) {
+        WARN("SKIPPED: no seccomp filter can be set here");
+        return;
+    }
+    CHECK(answer == fine);
+    CHECK(is_dense(read_all(temp.journal()), 0, 20'000));
+}
+
+TEST_CASE("getrandom refused: the journal is begun all the same, with an id of its own",
+          "[journal][refusal]") {
+    const TempDirectory temp;
+    const int answer = in_child([&] {
+        if (!forbid(__NR_getrandom, EPERM)) return int{no_filter};
+        auto first = Writer::open(small_options(temp.journal()));
+        auto second = Writer::open(small_options(temp.path() + "/second"));
+        if (!first || !second) return 2;
+        if (first->journal_id() == second->journal_id()) return 3;
+        if (!append_all(*first, make_events(0, 100))) return 4;
+        return first->close() ? int{fine} : 5;
+    });
+    if (answer == no_filter) {
+        WARN("SKIPPED: no seccomp filter can be set here");
+        return;
+    }
+    CHECK(answer == fine);
+    CHECK(is_dense(read_all(temp.journal()), 0, 100));
+}
+
+TEST_CASE("file size limit: too small for a segment, it is an error that says so, not a signal",
+          "[journal][refusal]") {
+    const IoBackend backend = GENERATE(IoBackend::automatic, IoBackend::pwrite);
+    const TempDirectory temp;
+    CHECK(in_child([&] {
+              JournalOptions options = small_options(temp.journal());
+              options.io_backend = backend;
+              const rlimit limit{512U << 10U, RLIM_INFINITY};
+              if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 2;
+              const auto refused = Writer::open(options);
+              if (refused || refused.error().os_errno != EFBIG) return 3;
+              return helps(refused.error(), "ulimit -f") ? int{fine} : 4;
+          }) == fine);
+    // Set on a writer that runs: it is seen before anything is written too far.
+    CHECK(in_child([&] {
+              JournalOptions options = small_options(temp.journal());
+              options.io_backend = backend;
+              auto writer = Writer::open(options);
+              if (!writer || !append_all(*writer, make_events(0, 100))) return 2;
+              if (!writer->sync(30 * kSecondNs)) return 3;
+              const rlimit limit{64U << 10U, RLIM_INFINITY};
+              if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 4;
+              while (writer->state() != WriterState::failed)  // the alarm ends it
+                  writer->drive(1'000'000);
+              if (writer->failure_errno() != EFBIG) return 5;
+              return helps(writer->failure(), "ulimit -f") ? int{fine} : 6;
+          }) == fine);
+    CHECK(is_dense(read_all(temp.journal()), 0, 100));
+}
+
+TEST_CASE("no descriptor left: said of the next segment, and it goes on when there is one",
+          "[journal][refusal]") {
+    const TempDirectory temp;
+    CHECK(in_child([&] {
+              auto writer = Writer::open(small_options(temp.journal()));
+              if (!writer || !append_all(*writer, make_events(0, 100))) return 2;
+              if (!writer->sync(30 * kSecondNs)) return 3;
+              rlimit usual{};
+              ::getrlimit(RLIMIT_NOFILE, &usual);
+              const rlimit limit{0, usual.rlim_max};  // what is open stays so
+              if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return 4;
+              EventShape shape;
+              shape.payload_bytes = 4000;
+              Sequence end = 100;
+              while (goes_on(writer->state()) && writer->state() != WriterState::low_space) {
+                  end += writer->append(make_events(end, 10, shape).run()).event_count;
+                  writer->drive(1'000'000);
+              }
+              if (writer->failure_errno() != EMFILE) return 5;
+              if (!helps(writer->failure(), "ulimit -n")) return 6;
+              if (::setrlimit(RLIMIT_NOFILE, &usual) != 0) return 7;
+              return writer->sync(30 * kSecondNs) ? int{fine} : 8;
+          }) == fine);
 }
 
 TEST_CASE("io_uring with little lockable memory: works, with buffers that are not registered",

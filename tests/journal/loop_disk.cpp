@@ -65,8 +65,9 @@ LoopDisk::LoopDisk(const std::string& kind,
     // Blocks of a page's size, so that no block of the journal shares a page of the image's store
     // with the one before: the loop driver calls a write complete that its store has cut short
     // (seen on Linux 6.18), and would lie where it should fail.
-    const std::string options =
-        kind == "ext4" ? "-q -F -b 4096 -E lazy_itable_init=0,nodiscard" : "-q -f -K";
+    const std::string options = kind == "ext4"    ? "-q -F -b 4096 -E lazy_itable_init=0,nodiscard"
+                                : kind == "btrfs" ? "-q -f -K -d single -m single"
+                                                  : "-q -f -K";
     if (!run_quietly("mkfs." + kind + " " + options + " " + image)) {
         why_ = "mkfs." + kind + " is missing or fails";
         return;

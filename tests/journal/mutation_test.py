@@ -68,8 +68,8 @@ MUTATIONS = {
          "")]),
     "the directory is not flushed": (("kept", "opens", "durable"), [
         (SRC + "writer_segments.cpp",
-         "    if (outcome.ok()) outcome = around_.files->sync_directory(options_.directory);\n",
-         "")]),
+         "        const IoOutcome synced = around_.files->sync_directory(options_.directory);\n",
+         "        const IoOutcome synced{};\n")]),
     "recovery doesn't flush what it reads": (("kept", "durable", "opens"), [
         (SRC + "assessment.cpp",
          "    const IoOutcome outcome = files_.sync(file->id());\n    if (outcome.ok()) {",

@@ -264,7 +264,7 @@ TEST_CASE(
 
 TEST_CASE("write pipeline: a failed write is final, even when later ones succeed",
           "[journal][pipeline]") {
-    const int error = GENERATE(EIO, ENOSPC, EBADF);
+    const int error = GENERATE(EIO, EROFS, EBADF);
     Pipeline fixture;
     fixture.submit(1);
     fixture.submit(2);
@@ -414,6 +414,76 @@ TEST_CASE("write pipeline: no durable write begins while an earlier one is not d
     fixture.pipeline.pump(0);
     CHECK(fixture.pipeline.written() == 1);
     CHECK_FALSE(fixture.pipeline.can_write_durably());
+}
+
+TEST_CASE("write pipeline: a write that finds no room is made again, and nothing passes it",
+          "[journal][pipeline]") {
+    const int refusal = GENERATE(ENOSPC, EDQUOT);
+    Pipeline fixture;
+    WritePipeline& pipeline = fixture.pipeline;
+    HeldQueue& queue = fixture.queue;
+    for (Sequence end = 1; end <= 3; ++end)
+        fixture.submit(end);
+    queue.complete(0);
+    queue.fail(0, refusal);  // the second
+    queue.complete(0);       // the third, behind it
+    pipeline.pump(0);
+    CHECK(pipeline.failure() == PipelineFailure::none);
+    CHECK(pipeline.shortage_errno() == refusal);
+    CHECK_FALSE(pipeline.has_room());
+    CHECK(pipeline.written() == 1);
+    CHECK_FALSE(pipeline.is_settled());
+    // What is written before it becomes durable meanwhile.
+    fixture.time.pass_ns(3'000'000);
+    pipeline.pump(0);
+    REQUIRE(queue.held.size() == 1);
+    REQUIRE(queue.held[0].is_flush);
+    queue.complete(0);
+    pipeline.pump(0);
+    CHECK(pipeline.durable() == 1);
+
+    // Tried now and then, in vain at first.
+    for (int tries = 0; tries < 3; ++tries) {
+        pipeline.pump(0);
+        CHECK(queue.held.empty());
+        fixture.time.pass_ns(200'000'000);
+        pipeline.pump(0);
+        REQUIRE(queue.held.size() == 1);
+        CHECK(queue.held[0].offset == 4096 + 2 * 8192);
+        CHECK(queue.held[0].size_bytes == 8192);
+        if (tries < 2) queue.fail(0, refusal);
+        pipeline.pump(0);
+        CHECK(pipeline.shortage_errno() == refusal);
+    }
+    queue.complete(0);
+    pipeline.pump(0);
+    CHECK(pipeline.shortage_errno() == 0);
+    CHECK(pipeline.has_room());
+    CHECK(pipeline.written() == 3);
+    queue.complete(0);
+    pipeline.pump(0);
+    CHECK(pipeline.durable() == 3);
+    CHECK(pipeline.is_settled());
+}
+
+TEST_CASE("write pipeline: a durable write that finds no room becomes a plain one, and a flush",
+          "[journal][pipeline]") {
+    Pipeline fixture;
+    fixture.submit_durable(1);
+    fixture.queue.fail(0, ENOSPC);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.durable() == 0);
+    fixture.time.pass_ns(200'000'000);
+    fixture.pipeline.pump(0);
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.written() == 1);
+    CHECK(fixture.pipeline.durable() == 0);
+    REQUIRE(fixture.queue.held.size() == 1);
+    REQUIRE(fixture.queue.held[0].is_flush);
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.durable() == 1);
 }
 
 }  // namespace tailrace::journal::write_pipeline_test

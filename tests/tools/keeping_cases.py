@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 
 from sandbox import Case
 
@@ -258,19 +259,23 @@ class FailingDisk(SmallDisk):
 
 
 class FullDisk(SmallDisk):
-    def test_low_space_is_told_early_and_passes_by_itself(self):
-        self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
-        ballast = self.mount / "ballast"
-        process = self.start("record", "s", "--json")
-        self.read_line(process)
-        self.ok("pub", "s", "x", "--durable")
+    def fill_disk(self):
+        """Leaves room for less than a segment, beside the recorder's spare: its path."""
         self.wait_until("a spare", lambda: self.ok("inspect", self.mount / "j", "--json")
                         .json["spare"] == "ready")
-        # So much is left that one more segment fits, but not two.
+        ballast = self.mount / "ballast"
         free = shutil.disk_usage(self.mount).free
         with open(ballast, "wb") as file:
             file.write(b"x" * (free - 2 * MIB))
             os.fsync(file.fileno())
+        return ballast
+
+    def test_low_space_is_told_early_and_passes_by_itself(self):
+        self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
+        process = self.start("record", "s", "--json")
+        self.read_line(process)
+        self.ok("pub", "s", "x", "--durable")
+        ballast = self.fill_disk()
         self.ok("pub", "s", "--size", "1000", "-n", "4500", "--timeout", "1h")
         self.wait_until("low space", lambda: self.state() == "LOW-SPACE")
         self.assertIn("low on space", self.ok("inspect", "s").text)
@@ -298,16 +303,34 @@ class FullDisk(SmallDisk):
         self.assertEqual((report["lost_events"], report["durable_seq"]), (0, 10001))
         self.ok("verify", self.mount / "j")
 
+    def test_on_a_full_disk_it_ends_when_it_is_told_to_and_loses_nothing(self):
+        self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
+        process = self.start("record", "s", "--json")
+        self.read_line(process)
+        ballast = self.fill_disk()
+        publisher = self.start("pub", "s", "--size", "1000", "-n", "16000", "--timeout", "1h")
+        self.wait_until("a full disk", lambda: self.state() == "DISK-FULL")
+        # It would go on over what nobody has recorded, once there is no recorder that holds it up.
+        self.end(publisher, code=130)
+        told = time.monotonic()
+        ended = self.end(process, code=9)
+        self.assertLess(time.monotonic() - told, 20)  # it is about one
+        self.assertIn("no room", ended.errors)
+        ballast.unlink()
+        process = self.start("record", "s", "--json")
+        self.read_line(process)
+        self.wait_until("durability",
+                        lambda: self.reader("journal")["seq"] == self.end_sequence())
+        report = self.end(process).json_lines[-1]
+        self.assertEqual(report["lost_events"], 0)
+        self.ok("verify", self.mount / "j")
+
     def test_with_drop_a_full_disk_holds_nobody_up_and_the_gap_is_exact(self):
         self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
         process = self.start("record", "s", "--json", "--journal-lag", "drop")
         self.read_line(process)
         self.ok("pub", "s", "x", "--durable")
-        ballast = self.mount / "ballast"
-        free = shutil.disk_usage(self.mount).free
-        with open(ballast, "wb") as file:
-            file.write(b"x" * (free - 2 * MIB))
-            os.fsync(file.fileno())
+        ballast = self.fill_disk()
         # Far more than disk and ring hold together; a publisher that were held up would time out.
         published = 1
         while self.state() != "DISK-FULL":

@@ -21,6 +21,8 @@ constexpr std::uint64_t kRunBytes = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kDiskTurnNs = 200'000;
 constexpr std::uint64_t kIdleTurnNs = 5'000'000;
 constexpr std::uint64_t kCloseTimeoutNs = 30'000'000'000;
+// Who is asked to end while the disk is full does so; what is left is in the ring for a successor.
+constexpr std::uint64_t kRoomPatienceNs = 500'000'000;
 
 // The salt of the ring that the journal's last events came from; empty when the journal holds no
 // event.
@@ -399,8 +401,12 @@ Result<void> Recorder::close() {
     if (is_dead()) return dead_recorder();
     const Sequence end = subscriber_.region().tail().sequence;
     const bus::Deadline deadline = bus::Deadline::in_ns(kCloseTimeoutNs);
+    bus::Deadline room_deadline = bus::Deadline::in_ns(kRoomPatienceNs);
     // A claim that is still open at the end isn't waited for: its event belongs to the successor.
     while (writer_.next_sequence() < end && !deadline.has_passed()) {
+        if (writer_.state() != journal::WriterState::no_space)
+            room_deadline = bus::Deadline::in_ns(kRoomPatienceNs);
+        if (room_deadline.has_passed()) break;
         const Sequence before = writer_.next_sequence();
         if (auto stepped = step(kDiskTurnNs); !stepped) return stepped.error();
         if (writer_.next_sequence() == before && !subscriber_.has_event() && pending_.count == 0)

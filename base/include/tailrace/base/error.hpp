@@ -45,7 +45,7 @@ struct [[nodiscard]] Error {
 };
 
 // `message` as given; the code is derived from `os_errno` (ENOENT: not_found, ENOSPC: no_space, …),
-// and the errno's text and name are appended.
+// and the errno's text and name are appended (alone, when `message` is empty).
 [[nodiscard]] Error os_error(int os_errno, std::string message, std::string hint = {});
 
 [[nodiscard]] inline Error make_error(ErrorCode code, std::string message, std::string hint = {}) {

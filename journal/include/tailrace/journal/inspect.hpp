@@ -109,6 +109,9 @@ struct IoProbe {
     std::string durable_write_reason;  // what each kind of durable write takes, the fastest first
     std::uint64_t free_bytes = 0;
     std::string file_system;  // "ext4", "xfs", "tmpfs", or the type's number
+    // Whether a segment is written over without any new room there, and one line about it.
+    bool overwrites_in_place = true;
+    std::string overwriting;
 };
 
 [[nodiscard]] Result<IoProbe> probe_io(const std::string& directory) noexcept;

@@ -196,8 +196,8 @@ public:
     [[nodiscard]] Result<void> sync(std::uint64_t timeout_ns) noexcept;
 
     // Everything durable, the last segment sealed, the journal marked as cleanly closed, the lock
-    // released. Waits at most `timeout_ns` for space or the disk. The writer can do nothing
-    // afterwards.
+    // released. Waits at most `timeout_ns` for the disk, and half a second for room on it. The
+    // writer can do nothing afterwards.
     [[nodiscard]] Result<void> close(std::uint64_t timeout_ns = 30'000'000'000) noexcept;
 
     [[nodiscard]] Sequence next_sequence() const noexcept;  // that append() expects
@@ -219,6 +219,8 @@ public:
     [[nodiscard]] const RecoveryReport& recovery() const noexcept;
     [[nodiscard]] std::uint64_t max_event_size_bytes()
         const noexcept;  // header and extension included
+    // Which journal it is: made at random when it was begun.
+    [[nodiscard]] std::array<std::uint64_t, 2> journal_id() const noexcept;
     [[nodiscard]] const std::string& stream_name() const noexcept;
     [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept;
     [[nodiscard]] std::string_view io_backend_name() const noexcept;  // "io_uring", "pwrite"
