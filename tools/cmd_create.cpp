@@ -250,9 +250,10 @@ Result<ExitCode> run_create(CreateFlags& flags) {
             if (!checked) return checked.error();
         }
         // A ring that is made anew after a reboot goes on where its journal ends.
-        auto next = bridge::sequence_after_journal(options.journal_directory);
-        if (!next) return next.error();
-        options.first_sequence = *next;
+        auto end = bridge::find_journal_end(options.journal_directory);
+        if (!end) return end.error();
+        options.first_sequence = end->sequence;
+        options.journal_id = end->id;
     }
     auto said = said_settings(flags);
     if (!said) return said.error();

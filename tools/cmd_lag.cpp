@@ -213,6 +213,15 @@ struct Trouble {
 };
 
 std::optional<Trouble> trouble_of(const LagRow& row) {
+    if (row.state == ReaderState::failed && row.journal_errno == ENOENT) {
+        return Trouble{
+            fmt::format("the journal is gone from its place (removed, moved, or its file system "
+                        "unmounted), and nothing from sequence {} on is durable",
+                        row.picture.sequence),
+            fmt::format("findmnt -T {0}; ls -ld {0}; then: tailrace record {1}",
+                        row.journal_directory,
+                        row.stream)};
+    }
     if (row.state == ReaderState::failed) {
         // The directory may be relative to where the recorder ran; the stream's name is enough.
         return Trouble{

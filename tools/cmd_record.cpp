@@ -29,6 +29,7 @@ struct RecordFlags {
     std::string journal_lag = "gate";
     bridge::Priority priority;
     bool all = false;
+    bool accept_loss = false;
 };
 
 void print_start(const RecordFlags& flags,
@@ -193,6 +194,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
                                  : flags.backend == "pwrite" ? journal::IoBackend::pwrite
                                                              : journal::IoBackend::automatic;
     options.priority = flags.priority;
+    options.accept_loss = flags.accept_loss;
     if (flags.buffered) options.journal.direct_io = journal::DirectIo::off;
     auto said = flags.writing.settings();
     if (!said) return said.error();
@@ -264,6 +266,11 @@ void register_record(CLI::App& app) {
                      "When the disk is slow: gate (publishers wait) or drop (a reported gap)")
         ->check(CLI::IsMember({"gate", "drop"}))
         ->capture_default_str();
+    command
+        ->add_flag("--accept-loss",
+                   flags->accept_loss,
+                   "Go on although the journal isn't where it was, or has lost what was durable")
+        ->excludes(all);
     add_priority_option(*command, flags->priority);
 }
 

@@ -75,7 +75,7 @@ std::optional<Error> loss_of(const std::string& stream) {
     if (journal.empty() || end <= first || bus::has_journal_writer(**region)) return std::nullopt;
     const std::string hint = fmt::format(
         "tailrace record {0} journals them; tailrace rm {0} --yes --force gives them up", stream);
-    auto next = bridge::sequence_after_journal(journal);
+    auto next = bridge::find_journal_end(journal);
     if (!next) {
         return make_error(ErrorCode::busy,
                           fmt::format("whether the events of stream '{}' are in its journal can't "
@@ -84,8 +84,8 @@ std::optional<Error> loss_of(const std::string& stream) {
                                       next.error().message),
                           hint);
     }
-    if (*next >= end) return std::nullopt;
-    const Sequence from = std::max(first, *next);
+    if (next->sequence >= end) return std::nullopt;
+    const Sequence from = std::max(first, next->sequence);
     return make_error(ErrorCode::busy,
                       fmt::format("{} of stream '{}', sequence {} to {}, are not in its journal "
                                   "{} yet",

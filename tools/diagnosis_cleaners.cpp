@@ -132,11 +132,10 @@ void check_temporary(std::vector<Check>& checks, const std::set<std::string>& pl
                        "{}: {} is private to this service (PrivateTmp), nobody else sees it",
                        *found,
                        parent)
-                 : fmt::format(
-                       "{}: a service with PrivateTmp=yes, as tailrace-record.service, sees "
-                       "another {}; and cleaners delete there what is old",
-                       *found,
-                       parent),
+                 : fmt::format("{}: a service with PrivateTmp=yes sees "
+                               "another {}; and cleaners delete there what is old",
+                               *found,
+                               parent),
              "a directory of its own, as /var/lib/tailrace: --journal DIR, TAILRACE_JOURNAL_DIR"});
     }
 }

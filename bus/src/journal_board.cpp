@@ -32,6 +32,19 @@ bool is_role_locked(const Region& region) noexcept {
     return region.is_lock_held(lock_of_turn(kJournalLock, turn));
 }
 
+// Requires: the role is held.
+RememberedJournal read_memory(const JournalMemory& memory) {
+    RememberedJournal remembered;
+    // Relaxed, all: only holders of the role write them.
+    remembered.durable_sequence = memory.durable_sequence.load(std::memory_order_relaxed);
+    remembered.id = {memory.id_high.load(std::memory_order_relaxed),
+                     memory.id_low.load(std::memory_order_relaxed)};
+    const auto& directory = memory.directory;
+    remembered.directory.assign(directory.begin(),
+                                std::find(directory.begin(), directory.end(), '\0'));
+    return remembered;
+}
+
 // Locks the first turn of the role that nobody holds. Requires: the registry lock, no living
 // writer.
 Result<FileLock> lock_role(const Region& region, std::uint32_t& turn) {
@@ -52,6 +65,14 @@ int errno_of(const Region& region) noexcept {
 }
 
 Error journal_failed(const Region& region) {
+    if (errno_of(region) == ENOENT) {
+        return make_error(ErrorCode::io_failure,
+                          "the journal of stream '" + region.name() +
+                              "' is gone from its place while it was written (removed, moved, or "
+                              "its file system unmounted); nothing from sequence " +
+                              std::to_string(durable_sequence(region)) + " on is durable",
+                          "tailrace lag " + region.name() + "; findmnt, ls -ld on its directory");
+    }
     Error error = os_error(errno_of(region),
                            "the journal of stream '" + region.name() +
                                "' failed; everything below sequence " +
@@ -120,6 +141,7 @@ JournalBoardWriter& JournalBoardWriter::operator=(JournalBoardWriter&& other) no
         last_state_ = other.last_state_;
         last_durable_sequence_ = other.last_durable_sequence_;
         last_written_sequence_ = other.last_written_sequence_;
+        remembered_ = std::move(other.remembered_);
     }
     return *this;
 }
@@ -181,6 +203,14 @@ Result<JournalBoardWriter> JournalBoardWriter::take(std::shared_ptr<Region> regi
     writer.last_durable_sequence_ = board.durable_sequence.load(std::memory_order_acquire);
     if (writer.last_state_ == JournalState::opening)
         writer.last_state_ = JournalState::stopped;  // killed before it had promised anything
+    JournalMemory& memory = region->state().journal_memory;
+    // Nothing was remembered when nobody opened a journal: what stands on the board is then how the
+    // ring began. Relaxed: of this role alone.
+    if (memory.id_high.load(std::memory_order_relaxed) != 0 &&
+        writer.last_durable_sequence_ > memory.durable_sequence.load(std::memory_order_relaxed)) {
+        memory.durable_sequence.store(writer.last_durable_sequence_, std::memory_order_relaxed);
+    }
+    writer.remembered_ = read_memory(memory);
     // Relaxed, all: made visible by the state.
     region->state().journal_gaps.writer_lock_turn.store(turn, std::memory_order_relaxed);
     region->state().journal_gaps.writer_thread.store(static_cast<std::uint32_t>(::gettid()),
@@ -206,6 +236,25 @@ void JournalBoardWriter::opened(Sequence durable_sequence) noexcept {
     // [sync:journal_state] Release: who sees `running` sees what is above.
     board.state.store(JournalState::running, std::memory_order_release);
     wake_all(board.durable_wait);
+}
+
+void JournalBoardWriter::remember(const std::array<std::uint64_t, 2>& id,
+                                  const std::string& directory) noexcept {
+    JournalMemory& memory = region_->state().journal_memory;
+    // Nothing first, so that a writer that is killed in between leaves no mixture. A first half
+    // that is zero would say that nothing is known.
+    // Relaxed, here and below: only holders of the role read and write them.
+    memory.durable_sequence.store(0, std::memory_order_relaxed);
+    memory.directory = {};
+    std::copy_n(directory.begin(),
+                std::min(directory.size(), memory.directory.size() - 1),
+                memory.directory.begin());
+    // Relaxed, as above.
+    memory.id_high.store(id[0] != 0 ? id[0] : 1, std::memory_order_relaxed);
+    memory.id_low.store(id[1], std::memory_order_relaxed);
+    memory.durable_sequence.store(
+        region_->state().journal.durable_sequence.load(std::memory_order_relaxed),
+        std::memory_order_relaxed);
 }
 
 void JournalBoardWriter::progress(Sequence durable_sequence,

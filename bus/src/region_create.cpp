@@ -87,7 +87,9 @@ StreamHeader make_header(const std::string& name, const StreamOptions& options, 
 }
 
 // Nobody else sees the file yet, so every order here is relaxed: the rename publishes it.
-void write_control(std::byte* base, const StreamHeader& header) noexcept {
+void write_control(std::byte* base,
+                   const StreamHeader& header,
+                   const StreamOptions& options) noexcept {
     std::memcpy(base, &header, sizeof(header));
     auto* const state = new (base + kStateOffset) StreamState{};
     const std::uint64_t tail = pack_tail({header.first_sequence, 0});
@@ -96,6 +98,13 @@ void write_control(std::byte* base, const StreamHeader& header) noexcept {
     state->life.store(StreamLife::open, std::memory_order_relaxed);
     state->journal.durable_sequence.store(header.first_sequence, std::memory_order_relaxed);
     state->journal.written_sequence.store(header.first_sequence, std::memory_order_relaxed);
+    if (options.journal_id[0] != 0) {
+        state->journal_memory.id_high.store(options.journal_id[0], std::memory_order_relaxed);
+        state->journal_memory.id_low.store(options.journal_id[1], std::memory_order_relaxed);
+        state->journal_memory.durable_sequence.store(header.first_sequence,
+                                                     std::memory_order_relaxed);
+        state->journal_memory.directory = header.journal_directory;
+    }
     for (auto& checkpoint : state->checkpoints)
         checkpoint.store(tail, std::memory_order_relaxed);
     auto* const publishers = base + kPublisherTableOffset;
@@ -135,7 +144,7 @@ Result<void> make_control(int directory_fd,
     auto control =
         Mapping::map(fd.get(), header.control_size_bytes, MapAccess::read_write, paths.control);
     if (!control) return control.error();
-    write_control(control->data(), header);
+    write_control(control->data(), header, options);
     TAILRACE_STEP("create.control_written");
     return {};
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace tailrace::journal {
 
@@ -323,6 +324,8 @@ Result<Assessment> Assessor::run() {
     RecoveryReport& report = found_.report;
     report.first_sequence = found_.segments.front().first_sequence;
     report.segment_count = found_.segments.size();
+    static_assert(sizeof(report.journal_id) == sizeof(JournalId));
+    std::memcpy(report.journal_id.data(), found_.newest().journal_id.data(), sizeof(JournalId));
     report.newest_segment_number = found_.newest().segment_number;
     report.writer_epoch =
         std::max(found_.newest().writer_epoch, found_.super ? found_.super->writer_epoch : 0);

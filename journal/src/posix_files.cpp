@@ -120,6 +120,14 @@ bool PosixFiles::is_named(FileId file, const std::string& path) noexcept {
            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
+bool PosixFiles::has_lost_name(FileId file, const std::string& path) noexcept {
+    struct stat ours {};
+    struct stat named {};
+    if (::fstat(file, &ours) != 0) return false;
+    if (::stat(path.c_str(), &named) != 0) return errno == ENOENT || errno == ENOTDIR;
+    return ours.st_ino != named.st_ino || ours.st_dev != named.st_dev;
+}
+
 IoOutcome PosixFiles::read(FileId file, std::uint64_t offset, std::span<std::byte> into) noexcept {
     std::uint64_t done = 0;
     while (done < into.size()) {

@@ -13,6 +13,7 @@ public:
     [[nodiscard]] IoOutcome hold(FileId file, FileHold hold) noexcept override;
     [[nodiscard]] IoOutcome await_writing(FileId file) noexcept override;
     [[nodiscard]] bool is_named(FileId file, const std::string& path) noexcept override;
+    [[nodiscard]] bool has_lost_name(FileId file, const std::string& path) noexcept override;
     [[nodiscard]] IoOutcome read(FileId file,
                                  std::uint64_t offset,
                                  std::span<std::byte> into) noexcept override;

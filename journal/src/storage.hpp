@@ -93,6 +93,10 @@ public:
     }
     // Whether the name leads to this very file.
     [[nodiscard]] virtual bool is_named(FileId file, const std::string& path) noexcept = 0;
+    // Whether the name is gone or another file's. False when that can't be told.
+    [[nodiscard]] virtual bool has_lost_name(FileId file, const std::string& path) noexcept {
+        return !is_named(file, path);
+    }
 
     // value: bytes read; fewer than asked only at the end of the file.
     [[nodiscard]] virtual IoOutcome read(FileId file,

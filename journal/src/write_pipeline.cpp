@@ -158,10 +158,15 @@ void WritePipeline::complete_write(std::size_t index, const Completion& completi
     start(index);
 }
 
-// A flush that succeeded doesn't say whether the file system has stopped meanwhile.
+// Two witnesses, of what a flush that succeeded doesn't say: whether the file system has stopped
+// meanwhile, and whether anybody will find the file.
 bool WritePipeline::is_durable_now(std::uint64_t offset) noexcept {
     if (const int stopped = queue_.errno_after_flush(file_); stopped != 0) {
         fail(PipelineFailure::flush, stopped, offset);
+        return false;
+    }
+    if (is_in_place_ && !is_in_place_()) {
+        fail(PipelineFailure::moved, ENOENT, offset);
         return false;
     }
     return true;

@@ -22,8 +22,10 @@
 #include <tailrace/journal/writer.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace tailrace::journal {
@@ -34,7 +36,8 @@ struct FlushPolicy {
     std::uint64_t flush_size_bytes = 0;
 };
 
-enum class PipelineFailure : std::uint8_t { none, write, flush, queue };
+// `moved`: the file has lost its name, so nobody would find what is in it.
+enum class PipelineFailure : std::uint8_t { none, write, flush, queue, moved };
 
 class WritePipeline {
 public:
@@ -89,6 +92,10 @@ public:
     // Matters where a write has completed when it was submitted, so that nothing in flight tells.
     void expect_more(bool more) noexcept { expects_more_ = more; }
 
+    // Asked before anything is called durable: whether the file is still where it is looked for.
+    void set_place_witness(std::function<bool()> is_in_place) {
+        is_in_place_ = std::move(is_in_place);
+    }
     // Why a write in the middle of the segment finds no room, while it does: where what was
     // reserved has to be taken anew for each write. It is tried again, and nothing is lost.
     [[nodiscard]] int shortage_errno() const noexcept { return shortage_errno_; }
@@ -173,6 +180,7 @@ private:
     Sequence flush_sequence_ = 0;  // what the flush in flight makes durable
     std::uint64_t flush_bytes_ = 0;
 
+    std::function<bool()> is_in_place_;  // none: nobody asks
     int shortage_errno_ = 0;
     std::uint64_t next_room_try_ns_ = 0;
 

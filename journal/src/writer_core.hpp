@@ -155,7 +155,9 @@ private:
         return no_space_errno_ != 0 || pipeline_->shortage_errno() != 0;
     }
     [[nodiscard]] bool wait_for_room(std::uint64_t timeout_ns);
-    void watch_limits(std::uint64_t now_ns) noexcept;
+    [[nodiscard]] Error is_gone() const;
+    [[nodiscard]] bool is_in_place() const noexcept;
+    void watch_names(std::uint64_t now_ns) noexcept;
 
     bool place_batches() noexcept;
     [[nodiscard]] bool is_gathering() noexcept;
@@ -215,7 +217,7 @@ private:
     std::uint64_t next_spare_look_ns_ = 0;
     std::uint64_t next_age_look_ns_ = 0;
     std::uint64_t next_age_turn_ns_ = 0;
-    std::uint64_t next_limit_look_ns_ = 0;
+    std::uint64_t next_name_look_ns_ = 0;
     Sequence marked_sequence_ = 0;         // the promise that stands on disk
     std::uint64_t spare_limit_bytes_ = 0;  // how far the spare may be filled by now
     std::uint64_t idle_offset_ = 0;        // where the log ended when it was last looked at

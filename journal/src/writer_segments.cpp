@@ -180,6 +180,8 @@ Result<void> WriterCore::start(const Assessment& found) {
         FlushPolicy{options_.sync_policy, options_.sync_interval_ns, options_.flush_size_bytes},
         options_.queue_depth);
 
+    pipeline_->set_place_witness([this] { return is_in_place(); });
+
     if (auto taken = take_super(found); !taken) return taken.error();
     super_.writer_epoch = std::max(super_.writer_epoch, report_.writer_epoch) + 1;
     begin_keeping(found);

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::uint64_t kNapNs = 1'000'000;
 constexpr std::uint64_t kSpareLookNs = 100'000'000;
-constexpr std::uint64_t kLimitLookNs = 10'000'000;
+// How often it is looked whether the active segment still has its name, while nothing is promised.
+constexpr std::uint64_t kNameLookNs = 10'000'000;
 
 }  // namespace
 
@@ -38,6 +39,8 @@ Error WriterCore::failure() const {
                             pipeline_->failure_errno() == EFBIG
                                 ? shortage_of(EFBIG, options_.directory).hint
                                 : recover_hint);
+        case PipelineFailure::moved:
+            return is_gone();
         case PipelineFailure::flush:
             return os_error(pipeline_->failure_errno(),
                             "a flush of '" + segment_.path + "' failed; nothing after sequence " +
@@ -80,12 +83,32 @@ bool WriterCore::wait_for_room(std::uint64_t timeout_ns) {
     return false;
 }
 
-// A limit may be set on a process that runs.
-void WriterCore::watch_limits(std::uint64_t now_ns) noexcept {
-    if (now_ns < next_limit_look_ns_) return;
-    next_limit_look_ns_ = now_ns + kLimitLookNs;
-    if (!around_.files->allows_size(segment_.header.segment_size_bytes))
+// Removed, moved, or hidden: its file system unmounted, or another one mounted over it. What is
+// written from then on nobody would find.
+bool WriterCore::is_in_place() const noexcept {
+    return !segment_.file.is_open() ||
+           !around_.files->has_lost_name(segment_.file.id(), segment_.path);
+}
+
+Error WriterCore::is_gone() const {
+    return os_error(ENOENT,
+                    "the journal is gone from '" + options_.directory +
+                        "' while it was written: removed, moved, or its file system unmounted; "
+                        "nothing from sequence " +
+                        std::to_string(pipeline_->durable()) + " on is durable",
+                    "findmnt -T " + options_.directory + "; ls -ld " + options_.directory);
+}
+
+// Before each promise the pipeline asks; this is for the time in between, when what is written only
+// waits for a flush. And a limit may be set on a process that runs.
+void WriterCore::watch_names(std::uint64_t now_ns) noexcept {
+    if (now_ns < next_name_look_ns_) return;
+    next_name_look_ns_ = now_ns + kNameLookNs;
+    if (!is_in_place()) {
+        pipeline_->fail(PipelineFailure::moved, ENOENT, 0);
+    } else if (!around_.files->allows_size(segment_.header.segment_size_bytes)) {
         pipeline_->fail(PipelineFailure::write, EFBIG, segment_.next.offset);
+    }
 }
 
 // The file of the next segment should be there long before it is needed. While it can't be had the
@@ -111,7 +134,7 @@ void WriterCore::watch_spare(std::uint64_t now_ns) noexcept {
 void WriterCore::watch() noexcept {
     const std::uint64_t now_ns = around_.time->elapsed_ns();
     watch_spare(now_ns);
-    watch_limits(now_ns);
+    watch_names(now_ns);
 }
 
 }  // namespace tailrace::journal

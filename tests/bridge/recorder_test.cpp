@@ -477,7 +477,7 @@ TEST_CASE("recorder: after the ring was deleted the stream goes on from its jour
     for (std::uint64_t life = 0; life < 3; ++life) {
         bus::StreamOptions ring = small_stream();
         ring.first_sequence =
-            expect(bridge::sequence_after_journal(options.journal.directory), "end");
+            expect(bridge::find_journal_end(options.journal.directory), "end").sequence;
         REQUIRE(ring.first_sequence == life * 40);
         REQUIRE(bus::Region::create("reborn", ring, directory.path()));
         auto publisher = expect(
@@ -527,6 +527,133 @@ TEST_CASE("recorder: a ring that was made anew without regard to the journal is 
         REQUIRE(bus::Region::unlink("careless", true, directory.path()));
     }
     CHECK(read_journal(options.journal.directory).events.size() == 10);
+}
+
+TEST_CASE("recorder: where its journal is gone it doesn't begin another as if nothing had been",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder journal gone");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    {
+        auto recorder = recorded.recorder();
+        REQUIRE(publish_numbered(publisher, 1, 0, 10));
+        REQUIRE(record_all(recorder, publisher.region()));
+        if (GENERATE(true, false)) REQUIRE(recorder.close());  // or as if it were killed
+    }
+    const std::string place = recorded.journal_directory();
+    const std::string elsewhere = recorded.stream().directory() + "/.elsewhere";
+    std::filesystem::rename(place, elsewhere);
+    const bool is_made_anew = GENERATE(true, false);
+    if (is_made_anew) std::filesystem::create_directory(place);
+
+    // Again and again, as a service would.
+    for (int time = 0; time < 3; ++time) {
+        const auto refused = recorded.try_record();
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == ErrorCode::not_found);
+        CHECK(refused.error().message.find("below sequence 10") != std::string::npos);
+        CHECK(refused.error().message.find(place) != std::string::npos);
+        CHECK(refused.error().hint.find("--accept-loss") != std::string::npos);
+    }
+    CHECK(std::filesystem::exists(place) == is_made_anew);
+    if (is_made_anew) CHECK(std::filesystem::is_empty(place));
+
+    SECTION("back in its place it is gone on with") {
+        std::filesystem::remove(place);
+        std::filesystem::rename(elsewhere, place);
+        auto recorder = recorded.recorder();
+        CHECK(recorder.status().first_sequence == 10);
+    }
+    SECTION("so it is where it was moved to") {
+        bridge::RecorderOptions options = recorded.options();
+        options.journal.directory = elsewhere;
+        auto recorder = expect(bridge::Recorder::attach("stream", options), "record elsewhere");
+        CHECK(recorder.status().first_sequence == 10);
+        REQUIRE(publish_numbered(publisher, 1, 10, 5));
+        REQUIRE(record_all(recorder, publisher.region()));
+        REQUIRE(recorder.close());
+        CHECK(read_journal(elsewhere).events.size() == 15);
+    }
+    SECTION("who accepts the loss begins anew, and from then on that one is the journal") {
+        bridge::RecorderOptions options = recorded.options();
+        options.accept_loss = true;
+        {
+            auto recorder = expect(bridge::Recorder::attach("stream", options), "accept");
+            REQUIRE(publish_numbered(publisher, 1, 10, 5));
+            REQUIRE(record_all(recorder, publisher.region()));
+            REQUIRE(recorder.close());
+        }
+        CHECK(recorded.try_record());
+    }
+}
+
+TEST_CASE(
+    "recorder: an older copy put in the journal's place is refused, unless the ring has the "
+    "rest",
+    "[bridge][recorder]") {
+    const Watchdog watchdog("recorder older copy");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    const std::string place = recorded.journal_directory();
+    const std::string copy = recorded.stream().directory() + "/.copy";
+    const auto record_more = [&](std::uint64_t first, std::uint64_t count) {
+        auto recorder = recorded.recorder();
+        REQUIRE(publish_numbered(publisher, 1, first, count, bus::Deadline::in_ms(60'000)));
+        REQUIRE(record_all(recorder, publisher.region()));
+        REQUIRE(recorder.close());
+    };
+    record_more(0, 10);
+    std::filesystem::copy(place, copy, std::filesystem::copy_options::recursive);
+    record_more(10, 10);
+    const auto put_back = [&] {
+        std::filesystem::remove_all(place);
+        std::filesystem::copy(copy, place, std::filesystem::copy_options::recursive);
+    };
+
+    put_back();
+    record_more(20, 10);  // 10 to 19 were still in the ring
+    CHECK(read_journal(place).events.size() == 30);
+
+    REQUIRE(publish_numbered(publisher, 1, 30, 5000));  // several rings, nobody gates
+    put_back();
+    const auto refused = recorded.try_record();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::corrupt);
+    CHECK(refused.error().message.find("[10, 30)") != std::string::npos);
+    bridge::RecorderOptions options = recorded.options();
+    options.accept_loss = true;
+    auto recorder = expect(bridge::Recorder::attach("stream", options), "accept");
+    CHECK(recorder.status().lost_events > 20);
+}
+
+TEST_CASE("recorder: whose journal is removed or moved away under it promises nothing more",
+          "[bridge][recorder]") {
+    const Watchdog watchdog("recorder journal removed");
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    auto recorder = recorded.recorder();
+    REQUIRE(publish_numbered(publisher, 1, 0, 10));
+    REQUIRE(record_all(recorder, publisher.region()));
+    REQUIRE(recorder.status().durable_sequence == 10);
+    const std::string place = recorded.journal_directory();
+    const bool is_removed = GENERATE(true, false);
+    const bool publishes = GENERATE(true, false);
+    if (is_removed) {
+        std::filesystem::remove_all(place);
+    } else {
+        std::filesystem::rename(place, place + ".away");
+    }
+    if (publishes) REQUIRE(publish_numbered(publisher, 1, 10, 1));
+
+    Result<void> stepped;
+    while (stepped)  // the watchdog ends it
+        stepped = recorder.step(1'000'000);
+    CHECK(stepped.error().message.find("is gone from '" + place) != std::string::npos);
+    CHECK(recorder.status().durable_sequence == 10);
+    const auto waited = publisher.wait_durable(11, bus::Deadline::in_ms(60'000));
+    REQUIRE_FALSE(waited);
+    CHECK(waited.error().code != ErrorCode::timed_out);
+    CHECK_FALSE(std::filesystem::exists(place));
 }
 
 TEST_CASE("recorder: an aborted event and a dead publisher's hole are tombstones in the journal",

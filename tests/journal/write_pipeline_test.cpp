@@ -486,4 +486,30 @@ TEST_CASE("write pipeline: a durable write that finds no room becomes a plain on
     CHECK(fixture.pipeline.durable() == 1);
 }
 
+TEST_CASE("write pipeline: what has lost its name is not called durable", "[journal][pipeline]") {
+    Pipeline fixture;
+    bool is_in_place = true;
+    fixture.pipeline.set_place_witness([&is_in_place] { return is_in_place; });
+    fixture.submit(1);
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    REQUIRE(fixture.pipeline.durable() == 1);
+    const bool is_durable_write = GENERATE(true, false);
+    if (is_durable_write) {
+        fixture.submit_durable(2);
+    } else {
+        fixture.submit(2);
+        fixture.queue.complete(0);
+        fixture.pipeline.pump(0);
+    }
+    is_in_place = false;
+    fixture.queue.complete(0);
+    fixture.pipeline.pump(0);
+    CHECK(fixture.pipeline.failure() == PipelineFailure::moved);
+    CHECK(fixture.pipeline.failure_errno() == ENOENT);
+    CHECK(fixture.pipeline.durable() == 1);
+}
+
 }  // namespace tailrace::journal::write_pipeline_test

@@ -71,6 +71,44 @@ Result<void> check_continuation(const bus::Region& region,
     return {};
 }
 
+// What was promised was promised of one journal. Another one in its place, or none, is a file
+// system that isn't mounted, a directory that was moved away or removed: not a reason to begin anew
+// as if nothing had been. A directory that was never recorded into is somebody's choice.
+Result<void> check_memory(const bus::RememberedJournal& remembered,
+                          const JournalEnd& found,
+                          const bus::Region& region,
+                          const std::string& directory) {
+    if (remembered.durable_sequence == 0 || found.id == remembered.id) return {};
+    if (remembered.directory != directory) return {};
+    const bool is_there = found.id != JournalEnd{}.id;
+    return make_error(ErrorCode::not_found,
+                      "the journal of stream '" + region.name() + "' isn't in '" + directory +
+                          "' any more, where everything below sequence " +
+                          std::to_string(remembered.durable_sequence) +
+                          " was durable: " + (is_there ? "another one is there" : "there is none"),
+                      "is its disk mounted (findmnt -T " + directory +
+                          ")? was it moved (then: tailrace record " + region.name() +
+                          " --to DIR)? to begin anew without it: tailrace record " + region.name() +
+                          " --accept-loss");
+}
+
+// The same journal, but shorter than was promised. What the ring still holds is recorded again.
+Result<void> check_promise(const bus::RememberedJournal& remembered,
+                           const JournalEnd& found,
+                           const bus::Subscriber& subscriber,
+                           const std::string& directory) {
+    if (found.id != remembered.id || found.sequence >= remembered.durable_sequence) return {};
+    const Sequence next = std::min(subscriber.next_sequence(), remembered.durable_sequence);
+    if (next <= found.sequence) return {};
+    const std::string name = subscriber.region().name();
+    return make_error(ErrorCode::corrupt,
+                      "the journal '" + directory + "' of stream '" + name + "' has lost [" +
+                          std::to_string(found.sequence) + ", " + std::to_string(next) +
+                          "), which was durable in it and has left the ring",
+                      "was an older copy of it put back? tailrace verify " + directory +
+                          "; to go on behind a gap: tailrace record " + name + " --accept-loss");
+}
+
 std::string choose_directory(const bus::Region& region, const RecorderOptions& options) {
     if (!options.journal.directory.empty()) return options.journal.directory;
     const std::string named = region.header().journal_directory.data();
@@ -106,10 +144,10 @@ journal::JournalAccess journal_access(const bus::Region& region) {
     return {region.header().mode & 0666U, status.st_uid, status.st_gid};
 }
 
-Result<Sequence> sequence_after_journal(const std::string& directory) {
+Result<JournalEnd> find_journal_end(const std::string& directory) {
     auto report = journal::preview_recovery(directory);
-    if (report) return report->end_sequence;
-    if (report.error().code == ErrorCode::not_found) return Sequence{0};
+    if (report) return JournalEnd{report->end_sequence, report->journal_id};
+    if (report.error().code == ErrorCode::not_found) return JournalEnd{};
     return report.error();
 }
 
@@ -146,13 +184,17 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     reading.wait = options.wait;
     reading.start = bus::Start::oldest();
 
-    auto journal_end = sequence_after_journal(directory);
+    auto journal_end = find_journal_end(directory);
     if (!journal_end) return journal_end.error();
-    const bool is_new = *journal_end == 0;
+    if (!options.accept_loss) {
+        auto checked = check_memory(board->remembered(), *journal_end, *region, directory);
+        if (!checked) return checked.error();
+    }
+    const bool is_new = journal_end->sequence == 0;
     if (!is_new) {
-        if (auto checked = check_continuation(*region, directory, *journal_end); !checked)
+        if (auto checked = check_continuation(*region, directory, journal_end->sequence); !checked)
             return checked.error();
-        reading.start = bus::Start::at(*journal_end);
+        reading.start = bus::Start::at(journal_end->sequence);
     }
     // The place in the ring is held before the journal is recovered, so that nothing slips away
     // meanwhile.
@@ -162,6 +204,10 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
         subscriber = bus::Subscriber::attach(region, reading);
     }
     if (!subscriber) return subscriber.error();
+    if (!options.accept_loss) {
+        auto checked = check_promise(board->remembered(), *journal_end, *subscriber, directory);
+        if (!checked) return checked.error();
+    }
 
     journal::JournalOptions journal_options = options.journal;
     journal_options.directory = directory;
@@ -187,6 +233,7 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     if (auto noted = recorder.note_missed(); !noted) return noted.error();
     // Only now: what the board promised so far may have been of another journal.
     recorder.board_.opened(recorder.writer_.durable_sequence());
+    recorder.board_.remember(recorder.writer_.journal_id(), directory);
     recorder.report_progress();
     return recorder;
 }

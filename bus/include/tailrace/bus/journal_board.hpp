@@ -13,13 +13,22 @@
 #include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/region.hpp>
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace tailrace::bus {
 
 // How much room the journal's disk has, as far as it matters here.
 enum class JournalRoom : std::uint8_t { enough, low, none };
+
+// Which journal the last writers of a stream wrote, and how far it was durable.
+struct RememberedJournal {
+    std::array<std::uint64_t, 2> id = {0, 0};
+    Sequence durable_sequence = 0;  // 0: nothing is remembered
+    std::string directory;
+};
 
 // The writer's end. One thread.
 class JournalBoardWriter {
@@ -36,9 +45,14 @@ public:
     // Says `stopped`, unless it failed, or this is a forked child: the role is the parent's.
     ~JournalBoardWriter();
 
+    // What stood on the board when the role was taken.
+    [[nodiscard]] const RememberedJournal& remembered() const noexcept { return remembered_; }
+
     // The journal is open: everything below is in it, but for gaps that were told. To be called
     // once, behind continue_at() and before anything else is promised.
     void opened(Sequence durable_sequence) noexcept;
+    // For whoever comes next: this is the journal in which it is durable. Behind opened().
+    void remember(const std::array<std::uint64_t, 2>& id, const std::string& directory) noexcept;
     // Wakes waiters when `durable_sequence` moved. Requires: durable <= written, both never go
     // back.
     void progress(Sequence durable_sequence,
@@ -69,6 +83,7 @@ private:
     JournalState last_state_ = JournalState::none;
     Sequence last_durable_sequence_ = 0;
     Sequence last_written_sequence_ = 0;
+    RememberedJournal remembered_;
 };
 
 // Everything below it is durable, but for the journal's gaps: see check_kept().

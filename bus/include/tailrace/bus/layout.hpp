@@ -24,7 +24,7 @@ namespace tailrace::bus {
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
 inline constexpr std::uint16_t kLayoutMajor = 4;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMinor = 1;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
@@ -138,6 +138,20 @@ struct JournalGaps {
 };
 static_assert(sizeof(JournalGaps) == 536);
 
+inline constexpr std::size_t kJournalDirectoryCapacity = 512;
+
+// What was durable, and in which journal: it stays when the journal's writer goes, so that whoever
+// comes next and finds another journal in that place, or none, knows it. Written by the holder of
+// the journal lock alone. Since layout 4.1.
+struct JournalMemory {
+    std::atomic<std::uint64_t> id_high;  // of the journal
+    std::atomic<std::uint64_t> id_low;
+    std::atomic<Sequence> durable_sequence;  // 0: nothing is remembered
+    std::uint64_t reserved;
+    std::array<char, kJournalDirectoryCapacity> directory;
+};
+static_assert(sizeof(JournalMemory) == 544);
+
 // What holders of the registry lock did, one after the other. The totals hold what the slots of
 // owners that have left counted, as of each slot's next owner.
 struct RegistryStatistics {
@@ -202,6 +216,7 @@ struct StreamState {
     // When one of the publishers that wait for room last asked the kernel whether their holder
     // lives (CLOCK_MONOTONIC).
     alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> holder_looked_ns;
+    alignas(kWriterDistanceBytes) JournalMemory journal_memory;
 };
 static_assert(sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
@@ -218,6 +233,7 @@ static_assert(offsetof(StreamState, publishers_round) == 1968);
 static_assert(offsetof(StreamState, subscribers_round) == 1976);
 static_assert(offsetof(StreamState, registry_wait) == 2048);
 static_assert(offsetof(StreamState, holder_looked_ns) == 2176);
+static_assert(offsetof(StreamState, journal_memory) == 2304);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a

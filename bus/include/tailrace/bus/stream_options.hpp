@@ -5,6 +5,7 @@
 #include <tailrace/bus/huge_pages.hpp>
 #include <tailrace/bus/layout.hpp>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ struct StreamOptions {
     HugePages huge_pages = HugePages::automatic;
     Sequence first_sequence = 0;
     std::string journal_directory = {};  // empty: not journaled
+    // Of the journal that `first_sequence` continues; zeroes: none. Its writer refuses another one.
+    std::array<std::uint64_t, 2> journal_id = {0, 0};
 };
 
 // What max_payload_bytes 0 stands for.

@@ -10,14 +10,16 @@
 #include <tailrace/base/event_header.hpp>
 #include <tailrace/base/result.hpp>
 
+#include <array>
 #include <cstdint>
 #include <string>
 
 namespace tailrace::journal {
 
 struct RecoveryReport {
-    bool created = false;      // there was no journal
-    bool clean_close = false;  // the last writer had closed it
+    std::array<std::uint64_t, 2> journal_id = {0, 0};  // which journal it is, made at random
+    bool created = false;                              // there was no journal
+    bool clean_close = false;                          // the last writer had closed it
     Sequence first_sequence = 0;
     Sequence end_sequence = 0;  // the log holds [first_sequence, end_sequence), all of it durable
     std::uint64_t segment_count = 0;

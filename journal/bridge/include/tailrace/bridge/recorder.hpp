@@ -18,6 +18,7 @@
 #include <tailrace/journal/background_compressor.hpp>
 #include <tailrace/journal/writer.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -53,6 +54,9 @@ struct RecorderOptions {
     Priority priority = {};
     // Sealed segments are compressed beside it, by a thread of its own: of zstd, 1 to 19. 0: no.
     int compress_level = 0;
+    // The ring remembers which journal held what was durable. Where that journal isn't, or has lost
+    // some of it, attach() refuses; with this it begins a new one, or goes on behind a gap.
+    bool accept_loss = false;
     std::string bus_directory = {};  // empty: the default
 };
 
@@ -72,7 +76,9 @@ public:
     // Recovers the journal, or makes one, and takes its place in the ring: where the journal ends,
     // or at the oldest event for a new journal. Events that left the ring before that become a gap.
     // Errors: those of Region::open and Writer::open; `busy` when a recorder runs; `corrupt` when
-    // the ring isn't the continuation of this journal (it was created anew without regard to it).
+    // the ring isn't the continuation of this journal (it was created anew without regard to it),
+    // or the journal has lost what was durable in it; `not_found` when it should be there and
+    // isn't.
     [[nodiscard]] static Result<Recorder> attach(const std::string& stream,
                                                  const RecorderOptions& options);
 
@@ -156,9 +162,14 @@ private:
 // Who may use a stream's journal: whoever may use the stream. Not said where its files are gone.
 [[nodiscard]] journal::JournalAccess journal_access(const bus::Region& region);
 
-// The sequence with which a ring must begin to continue the journal in `directory`; 0 when there is
-// none. Error `corrupt` when recovery would refuse it.
-[[nodiscard]] Result<Sequence> sequence_after_journal(const std::string& directory);
+// Where the journal in a directory ends, and which one it is; zeroes when there is none.
+struct JournalEnd {
+    Sequence sequence = 0;
+    std::array<std::uint64_t, 2> id = {0, 0};
+};
+// A ring that continues the journal in `directory` begins there. Error `corrupt` when recovery
+// would refuse it.
+[[nodiscard]] Result<JournalEnd> find_journal_end(const std::string& directory);
 
 // Whether a new ring of `stream` may go on from the journal in `directory`, if there is one.
 // Errors: `busy` while somebody writes it, invalid_argument when it is another stream's.
