@@ -64,16 +64,40 @@ StreamRow row_of_stream(const std::string& name) {
     return row;
 }
 
+// However it is written: with a link, relative, or with a slash at its end.
+std::string same_for_all(const std::string& directory) {
+    std::error_code failed;
+    const auto path = std::filesystem::weakly_canonical(directory, failed);
+    std::string text = failed ? directory : path.string();
+    if (text.size() > 1 && text.ends_with('/')) text.pop_back();
+    return text;
+}
+
+// The stream that keeps its journal in the usual place without naming it: made without --journal,
+// or one whose ring can't be read.
+StreamRow* unnamed_owner(std::vector<StreamRow>& streams, const std::string& name) {
+    const auto found = std::find_if(streams.begin(), streams.end(), [&](const StreamRow& row) {
+        return row.stream == name && row.journal.empty();
+    });
+    return found != streams.end() ? &*found : nullptr;
+}
+
 // Journals in the usual place that no ring names: what is left of streams after a reboot.
-std::vector<StreamRow> journals_without_ring(const std::vector<StreamRow>& streams) {
+std::vector<StreamRow> journals_without_ring(std::vector<StreamRow>& streams) {
     std::set<std::string> known;
-    for (const StreamRow& row : streams)
-        known.insert(row.journal);
+    for (const StreamRow& row : streams) {
+        if (!row.journal.empty()) known.insert(same_for_all(row.journal));
+    }
     std::vector<StreamRow> rows;
     std::error_code failed;
     for (const auto& entry : std::filesystem::directory_iterator(usual_journal_parent(), failed)) {
         const std::string directory = entry.path().string();
-        if (known.contains(directory) || !journal::is_journal(directory)) continue;
+        if (known.contains(same_for_all(directory)) || !journal::is_journal(directory)) continue;
+        if (StreamRow* const owner = unnamed_owner(streams, entry.path().filename().string())) {
+            owner->journal = directory;
+            if (owner->journal_state == "off") owner->journal_state = "stopped";
+            continue;
+        }
         StreamRow row;
         row.stream = entry.path().filename().string();
         row.state = "journal only";

@@ -34,7 +34,7 @@ struct PubFlags {
     bool from_stdin = false;
     std::vector<std::string> files;
     bool repeat = false;
-    std::uint64_t count = 0;  // 0: all there are
+    std::optional<std::uint64_t> count;  // without it: all there are
     double rate_per_s = 0;
     CLI::Option* size = nullptr;
     std::uint64_t size_bytes = 0;
@@ -50,7 +50,7 @@ struct PubFlags {
 using Source = std::function<Result<std::optional<std::string_view>>()>;
 
 Source body_source(const PubFlags& flags) {
-    const bool repeats = flags.repeat || flags.count != 0;
+    const bool repeats = flags.repeat || flags.count;
     return [&flags,
             repeats,
             next = std::size_t{0}]() mutable -> Result<std::optional<std::string_view>> {
@@ -224,12 +224,13 @@ Result<bool> Publishing::publish(std::string_view payload) {
 
 Result<ExitCode> Publishing::run(const Source& source) {
     // Of its own accord it ends only when there is an end.
-    const bool endless = flags_.count == 0 && (flags_.repeat || flags_.size->count() != 0 ||
-                                               (flags_.files.empty() && flags_.bodies.empty()));
+    const bool endless = !flags_.count && (flags_.repeat || flags_.size->count() != 0 ||
+                                           (flags_.files.empty() && flags_.bodies.empty()));
     Pace pace(flags_.rate_per_s);
-    Progress progress(fmt::format("publishing to '{}'", flags_.stream), "events", flags_.count);
+    Progress progress(
+        fmt::format("publishing to '{}'", flags_.stream), "events", flags_.count.value_or(0));
     bool stopped = false;
-    while (flags_.count == 0 || events_ < flags_.count) {
+    while (!flags_.count || events_ < *flags_.count) {
         auto payload = source();
         if (!payload) return payload.error();
         if (!*payload) {

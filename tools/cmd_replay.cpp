@@ -30,7 +30,7 @@ struct ReplayFlags {
     std::optional<Position> from;
     std::optional<Position> to;
     std::optional<EventType> type;
-    std::uint64_t count = 0;  // 0: no limit
+    std::optional<std::uint64_t> count;
     bridge::ReplayOptions options;
 };
 
@@ -59,7 +59,7 @@ public:
     }
     [[nodiscard]] const std::vector<GapBefore>& gaps() const noexcept { return gaps_; }
     [[nodiscard]] bool is_finished() const noexcept {
-        return flags_.count != 0 && events_ >= flags_.count;
+        return flags_.count && events_ >= *flags_.count;
     }
 
     [[nodiscard]] Result<bool> on_event(const Event& event) override {
@@ -226,7 +226,10 @@ Result<ExitCode> run_replay(ReplayFlags& flags) {
         target->stop_when(&stop_flag());
         sink.pass_on_to(&*target);
     }
-    auto report = bridge::replay(*reader, sink, flags.options, stop_flag());
+    // Of nothing nothing is read, so that no gap and no damage is told of it either.
+    auto report = sink.is_finished() ? Result<bridge::ReplayReport>(bridge::ReplayReport{
+                                           .next_sequence = reader->next_sequence()})
+                                     : bridge::replay(*reader, sink, flags.options, stop_flag());
     out().flush();
     if (!report) return report.error();
     print_report(flags, *report, sink);

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 #include <variant>
 
 namespace tailrace::tool {
@@ -24,7 +25,7 @@ struct SampleFlags {
     std::string stream;
     std::string name = "sample";
     double rate_per_s = 1000;
-    std::uint64_t count = 0;        // 0: no limit
+    std::optional<std::uint64_t> count;
     std::uint64_t duration_ns = 0;  // 0: no limit
 };
 
@@ -141,9 +142,10 @@ Result<ExitCode> run_sample(SampleFlags& flags) {
     const std::uint64_t start_ns = monotonic_ns();
     std::uint64_t events = 0;
     Pace pace(flags.rate_per_s);
-    Progress progress(fmt::format("sampling into '{}'", flags.stream), "events", flags.count);
+    Progress progress(
+        fmt::format("sampling into '{}'", flags.stream), "events", flags.count.value_or(0));
     const auto is_over = [&] {
-        if (flags.count != 0 && events >= flags.count) return true;
+        if (flags.count && events >= *flags.count) return true;
         return flags.duration_ns != 0 && monotonic_ns() - start_ns >= flags.duration_ns;
     };
     while (!is_over()) {
@@ -174,7 +176,7 @@ Result<ExitCode> run_sample(SampleFlags& flags) {
             "create a stream with a larger --max-event");
     }
     report(flags, events, monotonic_ns() - start_ns, publisher->next_own_sequence());
-    const bool finite = flags.count != 0 || flags.duration_ns != 0;
+    const bool finite = flags.count || flags.duration_ns != 0;
     return finite && !is_over() ? ExitCode::interrupted : ExitCode::done;
 }
 

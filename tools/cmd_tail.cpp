@@ -30,7 +30,7 @@ struct TailFlags {
     std::string stream;
     std::optional<Position> from;
     std::optional<Position> to;
-    std::uint64_t count = 0;  // 0: no limit
+    std::optional<std::uint64_t> count;
     bool exit_at_end = false;
     std::string policy = "observe";
     CLI::Option* name = nullptr;
@@ -114,7 +114,7 @@ void Tail::take(const Event& event) {
     if (!pace_.wait()) return;
     printer_.print(event);
     ++printed_;
-    if (flags_.count != 0 && printed_ == flags_.count) finished_ = true;
+    if (printed_ == flags_.count) finished_ = true;
 }
 
 // --to @TIME also ends when the time has come and nothing more was published.
@@ -173,7 +173,8 @@ Result<ExitCode> Tail::run() {
     constexpr std::uint64_t kBatch = 256;
     constexpr std::uint64_t kLookUpMs = 100;
     const bool paced = flags_.delay_ns != 0 || flags_.rate_per_s > 0;
-    const bool finite = flags_.count != 0 || flags_.to || flags_.exit_at_end;
+    const bool finite = flags_.count || flags_.to || flags_.exit_at_end;
+    if (flags_.count == 0) finished_ = true;
     std::uint64_t idle_since_ns = monotonic_ns();
     while (!finished_ && !stop_requested() && !out().is_closed()) {
         // A paced reader takes one at a time, so that its lag is what it looks like.

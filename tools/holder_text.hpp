@@ -1,6 +1,6 @@
 // HolderText: who holds a stream's publishers back, for `lag`: in a line of text and in JSON.
 //
-// Pure functions. Law: docs/ring_layout.md, "Room".
+// Pure functions. Law: docs/ring_protocol.md, "Room".
 #pragma once
 
 #include "output.hpp"

@@ -34,6 +34,15 @@ class Figures(Case):
         self.end(reader)
         self.assertEqual(self.inspect()["all_readers"]["events"], 7)
 
+    def test_a_count_of_zero_is_nothing(self):
+        self.make(*SMALL)
+        self.ok("pub", "s", "x", "-n", "0")
+        self.ok("pub", "s", "--size", "8", "-n", "0")
+        self.ok("sample", "s", "-n", "0")
+        self.assertEqual(self.inspect()["end_seq"], 0)
+        self.ok("pub", "s", "x")
+        self.assertEqual(self.ok("tail", "s", "--from", "start", "-n", "0").text, "")
+
     def test_inspect_counts_losses(self):
         self.make(*SMALL)
         reader = self.start("tail", "s", "--name", "late", "--policy", "skip", "--delay", "1h",

@@ -126,6 +126,16 @@ class List(Case):
         self.assertEqual(ran.text, "")
         self.assertIn("tailrace create", ran.errors)
 
+    def test_ls_shows_a_stream_once_though_its_ring_cannot_say_where_its_journal_is(self):
+        self.make_journaled(stream="kept")
+        self.ok("pub", "kept", "a")
+        self.record_all(stream="kept")
+        self.patch(self.rings / "kept" / "control", 0, b"foreign!")
+        rows = self.ok("ls", "--json").json["streams"]
+        self.assertEqual([(row["stream"], row["state"]) for row in rows],
+                         [("kept", "not_tailrace")])
+        self.assertTrue(rows[0]["journal"].endswith("/kept"))
+
     def test_ls_shows_a_damaged_stream_and_goes_on(self):
         self.make(stream="a")
         self.make(stream="b")
