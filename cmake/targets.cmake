@@ -135,7 +135,7 @@ endfunction()
 add_custom_target(tailrace_sanitized_tests)
 
 function(tailrace_add_test)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL;THREADS" "NAME;TIMEOUT_S"
+    cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL;THREADS;SEARCHES" "NAME;TIMEOUT_S"
                           "SOURCES;DEPS;LABELS;PRIVATE_INCLUDES")
     tailrace_require_arguments(NAME SOURCES LABELS)
     if(NOT DEFINED arg_TIMEOUT_S)
@@ -172,8 +172,14 @@ function(tailrace_add_test)
     endif()
     # The list of cases is asked of the program when it has been linked. A minute, because a
     # sanitized program on a busy machine starts slowly.
-    catch_discover_tests(${arg_NAME} TEST_PREFIX "${room}/" DISCOVERY_TIMEOUT 60
-                         PROPERTIES ${properties})
+    set(discovery TEST_PREFIX "${room}/" DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
+    if(NOT arg_SEARCHES)
+        catch_discover_tests(${arg_NAME} ${discovery})
+        return()
+    endif()
+    # Cases with the tag [search] try every crash, byte or order: too long for ./dev test quick.
+    catch_discover_tests(${arg_NAME} TEST_SPEC ~[search] ${discovery})
+    catch_discover_tests(${arg_NAME} TEST_SPEC [search] ${discovery} LABELS search)
 endfunction()
 
 function(tailrace_add_command_test)

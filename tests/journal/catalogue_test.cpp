@@ -241,7 +241,7 @@ TEST_CASE("catalogue: where a segment ends, its successor has the last word",
 }
 
 TEST_CASE("catalogue: with any byte of it wrong, or cut anywhere, every place is found",
-          "[journal][catalogue]") {
+          "[journal][search][catalogue]") {
     const TempDirectory temp;
     write_sample(temp.journal(), Ending::abandoned);
     const std::string path = catalogue_path(temp.journal());
@@ -272,7 +272,7 @@ TEST_CASE("catalogue: with any byte of it wrong, or cut anywhere, every place is
 }
 
 TEST_CASE("catalogue: one that lies, with its checksums right, is found out",
-          "[journal][catalogue]") {
+          "[journal][search][catalogue]") {
     const TempDirectory temp;
     write_sample(temp.journal(), Ending::abandoned);
     const std::string path = catalogue_path(temp.journal());
@@ -342,7 +342,7 @@ TEST_CASE("catalogue: a seek into what is being written walks it once, and then 
 }
 
 TEST_CASE("catalogue: stopped at every step, every place is found before and after the next writer",
-          "[journal][catalogue][crash]") {
+          "[journal][search][catalogue][crash]") {
     std::uint64_t with_catalogue = 0;
     std::uint64_t without_one = 0;
     constexpr std::array kSurvivals = {Survival::nothing, Survival::everything, Survival::some};

@@ -24,7 +24,7 @@ bool searches_everything() {
 }  // namespace
 
 TEST_CASE("crash search: every subset of what was not flushed recovers to what it holds",
-          "[journal][crash]") {
+          "[journal][search][crash]") {
     ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
     ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
     std::uint64_t states = 0;

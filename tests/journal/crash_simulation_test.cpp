@@ -79,7 +79,7 @@ std::uint64_t bad_disk_crashes() {
 }  // namespace
 
 TEST_CASE("crash simulation: nothing acknowledged is ever lost, nothing discarded ever comes back",
-          "[journal][crash]") {
+          "[journal][search][crash]") {
     const std::uint64_t crashes = crashes_wanted();
     const std::uint64_t seed = choose_seed();
     INFO("TAILRACE_SEED=" << seed);  // for what is counted: no single disk is to blame

@@ -64,7 +64,7 @@ TEST_CASE("late write: recovery waits for it, and what it finds is final", "[jou
 }
 
 TEST_CASE("late write: never lands in a file that has become another segment",
-          "[journal][recovery][retention]") {
+          "[journal][search][recovery][retention]") {
     // Whenever it arrives: in recovery, or when its segment has been given up and used again.
     for (std::uint64_t arrival = 1; arrival < 400; arrival += 5) {
         INFO("arrives after " << arrival);

@@ -499,7 +499,7 @@ private:
 }  // namespace
 
 TEST_CASE("repair: a crash leaves each file as it was or repaired, and the next repair ends it",
-          "[journal][repair]") {
+          "[journal][search][repair]") {
     const TempDirectory temp;
     const std::string original = temp.path() + "/original";
     write_segments(original);

@@ -111,7 +111,7 @@ struct Lives {
 }  // namespace
 
 TEST_CASE("retention: stopped at every step, the journal opens and is whole",
-          "[journal][retention][crash]") {
+          "[journal][search][retention][crash]") {
     std::uint64_t recycled = 0;
     std::uint64_t disowned = 0;
     constexpr std::array kSurvivals = {Survival::nothing, Survival::everything, Survival::some};
@@ -139,7 +139,7 @@ TEST_CASE("retention: stopped at every step, the journal opens and is whole",
 }
 
 TEST_CASE("retention: whatever is torn over an old segment, nothing of the old one comes back",
-          "[journal][retention][crash]") {
+          "[journal][search][retention][crash]") {
     SimulatedLab lab(23);
     lab.options.retain_size_bytes = 3 * kMiB;
     lab.open();
@@ -255,7 +255,7 @@ TEST_CASE("retention: a full disk is opened by whoever keeps less", "[journal][r
 }
 
 TEST_CASE("retention: stopped at every step of opening a full disk, the journal is whole",
-          "[journal][retention][space][crash]") {
+          "[journal][search][retention][space][crash]") {
     SimulatedLab lab(43);
     fill_disk(lab);
     // With SUPER, with its last slot lost, and without.
