@@ -1,7 +1,7 @@
 // Checkpoints: places in the ring where a reader may start. Each is a place where a claim began, so
 // that nobody starts within a batch. Cold, read-only.
 //
-// Law: docs/ring_layout.md, "Joining". A place counts although its event isn't committed yet, as
+// Law: docs/ring_protocol.md, "Joining". A place counts although its event isn't committed yet, as
 // long as its claim is noted: whoever starts there waits for it.
 #pragma once
 

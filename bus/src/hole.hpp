@@ -1,6 +1,6 @@
 // Holes: sequences that were claimed and never committed, because their publisher died in between.
 //
-// Law: docs/ring_layout.md, "Holes". A hole is judged from shared memory and the kernel's locks
+// Law: docs/ring_protocol.md, "Holes". A hole is judged from shared memory and the kernel's locks
 // alone, without writing, so every reader can judge it for itself, and all come to the same answer:
 // the facts it rests on don't change once the owner is dead.
 #pragma once

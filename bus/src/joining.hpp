@@ -1,6 +1,6 @@
 // Joining: what a reader does between storing its gate and believing in it. Cold, read-only.
 //
-// Law: docs/ring_layout.md, "Joining".
+// Law: docs/ring_protocol.md, "Joining".
 #pragma once
 
 #include <tailrace/bus/region.hpp>

@@ -7,7 +7,7 @@
 // All subscribers of a stream watch one FIFO, so that whoever wakes writes once, however many they
 // are (decision 0029). The timer stands in for a waker that died: nobody else would make the
 // descriptor readable then. One owner, one thread; any process may be the waker. Law:
-// docs/ring_layout.md, "Waiting".
+// docs/ring_protocol.md, "Waiting".
 #pragma once
 
 #include <tailrace/base/result.hpp>

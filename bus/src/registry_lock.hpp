@@ -3,9 +3,9 @@
 // A kernel lock, which its holder's death releases; and the holder's identity beside it, for the
 // one case in which it doesn't: a child made by a raw clone() keeps the lock of its parent. Whoever
 // finds the lock held by a process that has ended goes on with the byte of the next turn. Law:
-// docs/ring_layout.md, "Liveness". Whoever waits for it sleeps in the stream's `registry_wait` and
-// is woken one at a time, so that a thousand who wait cost those who attach nothing. One thread;
-// cold paths only.
+// docs/ring_protocol.md, "Liveness". Whoever waits for it sleeps in the stream's `registry_wait`
+// and is woken one at a time, so that a thousand who wait cost those who attach nothing. One
+// thread; cold paths only.
 #pragma once
 
 #include <tailrace/base/file_lock.hpp>

@@ -1,6 +1,6 @@
 // What a slot's owner counted, and what becomes of it when the slot goes to the next one.
 //
-// Law: docs/ring_layout.md, "Statistics". Cold paths only.
+// Law: docs/ring_protocol.md, "Statistics". Cold paths only.
 #pragma once
 
 #include <tailrace/bus/region.hpp>

@@ -2,8 +2,8 @@
 //
 // What an attach costs doesn't grow with the slots that are taken: under the registry lock it makes
 // a fixed number of system calls, and only when no slot is free does it ask the kernel for each
-// owner whether it still lives, without the lock. Law: docs/ring_layout.md, "Liveness". Cold paths
-// only.
+// owner whether it still lives, without the lock. Law: docs/ring_protocol.md, "Liveness". Cold
+// paths only.
 #pragma once
 
 #include "registry.hpp"

@@ -1,7 +1,7 @@
 // The gate of a reader that may be evicted: it moves by compare-and-swap, so that either the reader
 // moves it or a publisher drops it, and the reader knows which.
 //
-// Why nothing is lost or mixed up: docs/ring_layout.md, "Eviction".
+// Why nothing is lost or mixed up: docs/ring_protocol.md, "Eviction".
 
 #include <tailrace/bus/subscriber.hpp>
 

@@ -1,6 +1,6 @@
 // Who a process is, beyond its pid: pids are reused, and mean nothing in another pid namespace.
 //
-// Law: docs/ring_layout.md, "Liveness". Any thread.
+// Law: docs/ring_protocol.md, "Liveness". Any thread.
 #pragma once
 
 #include <cstdint>

@@ -12,9 +12,9 @@
 // One thread at a time may use a Publisher; a process may have several. After attach no call
 // allocates, and none but a wake-up, a wait for room or the rescue of a dead process makes a system
 // call. Between claim and commit the stream's later events are held up: fill and commit at once. A
-// process that dies there is bypassed (docs/ring_layout.md, "Holes"), and a claim that goes out of
-// scope is aborted. A publisher that was moved from, or is its parent's in a forked child, refuses
-// everything with dead_handle and changes nothing.
+// process that dies there is bypassed (docs/ring_protocol.md, "Holes"), and a claim that goes out
+// of scope is aborted. A publisher that was moved from, or is its parent's in a forked child,
+// refuses everything with dead_handle and changes nothing.
 #pragma once
 
 #include <tailrace/base/check.hpp>

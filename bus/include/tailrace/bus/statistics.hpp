@@ -1,8 +1,8 @@
 // What publishers and subscribers count in their slots, for tools.
 //
-// Law: docs/ring_layout.md, "Statistics". Each word has one writer, the slot's owner, which writes
-// it where it waits, sleeps, asks for room or leaves; never on the way of an event. How many events
-// went by follows from the places that the hot path keeps anyway.
+// Law: docs/ring_protocol.md, "Statistics". Each word has one writer, the slot's owner, which
+// writes it where it waits, sleeps, asks for room or leaves; never on the way of an event. How many
+// events went by follows from the places that the hot path keeps anyway.
 #pragma once
 
 #include <tailrace/base/event_header.hpp>

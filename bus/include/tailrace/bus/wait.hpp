@@ -6,7 +6,7 @@
 // side fences and sleepers sleep in short turns, so that nothing depends on it for correctness.
 //
 // Who wakes pays for two sleepers, however many there are: each one that is woken wakes two others
-// before it goes on, until nobody is left who slept before the wake-up (docs/ring_layout.md,
+// before it goes on, until nobody is left who slept before the wake-up (docs/ring_protocol.md,
 // "Waiting").
 #pragma once
 
