@@ -280,18 +280,12 @@ void JournalBoardWriter::gap(Sequence first, Sequence end) noexcept {
 }
 
 void JournalBoardWriter::lost(std::uint64_t events) noexcept {
-    // [sync:gap_listed] Release: who sees that something was lost sees which.
-    region_->state().journal.lost_events.fetch_add(events, std::memory_order_release);
+    // Relaxed: a figure for tools.
+    region_->state().journal.lost_events.fetch_add(events, std::memory_order_relaxed);
 }
 
 void JournalBoardWriter::continue_at(Sequence sequence) noexcept {
-    StreamState& state = region_->state();
-    forget_gaps_from(state.journal_gaps, sequence);
-    // An earlier writer of layout 2.0 counted and listed nothing. Relaxed, all: only the writer
-    // writes them.
-    const bool has_lost = state.journal.lost_events.load(std::memory_order_relaxed) != 0;
-    if (has_lost && state.journal_gaps.count.load(std::memory_order_relaxed) == 0)
-        list_gaps_from(state.journal_gaps, sequence);
+    forget_gaps_from(region_->state().journal_gaps, sequence);
 }
 
 void JournalBoardWriter::room(JournalRoom room, int os_errno) noexcept {
@@ -343,8 +337,7 @@ Result<void> check_durable(const Region& region) {
 }
 
 Result<void> check_kept(const Region& region, Sequence first, Sequence end) {
-    const StreamState& state = region.state();
-    const GapVerdict verdict = find_gap(state.journal, state.journal_gaps, first, end);
+    const GapVerdict verdict = find_gap(region.state().journal_gaps, first, end);
     if (verdict.finding == GapFinding::none) return {};
     return not_kept(region, verdict);
 }
@@ -379,8 +372,7 @@ Result<void> wait_durable_behind(const Region& region,
         // In this order: a gap below the durable sequence was listed before that moved.
         const bool is_reached = !is_opening && is_durable();
         const GapVerdict verdict =
-            is_opening ? GapVerdict{}
-                       : find_gap(board, region.state().journal_gaps, told, sequence);
+            is_opening ? GapVerdict{} : find_gap(region.state().journal_gaps, told, sequence);
         if (verdict.finding != GapFinding::none) {
             told = std::max(told, verdict.end);
             return not_kept(region, verdict);

@@ -6,6 +6,18 @@
 
 namespace tailrace::bus {
 
+namespace {
+
+// Gaps below `sequence` are not listed any more.
+void list_gaps_from(JournalGaps& gaps, Sequence sequence) noexcept {
+    // Relaxed, both: only this writer writes it, and it is carried by the entry that is written
+    // next.
+    if (gaps.listed_from.load(std::memory_order_relaxed) < sequence)
+        gaps.listed_from.store(sequence, std::memory_order_relaxed);
+}
+
+}  // namespace
+
 void list_gap(JournalGaps& gaps, Sequence first, Sequence end) noexcept {
     // Relaxed loads, all: only this writer writes them.
     const std::uint64_t count = gaps.count.load(std::memory_order_relaxed);
@@ -34,20 +46,8 @@ void forget_gaps_from(JournalGaps& gaps, Sequence sequence) noexcept {
     }
 }
 
-void list_gaps_from(JournalGaps& gaps, Sequence sequence) noexcept {
-    // Relaxed, both: only this writer writes it, and it is carried by the entry that is written
-    // next, or by the state of the board.
-    if (gaps.listed_from.load(std::memory_order_relaxed) < sequence)
-        gaps.listed_from.store(sequence, std::memory_order_relaxed);
-}
-
-GapVerdict find_gap(const JournalBoard& board,
-                    const JournalGaps& gaps,
-                    Sequence first,
-                    Sequence end) noexcept {
+GapVerdict find_gap(const JournalGaps& gaps, Sequence first, Sequence end) noexcept {
     if (first >= end) return {};
-    // [sync:gap_listed] Acquire: the gap whose events were counted.
-    const bool has_lost = board.lost_events.load(std::memory_order_acquire) != 0;
     GapVerdict verdict;
     for (const JournalGap& entry : gaps.entries) {
         // [sync:gap_listed] Acquire, both, the end before the first: a new end has the new first,
@@ -61,12 +61,9 @@ GapVerdict find_gap(const JournalBoard& board,
         verdict = {GapFinding::gap, gap_first, gap_end};
     }
     if (verdict.finding == GapFinding::gap) return verdict;
-    // Relaxed, both: behind the entries, and behind what was counted.
+    // Relaxed: behind the entries.
     const Sequence listed_from = gaps.listed_from.load(std::memory_order_relaxed);
     if (first < listed_from) return {GapFinding::unknown, first, listed_from};
-    // A writer of layout 2.0 counts what was lost and lists nothing.
-    const bool lists = listed_from != 0 || gaps.count.load(std::memory_order_relaxed) != 0;
-    if (has_lost && !lists) return {GapFinding::unknown, first, end};
     return {};
 }
 

@@ -14,8 +14,6 @@ namespace tailrace::bus {
 void list_gap(JournalGaps& gaps, Sequence first, Sequence end) noexcept;
 // Cuts off what the list says of `sequence` and later.
 void forget_gaps_from(JournalGaps& gaps, Sequence sequence) noexcept;
-// Says that gaps below `sequence` are not listed.
-void list_gaps_from(JournalGaps& gaps, Sequence sequence) noexcept;
 
 enum class GapFinding : std::uint8_t { none, gap, unknown };
 
@@ -28,9 +26,6 @@ struct GapVerdict {
 
 // Whether any of [first, end) is in a gap. Sees every gap below a durable sequence that was seen
 // before.
-[[nodiscard]] GapVerdict find_gap(const JournalBoard& board,
-                                  const JournalGaps& gaps,
-                                  Sequence first,
-                                  Sequence end) noexcept;
+[[nodiscard]] GapVerdict find_gap(const JournalGaps& gaps, Sequence first, Sequence end) noexcept;
 
 }  // namespace tailrace::bus

@@ -140,25 +140,6 @@ TEST_CASE("journal gaps: a successor takes back what it has after all", "[bus][j
     CHECK(names_a_gap(check_kept(*region, 50, 101)));
 }
 
-TEST_CASE("journal gaps: a writer that counts losses without naming them is not believed",
-          "[bus][journal_gaps]") {
-    const TestStream stream;
-    const auto region = stream.open();
-    {
-        auto of_layout_2_0 = writer_of(stream);
-        of_layout_2_0.progress(50, 50, 0, 0);
-        CHECK(check_kept(*region, 0, 50));
-        of_layout_2_0.lost(7);
-        CHECK(is_gone(check_kept(*region, 0, 50)));
-        CHECK(is_gone(check_kept(*region, 49, 50)));
-    }
-    auto writer = writer_of(stream, 50);
-    writer.continue_at(50);
-
-    CHECK(is_gone(check_kept(*region, 49, 50)));
-    CHECK(check_kept(*region, 50, 60));  // from here on it is listed
-}
-
 namespace {
 
 constexpr Sequence kBlock = 10;
