@@ -71,6 +71,8 @@ std::string_view publish_status_name(PublishStatus status) noexcept {
             return "dead_handle";
         case PublishStatus::no_claim:
             return "no_claim";
+        case PublishStatus::corrupt:
+            return "corrupt";
     }
     return "unknown";
 }

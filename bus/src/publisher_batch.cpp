@@ -67,7 +67,9 @@ PublishStatus Publisher::claim_waiting(BatchClaim& batch,
                        [&] { return try_claim_batch(batch, count, payload_size_bytes, type); });
 }
 
-void Publisher::commit_mixed(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept {
+PublishStatus Publisher::commit_mixed(Place place,
+                                      std::uint64_t size_bytes,
+                                      std::uint32_t count) noexcept {
     const bool has_time = (base_flags_ & kHasPublishTime) != 0;
     const std::uint64_t now_ns = has_time ? clock_.now_ns() : 0;
     std::uint64_t position = place.position;
@@ -84,7 +86,8 @@ void Publisher::commit_mixed(Place place, std::uint64_t size_bytes, std::uint32_
         // outside.
         const bool fits = is_last ? record_bytes == end - position : record_bytes < end - position;
         if (!fits || (has_time && header.extension_words == 0)) [[unlikely]] {
-            return write_tombstones(*region_, place, count, size_bytes);
+            write_tombstones(*region_, place, count, size_bytes);
+            return PublishStatus::corrupt;
         }
         if (has_time) std::memcpy(record + sizeof(EventHeader), &now_ns, sizeof(now_ns));
         // The first stamp waits: it makes all of them visible, and until then none exists.
@@ -98,6 +101,7 @@ void Publisher::commit_mixed(Place place, std::uint64_t size_bytes, std::uint32_
     }
     // The header that was looked at, whatever has become of it in the ring.
     store_header(region_->event_at(place.position), first, stamp_of(place.sequence, salt_));
+    return PublishStatus::ok;
 }
 
 PublishStatus Publisher::publish_batch(std::span<const std::span<const std::byte>> payloads,

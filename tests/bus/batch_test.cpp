@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -55,6 +57,25 @@ TEST_CASE("batch: nothing is visible before the commit, all of it after", "[bus]
     CHECK((drained.events[2].flags & kBatchContinues) == 0);
     CHECK(drained.events[0].publish_time_ns == drained.events[2].publish_time_ns);
     CHECK(publisher.next_own_sequence() == 3);
+}
+
+TEST_CASE("batch: one whose sizes somebody wrote over isn't published, and its publisher is told",
+          "[bus][batch]") {
+    const TestStream stream(small_stream(Publishing::multi));
+    Publisher publisher = stream.publisher();
+    Subscriber subscriber = stream.subscriber();
+    const std::array<std::uint32_t, 2> sizes{8, 16};
+    BatchClaim batch;
+    REQUIRE(publisher.try_claim_batch(batch, sizes) == PublishStatus::ok);
+    const std::uint32_t wrong = 0xFFFF'FFF0U;
+    std::memcpy(publisher.region().event_at(0) + offsetof(EventHeader, payload_size_bytes),
+                &wrong,
+                sizeof(wrong));
+
+    CHECK(publisher.commit(batch) == PublishStatus::corrupt);
+    CHECK(publisher.commit(batch) == PublishStatus::no_claim);
+    CHECK(publisher.try_publish(bytes_of("next")) == PublishStatus::ok);
+    CHECK(drain(subscriber).texts() == std::vector<std::string>{"next"});
 }
 
 TEST_CASE("batch: events of one size", "[bus][batch]") {

@@ -210,6 +210,12 @@ Result<bool> StreamSink::wait_for_room(Publish&& publish,
                                   "' belongs to the parent of this forked child",
                               "make one in the child, after fork()");
         }
+        if (status == bus::PublishStatus::corrupt) {
+            return make_error(ErrorCode::corrupt,
+                              "a process wrote over a batch of stream '" + target +
+                                  "' while it was being published; none of it is",
+                              "tailrace inspect " + target + " shows who uses it");
+        }
         const std::string sizes =
             std::to_string(publisher_.region().header().max_payload_bytes) + " in an event, " +
             std::to_string(bus::max_claim_bytes(publisher_.region().capacity_bytes())) +

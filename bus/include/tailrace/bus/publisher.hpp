@@ -46,6 +46,7 @@ enum class PublishStatus : std::uint8_t {
     closed,       // the stream was removed
     dead_handle,  // this publisher was moved from, or is its parent's in a forked child
     no_claim,     // commit, abort: the claim isn't open, or isn't this publisher's last one
+    corrupt,      // somebody wrote over the batch while it was open: none of it is published
 };
 
 [[nodiscard]] std::string_view publish_status_name(PublishStatus status) noexcept;
@@ -139,13 +140,13 @@ public:
             return refusal(batch.hold_.count == 0 && batch.next_record_ != nullptr);
         if (batch.record_bytes_ != 0) {
             commit_even(batch);
-        } else {
-            commit_mixed({batch.first_sequence_, batch.hold_.position},
-                         batch.hold_.size_bytes,
-                         batch.count());
+            finish_batch(batch);
+            return PublishStatus::ok;
         }
+        const PublishStatus status = commit_mixed(
+            {batch.first_sequence_, batch.hold_.position}, batch.hold_.size_bytes, batch.count());
         finish_batch(batch);
-        return PublishStatus::ok;
+        return status;
     }
     PublishStatus abort(BatchClaim& batch) noexcept {
         const PublishStatus status = abort_claim(batch.hold_);
@@ -320,7 +321,7 @@ private:
     // What stamps a batch. Of one with events of several sizes single values, so that a claim may
     // live in registers.
     void commit_even(const BatchClaim& batch) noexcept;
-    void commit_mixed(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept;
+    PublishStatus commit_mixed(Place place, std::uint64_t size_bytes, std::uint32_t count) noexcept;
     void finish_batch(BatchClaim& batch) noexcept;
 
     [[nodiscard]] PublishStatus refusal(bool is_empty) const noexcept;
