@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 namespace standard_descriptors_test {
@@ -25,11 +26,19 @@ TEST_CASE("standard descriptors: with 0 to 2 closed nothing of the library's get
     ChildProcess child([&] {
         for (int fd = 0; fd <= STDERR_FILENO; ++fd)
             ::close(fd);
+        // Kept, that is: a thread that has just opened a file has the lowest number for a moment,
+        // until it has taken a higher one.
         const auto none_is_taken = [] {
-            for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
-                if (::fcntl(fd, F_GETFD) >= 0) return false;
+            constexpr int kLooks = 10'000;
+            int fd = 0;
+            for (int look = 0; look < kLooks && fd <= STDERR_FILENO; ++look) {
+                if (::fcntl(fd, F_GETFD) < 0) {
+                    ++fd;
+                } else {
+                    ::sched_yield();
+                }
             }
-            return true;
+            return fd > STDERR_FILENO;
         };
         auto publisher = recorded.stream().publisher();
         auto subscriber = recorded.stream().subscriber();
