@@ -31,6 +31,7 @@ struct ReplayFlags {
     std::optional<Position> to;
     std::optional<EventType> type;
     std::optional<std::uint64_t> count;
+    std::optional<EventTemplate> written_as;
     bridge::ReplayOptions options;
 };
 
@@ -49,7 +50,7 @@ class ChosenEvents final : public bridge::ReplaySink {
 public:
     ChosenEvents(const ReplayFlags& flags, const std::string& stream, std::uint64_t total)
         : flags_(flags),
-          printer_(stream, settings().format),
+          printer_(stream, settings().format, flags.written_as),
           progress_(fmt::format("replaying '{}'", stream), "events", total) {}
 
     void pass_on_to(bridge::StreamSink* target) noexcept { target_ = target; }
@@ -203,6 +204,11 @@ void print_report(const ReplayFlags& flags,
 }
 
 Result<ExitCode> run_replay(ReplayFlags& flags) {
+    if (flags.written_as && settings().format != Format::text) {
+        return make_error(ErrorCode::invalid_argument,
+                          "--template and --format both say how events are printed",
+                          "leave one of them out");
+    }
     if (!flags.into.empty()) {
         if (auto allowed = allow_only_text_and_json("replay --into"); !allowed)
             return allowed.error();
@@ -265,6 +271,12 @@ void register_replay(CLI::App& app) {
                "First event: start, N, +N, -N, @TIME, @-10m");
     add_parsed(*command, "--to", flags->to, parse_position, "Stop before this event");
     add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
+    add_parsed(*command,
+               "-f,--template",
+               flags->written_as,
+               EventTemplate::parse,
+               std::string(EventTemplate::kHelp))
+        ->excludes("--into");
     command->add_option("--type", flags->type, "Only events of this type");
     add_parsed(*command,
                "--gap-cap",

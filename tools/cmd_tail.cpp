@@ -31,6 +31,7 @@ struct TailFlags {
     std::optional<Position> from;
     std::optional<Position> to;
     std::optional<std::uint64_t> count;
+    std::optional<EventTemplate> written_as;
     bool exit_at_end = false;
     std::string policy = "observe";
     CLI::Option* name = nullptr;
@@ -64,7 +65,7 @@ public:
          Sequence printed_from)
         : flags_(flags),
           subscriber_(std::move(subscriber)),
-          printer_(flags.stream, settings().format),
+          printer_(flags.stream, settings().format, flags.written_as),
           pace_(flags.delay_ns != 0 ? 1e9 / static_cast<double>(flags.delay_ns) : flags.rate_per_s),
           not_before_ns_(from.time_ns),
           not_before_sequence_(printed_from),
@@ -243,6 +244,11 @@ Result<bus::EventFilter> filter_of(const TailFlags& flags) {
 }
 
 Result<ExitCode> run_tail(TailFlags& flags) {
+    if (flags.written_as && settings().format != Format::text) {
+        return make_error(ErrorCode::invalid_argument,
+                          "--template and --format both say how events are printed",
+                          "leave one of them out");
+    }
     bus::SubscriberOptions options;
     options.policy = policy_of(flags.policy);
     options.name = flags.name_text;
@@ -350,6 +356,11 @@ void register_tail(CLI::App& app) {
     add_parsed(*command, "--to", flags->to, parse_position, "Stop before this event");
     add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
     command->add_flag("-e,--exit-at-end", flags->exit_at_end, "Stop at what is the end now");
+    add_parsed(*command,
+               "-f,--template",
+               flags->written_as,
+               EventTemplate::parse,
+               std::string(EventTemplate::kHelp));
     command->add_option("--type", flags->types, "Only events of this type; may be given again")
         ->type_name("TYPE")
         ->expected(1)

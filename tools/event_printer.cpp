@@ -38,10 +38,13 @@ std::string one_line(std::string_view text) {
 
 }  // namespace
 
-EventPrinter::EventPrinter(std::string stream, Format format)
+EventPrinter::EventPrinter(std::string stream,
+                           Format format,
+                           std::optional<EventTemplate> written_as)
     : stream_(std::move(stream)),
       stream_json_(json_string(stream_)),
-      format_(format) {}
+      format_(format),
+      written_as_(std::move(written_as)) {}
 
 std::string_view EventPrinter::second_text(std::uint64_t time_ns) {
     const std::uint64_t second = time_ns / kNsPerSecond;
@@ -54,6 +57,10 @@ std::string_view EventPrinter::second_text(std::uint64_t time_ns) {
 
 void EventPrinter::print(const Event& event) {
     line_.clear();
+    if (written_as_) {
+        written_as_->append_to(line_, event, stream_);
+        return out().write(line_);
+    }
     switch (format_) {
         case Format::text:
         case Format::hex:

@@ -10,21 +10,23 @@
 //     hex     the text line without its payload, then a hex dump
 //     digest  SEQ TYPE SIZE HASH, HASH being XXH3-64 of the payload: small, and equal for equal
 //             events
-// One thread.
+// With a template each event is what that says instead. One thread.
 #pragma once
 
 #include "command.hpp"
+#include "event_template.hpp"
 
 #include <tailrace/base/event.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace tailrace::tool {
 
 class EventPrinter {
 public:
-    EventPrinter(std::string stream, Format format);
+    EventPrinter(std::string stream, Format format, std::optional<EventTemplate> written_as = {});
 
     void print(const Event& event);
     // Sequences [first, first + count) won't come. On stderr too where the format has no place for
@@ -41,6 +43,7 @@ private:
     std::string stream_;
     std::string stream_json_;
     Format format_;
+    std::optional<EventTemplate> written_as_;
     std::string line_;
     std::uint64_t lost_events_ = 0;
     std::uint64_t cached_second_ = UINT64_MAX;

@@ -105,6 +105,30 @@ class Create(Case):
         self.assertEqual(self.payloads("tail", "s", "-e"), ["kept"])
 
 
+class Templates(Case):
+    def test_a_template_prints_events_as_it_says(self):
+        self.make_journaled()
+        self.ok("pub", "s", "a b", "\u20ac", "--key", "7", "--type", "3")
+        self.record_all()
+        for command in (("tail", "s", "-e"), ("replay", "s", "--speed", "max")):
+            ran = self.ok(*command, "-f", r"%s %k %y [%v] %V %t %x %b\n")
+            self.assertEqual(ran.text, "0 7 3 [a b] 3 s 612062 YSBi\n"
+                                       "1 7 3 [\u20ac] 3 s e282ac 4oKs\n")
+        times = self.ok("tail", "s", "-e", "-n", "1", "-f", r"%d %T %E\n").text.split()
+        self.assertRegex(times[0], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
+        self.assertGreater(int(times[1]), 10**18)
+        self.assertEqual(times[2], "0")
+
+    def test_a_template_that_is_wrong_names_its_column(self):
+        self.make()
+        self.refused(2, "tail", "s", "-f", "%s %q", names=["column 4", "%q"])
+        # As somebody writes who wants to follow.
+        self.refused(2, "tail", "-f", "s", names=["no field"])
+        self.refused(2, "tail", "s", "-f", "%s", "--format", "hex",
+                     names=["--template", "--format"])
+        self.refused(2, "replay", "s", "-f", "%s", "--into", "t", names=["--into"])
+
+
 class List(Case):
     def test_ls_shows_streams_and_journals(self):
         self.make(stream="plain")
