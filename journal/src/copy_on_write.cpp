@@ -48,7 +48,9 @@ bool shares_blocks(int fd) noexcept {
     } room{};
     std::uint64_t from = 0;
     for (;;) {
-        fiemap request{};
+        // Not by {}: it ends with an array of no length, which is no C++.
+        fiemap request;
+        std::memset(&request, 0, sizeof(request));
         request.fm_start = from;
         request.fm_length = FIEMAP_MAX_OFFSET - from;
         request.fm_extent_count = kExtents;
