@@ -204,11 +204,7 @@ void print_report(const ReplayFlags& flags,
 }
 
 Result<ExitCode> run_replay(ReplayFlags& flags) {
-    if (flags.written_as && settings().format != Format::text) {
-        return make_error(ErrorCode::invalid_argument,
-                          "--template and --format both say how events are printed",
-                          "leave one of them out");
-    }
+    if (auto allowed = allow_template(flags.written_as); !allowed) return allowed.error();
     if (!flags.into.empty()) {
         if (auto allowed = allow_only_text_and_json("replay --into"); !allowed)
             return allowed.error();

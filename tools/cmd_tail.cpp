@@ -244,11 +244,7 @@ Result<bus::EventFilter> filter_of(const TailFlags& flags) {
 }
 
 Result<ExitCode> run_tail(TailFlags& flags) {
-    if (flags.written_as && settings().format != Format::text) {
-        return make_error(ErrorCode::invalid_argument,
-                          "--template and --format both say how events are printed",
-                          "leave one of them out");
-    }
+    if (auto allowed = allow_template(flags.written_as); !allowed) return allowed.error();
     bus::SubscriberOptions options;
     options.policy = policy_of(flags.policy);
     options.name = flags.name_text;

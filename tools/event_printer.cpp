@@ -38,6 +38,13 @@ std::string one_line(std::string_view text) {
 
 }  // namespace
 
+Result<void> allow_template(const std::optional<EventTemplate>& written_as) {
+    if (!written_as || settings().format == Format::text) return {};
+    return make_error(ErrorCode::invalid_argument,
+                      "--template and --format both say how events are printed",
+                      "leave one of them out");
+}
+
 EventPrinter::EventPrinter(std::string stream,
                            Format format,
                            std::optional<EventTemplate> written_as)

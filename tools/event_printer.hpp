@@ -24,6 +24,9 @@
 
 namespace tailrace::tool {
 
+// The error for a template beside a format.
+[[nodiscard]] Result<void> allow_template(const std::optional<EventTemplate>& written_as);
+
 class EventPrinter {
 public:
     EventPrinter(std::string stream, Format format, std::optional<EventTemplate> written_as = {});

@@ -1,3 +1,5 @@
+#include "support/child_process.hpp"
+
 #include <tailrace/base/file_size_signal.hpp>
 #include <tailrace/base/random.hpp>
 #include <tailrace/base/shortage.hpp>
@@ -6,33 +8,20 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <functional>
 #include <set>
 #include <string>
 
 namespace file_size_signal_test {
 
 using namespace tailrace;
+using test::in_child;
 
 namespace {
-
-// The exit code of a child that runs it, or 1000 and the signal that ended it.
-int in_child(const std::function<int()>& body) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::alarm(60);
-        ::_exit(body());
-    }
-    int status = 0;
-    if (child < 0 || ::waitpid(child, &status, 0) != child) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
 
 // A file without a name, and a limit of 4096 bytes on how large it may become.
 int limited_file() {

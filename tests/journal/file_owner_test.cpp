@@ -3,6 +3,7 @@
 #include "journal_fixture.hpp"
 #include "posix_files.hpp"
 #include "segment_directory.hpp"
+#include "support/child_process.hpp"
 
 #include <tailrace/journal/backup.hpp>
 #include <tailrace/journal/compress.hpp>
@@ -13,31 +14,19 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
-#include <functional>
 
 namespace tailrace::journal::file_owner_test {
 
 namespace {
 
 namespace fs = std::filesystem;
+using test::in_child;
 
 constexpr uid_t kSomebody = 65534;
-
-int in_child(const std::function<int()>& body) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::alarm(60);
-        ::_exit(body());
-    }
-    int status = 0;
-    if (child < 0 || ::waitpid(child, &status, 0) != child) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
 
 struct stat status_of(const std::string& path) {
     struct stat status {};

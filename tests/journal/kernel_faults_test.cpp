@@ -97,6 +97,19 @@ private:
     std::uint64_t size_bytes_ = 0;
 };
 
+// Appends until the disk is full: the writer says so, and what was acknowledged stays so.
+void write_without_room(Writer& writer, Sequence& appended, const std::string& ballast_path) {
+    const Sequence acknowledged = writer.durable_sequence();
+    const Ballast ballast(ballast_path);
+    write_for(writer, appended, 100'000, 6'000);
+    CHECK(writer.state() == WriterState::no_space);
+    CHECK(writer.failure_errno() == ENOSPC);
+    CHECK(writer.durable_sequence() >= acknowledged);
+    const auto stuck = writer.sync(20'000'000);
+    REQUIRE_FALSE(stuck);
+    CHECK(stuck.error().code == ErrorCode::no_space);
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -254,15 +267,7 @@ TEST_CASE(
         REQUIRE(writer);
         write_for(*writer, appended, 10, 500);
         REQUIRE(writer->sync(30 * kSecondNs));
-        {
-            const Ballast ballast(temp.path() + "/disk/ballast");
-            write_for(*writer, appended, 100'000, 6'000);
-            CHECK(writer->state() == WriterState::no_space);
-            CHECK(writer->failure_errno() == ENOSPC);
-            const auto stuck = writer->sync(20'000'000);
-            REQUIRE_FALSE(stuck);
-            CHECK(stuck.error().code == ErrorCode::no_space);
-        }
+        write_without_room(*writer, appended, temp.path() + "/disk/ballast");
         // btrfs gives room back in its own time: half a minute after the file is gone.
         const auto synced = writer->sync(60 * kSecondNs);
         INFO((synced ? std::string() : synced.error().message));
@@ -297,21 +302,11 @@ TEST_CASE("disk full in the middle of a segment whose blocks are shared: it wait
         REQUIRE(writer);
         write_for(*writer, appended, 10, 500);
         REQUIRE(writer->sync(30 * kSecondNs));
-        const Sequence acknowledged = writer->durable_sequence();
         if (!share_blocks(journal, temp.path() + "/disk/copies")) {
             WARN("SKIPPED: " << kind << " can't share blocks here");
             return;
         }
-        {
-            const Ballast ballast(temp.path() + "/disk/ballast");
-            write_for(*writer, appended, 100'000, 6'000);
-            CHECK(writer->state() == WriterState::no_space);
-            CHECK(writer->failure_errno() == ENOSPC);
-            CHECK(writer->durable_sequence() >= acknowledged);
-            const auto stuck = writer->sync(20'000'000);
-            REQUIRE_FALSE(stuck);
-            CHECK(stuck.error().code == ErrorCode::no_space);
-        }
+        write_without_room(*writer, appended, temp.path() + "/disk/ballast");
         const auto synced = writer->sync(60 * kSecondNs);
         INFO((synced ? std::string() : synced.error().message));
         CHECK(synced);

@@ -3,6 +3,7 @@
 
 #include "journal_fixture.hpp"
 #include "simulated_writer.hpp"
+#include "support/child_process.hpp"
 #include "support/watchdog.hpp"
 
 #include <tailrace/journal/inspect.hpp>
@@ -30,7 +31,6 @@
 #include <csignal>
 #include <cstddef>
 #include <fstream>
-#include <functional>
 #include <optional>
 
 namespace tailrace::journal::kernel_refusal_test {
@@ -39,17 +39,7 @@ namespace {
 
 constexpr unsigned kChildSeconds = 60;
 
-// Runs `body` in a child; its answer is the exit code. A child that hangs is ended by its alarm.
-int in_child(const std::function<int()>& body) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::alarm(kChildSeconds);
-        ::_exit(body());
-    }
-    int status = 0;
-    if (child < 0 || ::waitpid(child, &status, 0) != child) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
+using test::in_child;
 
 // From now on, in this process, the system call fails with `os_errno`.
 bool forbid(unsigned system_call, int os_errno) {

@@ -110,4 +110,16 @@ int raw_clone(const std::function<int()>& body) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+int in_child(const std::function<int()>& body) {
+    constexpr unsigned kChildSeconds = 60;
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(kChildSeconds);
+        ::_exit(body());
+    }
+    int status = 0;
+    if (child < 0 || ::waitpid(child, &status, 0) != child) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
 }  // namespace tailrace::test

@@ -57,4 +57,8 @@ private:
 // ended it. Waits for it.
 int raw_clone(const std::function<int()>& body);
 
+// What `body` returns in a forked child, or 1000 and the signal that ended it. Waits for it; one
+// that hangs is ended by its alarm after a minute.
+int in_child(const std::function<int()>& body);
+
 }  // namespace tailrace::test
