@@ -7,9 +7,13 @@
 // copy, not in the
 //    memory they came from, which others may still write to.
 // I3 max_time_ns never goes back, over batches and over restarts.
+// I4 No batch ends inside an atomic batch of the stream, so what a power cut or a repair leaves is
+//    all of it or nothing. One that is larger than a batch is the exception: it is split wherever
+//    a batch is full.
 #pragma once
 
 #include "block_pool.hpp"
+#include "event_walk.hpp"
 
 #include <tailrace/journal/writer.hpp>
 
@@ -26,6 +30,12 @@ struct FilledBatch {
     std::uint64_t record_salt = 0;
     std::uint64_t first_time_ns = 0;
     std::uint64_t max_time_ns = 0;
+};
+
+// Of the batch being filled, from its front.
+struct FilledPart {
+    std::uint32_t event_count = 0;
+    std::uint32_t size_bytes = 0;
 };
 
 class BatchFiller {
@@ -46,18 +56,25 @@ public:
 
     // Whether a batch is full (or can't grow any more) and waits.
     [[nodiscard]] bool has_ready() const noexcept { return ready_count_ > 0; }
-    // Whether there is any event that has not been taken out.
-    [[nodiscard]] bool has_events() const noexcept {
-        return has_ready() || filling_.event_count > 0;
-    }
-    // Declares the batch being filled ready, however little it holds.
+    // Whether there is any event that has not been taken out and may be: what belongs to an atomic
+    // batch waits for its end.
+    [[nodiscard]] bool has_whole() const noexcept { return has_ready() || whole_.event_count > 0; }
+    // Declares the batch being filled ready, however little it holds; all but the atomic batch
+    // whose end isn't there yet, which begins the next one. Without a free buffer for that: later.
     void finish() noexcept;
+    // Takes back the events of an atomic batch whose end isn't there yet: next_sequence() is that
+    // of the first of them again. Returns how many they were, and their bytes.
+    FilledPart take_back_unfinished() noexcept;
 
     // Requires: has_ready().
     [[nodiscard]] const FilledBatch& front() const noexcept;
     void pop_front() noexcept;
 
     [[nodiscard]] Sequence next_sequence() const noexcept { return next_sequence_; }
+    // Everything below may be taken out, now or when it is finished.
+    [[nodiscard]] Sequence whole_sequence() const noexcept {
+        return next_sequence_ - unfinished_count();
+    }
     [[nodiscard]] std::uint64_t max_time_ns() const noexcept { return max_time_ns_; }
     [[nodiscard]] std::uint64_t max_event_size_bytes() const noexcept { return body_capacity_; }
 
@@ -72,11 +89,20 @@ private:
     [[nodiscard]] AppendStatus append_part(const Run& run,
                                            AppendResult& taken,
                                            Appending& rest) noexcept;
-    [[nodiscard]] bool begin(std::uint64_t record_salt) noexcept;
-    void account(std::span<const std::byte> part,
-                 std::uint64_t event_count,
-                 std::uint64_t first_time_ns,
-                 std::uint64_t max_time_ns) noexcept;
+    [[nodiscard]] AppendStatus begin(std::uint64_t record_salt) noexcept;
+    void take(std::span<const std::byte> part,
+              const EventWalk& walk,
+              std::uint64_t max_time_ns,
+              const Appending& rest) noexcept;
+    void account(FilledPart part, std::uint64_t first_time_ns, std::uint64_t max_time_ns) noexcept;
+    void note_whole() noexcept;
+    [[nodiscard]] AppendStatus make_room() noexcept;
+    void finish_all() noexcept;
+    void split() noexcept;
+    [[nodiscard]] std::span<std::byte> filled() const noexcept;
+    [[nodiscard]] std::uint32_t unfinished_count() const noexcept {
+        return filling_.event_count - whole_.event_count;
+    }
 
     BlockPool& pool_;
     std::uint64_t body_capacity_;
@@ -86,7 +112,9 @@ private:
 
     bool is_filling_ = false;
     FilledBatch filling_;
-    std::vector<FilledBatch> ready_;  // a ring; as many places as there are buffers
+    FilledPart whole_;                 // of it: up to the end of the last atomic batch that has one
+    std::uint64_t whole_time_ns_ = 0;  // max_time_ns_ at that place
+    std::vector<FilledBatch> ready_;   // a ring; as many places as there are buffers
     std::size_t ready_front_ = 0;
     std::size_t ready_count_ = 0;
 };

@@ -22,6 +22,7 @@ struct EventWalk {
     std::uint64_t size_bytes = 0;
     std::uint64_t next_size_bytes =
         0;  // for `cut`: what the next event asks for; 0 when not even its header is there
+    std::uint8_t last_flags = 0;  // of the last event that was walked
     WalkStop stop = WalkStop::done;
 };
 
@@ -52,6 +53,7 @@ struct EventWalk {
             walk.next_size_bytes = size;
             return walk;
         }
+        walk.last_flags = header.flags;
         walk.size_bytes += size;
         ++walk.event_count;
     }

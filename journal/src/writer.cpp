@@ -117,6 +117,10 @@ AppendStatus Writer::note_gap(Sequence first, std::uint64_t count) noexcept {
     if (is_dead()) return AppendStatus::failed;
     return core_->note_gap(first, count);
 }
+void Writer::take_back_unfinished() noexcept {
+    if (!is_dead()) core_->take_back_unfinished();
+}
+
 bool Writer::drive(std::uint64_t timeout_ns) noexcept {
     if (is_dead()) return false;
     return core_->drive(timeout_ns);

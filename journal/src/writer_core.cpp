@@ -84,6 +84,12 @@ AppendStatus WriterCore::note_gap(Sequence first, std::uint64_t count) noexcept 
     return filler_.skip(first, count);
 }
 
+void WriterCore::take_back_unfinished() noexcept {
+    const FilledPart taken_back = filler_.take_back_unfinished();
+    event_count_ -= taken_back.event_count;
+    event_bytes_ -= taken_back.size_bytes;
+}
+
 void WriterCore::request_flush() noexcept {
     pipeline_->request_flush();
 }
@@ -113,7 +119,7 @@ bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
 }
 
 std::uint64_t WriterCore::idle_ns() const noexcept {
-    if (phase_ != Phase::writing || filler_.has_events()) return 0;
+    if (phase_ != Phase::writing || filler_.has_whole()) return 0;
     return pipeline_->idle_ns();
 }
 
@@ -135,11 +141,11 @@ bool WriterCore::place_batches() noexcept {
             const bool under_way = options_.sync_policy == SyncPolicy::group
                                        ? pipeline_->is_busy()
                                        : pipeline_->is_writing();
-            if (under_way || (filler_.has_events() && is_gathering())) break;
+            if (under_way || (filler_.has_whole() && is_gathering())) break;
             filler_.finish();
         }
         const bool is_gap_only =
-            !filler_.has_ready() && segment_.next.sequence != filler_.next_sequence();
+            !filler_.has_ready() && segment_.next.sequence != filler_.whole_sequence();
         if (!filler_.has_ready() && !is_gap_only) break;
         const std::uint64_t slot =
             batch_slot_bytes(is_gap_only ? 0 : std::uint64_t{filler_.front().body_size_bytes});
@@ -206,12 +212,12 @@ void WriterCore::place(const FilledBatch& batch, Placing placing) noexcept {
     submit(block, header, batch.buffer, placing);
 }
 
-// A batch without events: marker or seal. It stands for the sequence that is appended next, or,
+// A batch without events: marker or seal. It stands for the sequence behind all that is whole, or,
 // while batches still wait for a place, for the one that was placed last.
 void WriterCore::place_bare(std::span<std::byte> block, std::uint16_t flags) noexcept {
-    const bool all_placed = !filler_.has_events();
+    const bool all_placed = !filler_.has_whole();
     BatchHeader header =
-        header_at_next(all_placed ? filler_.next_sequence() : segment_.next.sequence);
+        header_at_next(all_placed ? filler_.whole_sequence() : segment_.next.sequence);
     header.flags = static_cast<std::uint16_t>(header.flags | flags);
     header.first_time_ns = segment_.next.max_time_ns;
     header.max_time_ns = segment_.next.max_time_ns;
@@ -262,7 +268,7 @@ bool WriterCore::advance_roll() noexcept {
 bool WriterCore::mark_if_idle() noexcept {
     if (options_.marker_idle_ns == 0 || phase_ != Phase::writing) return false;
     const Sequence durable = pipeline_->durable();
-    if (durable <= marked_sequence_ || pipeline_->is_busy() || filler_.has_events()) return false;
+    if (durable <= marked_sequence_ || pipeline_->is_busy() || filler_.has_whole()) return false;
     const std::uint64_t now_ns = around_.time->elapsed_ns();
     if (durable != seen_durable_) {
         seen_durable_ = durable;
@@ -281,7 +287,7 @@ void WriterCore::pace_spare() noexcept {
         return;
     const std::uint64_t used = segment_.next.offset;
     std::uint64_t limit = used + used / 4 + kSpareStepBytes;
-    if (!pipeline_->is_busy() && !filler_.has_events()) {
+    if (!pipeline_->is_busy() && !filler_.has_whole()) {
         const std::uint64_t now_ns = around_.time->elapsed_ns();
         if (now_ns >= next_idle_look_ns_) {
             next_idle_look_ns_ = now_ns + kSpareIdleNs;
@@ -299,8 +305,8 @@ Result<void> WriterCore::settle(std::uint64_t deadline_ns, std::uint64_t patienc
     std::optional<std::uint64_t> lacks_room_since_ns;
     while (true) {
         if (!is_running()) return failure();
-        const bool placed = !filler_.has_events() &&
-                            segment_.next.sequence == filler_.next_sequence() &&
+        const bool placed = !filler_.has_whole() &&
+                            segment_.next.sequence == filler_.whole_sequence() &&
                             (phase_ == Phase::writing || closing_);
         if (placed && pipeline_->is_settled()) return {};
         if (placed && !pipeline_->is_writing()) pipeline_->request_flush();

@@ -69,6 +69,7 @@ public:
     [[nodiscard]] AppendStatus append_tombstone(Sequence sequence,
                                                 std::uint64_t record_salt) noexcept;
     [[nodiscard]] AppendStatus note_gap(Sequence first, std::uint64_t count) noexcept;
+    void take_back_unfinished() noexcept;
     bool drive(std::uint64_t timeout_ns) noexcept;
     [[nodiscard]] bool has_full_batch() const noexcept { return filler_.has_ready(); }
     void request_flush() noexcept;

@@ -487,7 +487,7 @@ Result<void> WriterCore::note_oldest() {
 
 bool WriterCore::retire_by_age_if_idle() noexcept {
     if (!retention_.limits_age() || phase_ != Phase::writing) return false;
-    if (pipeline_->is_busy() || filler_.has_events()) return false;
+    if (pipeline_->is_busy() || filler_.has_whole()) return false;
     const std::uint64_t now_ns = around_.time->elapsed_ns();
     if (now_ns < next_age_look_ns_) return false;
     next_age_look_ns_ = now_ns + kAgeLookNs;

@@ -21,6 +21,10 @@ struct Filler {
 
     std::vector<FilledBatch> take_all() {
         filler.finish();
+        return take_ready();
+    }
+
+    std::vector<FilledBatch> take_ready() {
         std::vector<FilledBatch> batches;
         while (filler.has_ready()) {
             batches.push_back(filler.front());
@@ -32,6 +36,13 @@ struct Filler {
     BlockPool pool;
     BatchFiller filler;
 };
+
+// Events of 64 bytes, of which 126 fill a batch of 8192.
+EventRun make_atomic(Sequence first, std::uint64_t count, std::uint64_t atomic_left) {
+    EventShape shape;
+    shape.atomic_left = atomic_left;
+    return make_events(first, count, shape);
+}
 
 }  // namespace
 
@@ -206,6 +217,153 @@ TEST_CASE("batch filler: times never go back, within a batch or between batches"
     // Split in the middle of the run: the maximum of what is in this batch, not of the whole run.
     CHECK(batches.front().max_time_ns == 9000 + batches.front().event_count - 1);
     CHECK(time == 9199);
+}
+
+TEST_CASE("batch filler: no batch ends inside an atomic one", "[journal][filler]") {
+    Filler fixture(4, 8192);
+    REQUIRE(fixture.filler.append(make_events(0, 120).run(), kNowNs).event_count == 120);
+
+    SECTION("that it has no room for") {
+        const EventRun atomic = make_atomic(120, 10, 10);
+        REQUIRE(fixture.filler.append(atomic.run(), kNowNs).event_count == 10);
+
+        const auto batches = fixture.take_all();
+        REQUIRE(batches.size() == 2);
+        CHECK(batches[0].event_count == 120);
+        CHECK(batches[1].first_sequence == 120);
+        CHECK(batches[1].event_count == 10);
+        CHECK(batches[1].record_salt == kTestSalt);
+        const auto body = fixture.pool.buffer(batches[1].buffer).subspan(sizeof(BatchHeader));
+        CHECK(std::memcmp(body.data(), atomic.bytes.data(), atomic.bytes.size()) == 0);
+    }
+    SECTION("whose end isn't there yet") {
+        const EventRun atomic = make_atomic(120, 6, 6);
+        Run begun = atomic.run();
+        begun.event_count = 4;
+        begun.bytes = begun.bytes.first(4 * 64);
+        REQUIRE(fixture.filler.append(begun, kNowNs).event_count == 4);
+        CHECK(fixture.filler.next_sequence() == 124);
+        CHECK(fixture.filler.whole_sequence() == 120);
+
+        auto batches = fixture.take_all();
+        REQUIRE(batches.size() == 1);
+        CHECK(batches[0].event_count == 120);
+        CHECK_FALSE(fixture.filler.has_whole());
+        CHECK(fixture.take_all().empty());
+
+        Run rest = atomic.run();
+        rest.first_sequence = 124;
+        rest.event_count = 2;
+        rest.bytes = rest.bytes.subspan(4 * 64);
+        REQUIRE(fixture.filler.append(rest, kNowNs).event_count == 2);
+        batches = fixture.take_all();
+        REQUIRE(batches.size() == 1);
+        CHECK(batches[0].first_sequence == 120);
+        CHECK(batches[0].event_count == 6);
+        const auto body = fixture.pool.buffer(batches[0].buffer).subspan(sizeof(BatchHeader));
+        CHECK(std::memcmp(body.data(), atomic.bytes.data(), atomic.bytes.size()) == 0);
+    }
+    SECTION("one after the other, of any length") {
+        Sequence next = 120;
+        for (std::uint64_t length = 1; length < 100; length = length * 2 + 1) {
+            REQUIRE(fixture.filler.append(make_atomic(next, length, length).run(), kNowNs).status ==
+                    AppendStatus::taken);
+            next += length;
+        }
+        std::vector<Sequence> ends;
+        for (const FilledBatch& batch : fixture.take_all())
+            ends.push_back(batch.first_sequence + batch.event_count);
+        // 1, 3, 7, 15, 31 and 63 events from 120 on: as many of them as fit.
+        CHECK(ends == std::vector<Sequence>{124, 240});
+    }
+}
+
+TEST_CASE("batch filler: an atomic batch larger than any batch is split where it must be",
+          "[journal][filler]") {
+    Filler fixture(4, 8192);
+    REQUIRE(fixture.filler.append(make_events(0, 20).run(), kNowNs).event_count == 20);
+    REQUIRE(fixture.filler.append(make_atomic(20, 300, 300).run(), kNowNs).event_count == 300);
+    REQUIRE(fixture.filler.append(make_events(320, 5).run(), kNowNs).event_count == 5);
+
+    std::vector<std::uint32_t> counts;
+    for (const FilledBatch& batch : fixture.take_all())
+        counts.push_back(batch.event_count);
+    CHECK(counts == std::vector<std::uint32_t>{20, 126, 126, 53});
+}
+
+TEST_CASE("batch filler: without a buffer for the rest of an atomic batch it waits for one",
+          "[journal][filler]") {
+    Filler fixture(1, 8192);
+    REQUIRE(fixture.filler.append(make_events(0, 120).run(), kNowNs).event_count == 120);
+    const EventRun atomic = make_atomic(120, 10, 10);
+
+    const AppendResult taken = fixture.filler.append(atomic.run(), kNowNs);
+    CHECK(taken.status == AppendStatus::full);
+    CHECK(taken.event_count == 6);
+    fixture.filler.finish();
+    CHECK_FALSE(fixture.filler.has_ready());
+
+    // Given up, it lets go of what is whole.
+    CHECK(fixture.filler.take_back_unfinished().event_count == 6);
+    CHECK(fixture.filler.next_sequence() == 120);
+    const auto batches = fixture.take_all();
+    REQUIRE(batches.size() == 1);
+    CHECK(batches[0].event_count == 120);
+}
+
+TEST_CASE("batch filler: what is unfinished of an atomic batch can be taken back",
+          "[journal][filler]") {
+    Filler fixture(4, 8192);
+    EventShape shape;
+    shape.first_time_ns = 1000;
+    shape.step_ns = 1;
+    REQUIRE(fixture.filler.append(make_events(0, 3, shape).run(), 0).event_count == 3);
+    shape.first_time_ns = 5000;
+    shape.atomic_left = 10;
+    REQUIRE(fixture.filler.append(make_events(3, 4, shape).run(), 0).event_count == 4);
+
+    // Neither a gap nor another ring's events can stand in the middle of it.
+    CHECK(fixture.filler.skip(7, 2) == AppendStatus::out_of_order);
+    EventShape other;
+    other.record_salt = 99;
+    CHECK(fixture.filler.append(make_events(7, 1, other).run(), 0).status ==
+          AppendStatus::malformed);
+
+    const FilledPart taken_back = fixture.filler.take_back_unfinished();
+    CHECK(taken_back.event_count == 4);
+    CHECK(taken_back.size_bytes == 4 * 64);
+    CHECK(fixture.filler.next_sequence() == 3);
+    CHECK(fixture.filler.max_time_ns() == 1002);
+    CHECK(fixture.filler.take_back_unfinished().event_count == 0);
+    CHECK(fixture.filler.skip(3, 10) == AppendStatus::taken);
+    REQUIRE(fixture.filler.append(make_events(13, 1, other).run(), 0).event_count == 1);
+
+    const auto batches = fixture.take_all();
+    REQUIRE(batches.size() == 2);
+    CHECK(batches[0].event_count == 3);
+    CHECK(batches[0].max_time_ns == 1002);
+    CHECK(batches[1].first_sequence == 13);
+}
+
+TEST_CASE(
+    "batch filler: the times of a batch are those of the events in it, also where an atomic "
+    "one begins the next",
+    "[journal][filler]") {
+    Filler fixture(4, 8192);
+    EventShape shape;
+    shape.payload_bytes = 32;
+    shape.first_time_ns = 1000;
+    shape.step_ns = 1;
+    REQUIRE(fixture.filler.append(make_events(0, 120, shape).run(), 0).event_count == 120);
+    shape.first_time_ns = 5000;
+    shape.atomic_left = 10;
+    REQUIRE(fixture.filler.append(make_events(120, 10, shape).run(), 0).event_count == 10);
+
+    const auto batches = fixture.take_all();
+    REQUIRE(batches.size() == 2);
+    CHECK(batches[0].max_time_ns == 1119);
+    CHECK(batches[1].first_time_ns == 5000);
+    CHECK(batches[1].max_time_ns == 5009);
 }
 
 }  // namespace tailrace::journal::batch_filler_test

@@ -15,21 +15,27 @@ std::string range_text(Sequence first, Sequence end) {
     return "[" + std::to_string(first) + ", " + std::to_string(end) + ")";
 }
 
-// Reads from `from` to the end, or to an error. What is read must be what was appended.
+// Reads from `from` to the end, or to an error. What is read must be what was appended, and atomic
+// batches whole: each of them fits into a disk batch.
 std::string read_events(ReaderCore& reader,
                         const std::vector<std::uint64_t>& appended,
                         Sequence from,
                         Sequence& next,
                         std::optional<Error>& error) {
     next = from;
+    bool continues = false;
+    const auto whole = [&] {
+        return continues ? "atomic: half a batch, up to " + std::to_string(next) : std::string();
+    };
     while (true) {
         auto step = reader.next_batch();
         if (!step) {
             error = step.error();
-            return {};
+            return whole();
         }
-        if (step->kind == ReadKind::end) return {};
+        if (step->kind == ReadKind::end) return whole();
         if (step->kind == ReadKind::gap) {
+            if (continues) return whole();
             if (step->gap.first != next) return "prefix: a gap that begins elsewhere";
             for (std::uint64_t i = 0; i < step->gap.count; ++i, ++next) {
                 if (next >= appended.size() || appended[next] != kGapTag) {
@@ -43,6 +49,7 @@ std::string read_events(ReaderCore& reader,
                 return "prefix: sequence " + std::to_string(event.sequence()) + " instead of " +
                        std::to_string(next);
             }
+            continues = (event.flags() & kBatchContinues) != 0;
             const std::uint64_t tag = tag_of(event);
             if (tag == kWrongPayload) return "prefix: a payload that was never appended";
             if (tag != appended[next]) {

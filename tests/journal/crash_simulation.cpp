@@ -32,6 +32,8 @@ void SimulationCounts::add(const SimulationCounts& other) {
     cuts_in_spare += other.cuts_in_spare;
     refusals += other.refusals;
     kills += other.kills;
+    atomic_batches += other.atomic_batches;
+    atomic_taken_back += other.atomic_taken_back;
     for (std::size_t i = 0; i < kFaultKinds; ++i)
         fired[i] += other.fired[i];
 }
@@ -93,25 +95,45 @@ void CrashSimulation::append_one(WriterCore& writer,
     shape.record_salt = record_salt_;
     shape.tag = life_;
     shape.payload_bytes = payload_bytes;
+    shape.atomic_left = atomic_left_;
     const EventRun events = make_events(writer.next_sequence(), count, shape);
     const AppendResult taken = writer.append(events.run());
     appended_.resize(appended_.size() + taken.event_count, life_);
+    atomic_left_ -= std::min(atomic_left_, taken.event_count);
 }
 
 void CrashSimulation::append_some(WriterCore& writer) {
     const std::uint64_t choice = disk_.random_below(100);
     if (choice < 3) {
         const std::uint64_t count = 1 + disk_.random_below(5);
+        if (atomic_left_ > 0) {
+            writer.take_back_unfinished();
+            appended_.resize(writer.next_sequence());
+            atomic_left_ = 0;
+            ++counts_.atomic_taken_back;
+        }
         if (writer.note_gap(writer.next_sequence(), count) == AppendStatus::taken) {
             appended_.resize(appended_.size() + count, kGapTag);
         }
         return;
     }
-    // Another salt begins another batch: so many small ones are in flight together.
-    if (disk_.random_below(3) == 0) ++record_salt_;
     const std::uint64_t size =
         choice < 80 ? disk_.random_below(100) : disk_.random_below(choice < 95 ? 3'000 : 12'000);
-    append_one(writer, 1 + disk_.random_below(4), 8 + static_cast<std::uint32_t>(size));
+    std::uint64_t count = 1 + disk_.random_below(4);
+    if (atomic_left_ > 0) {
+        // The rest of it, or a part: what it takes together fits into a batch.
+        count = std::min(count, atomic_left_);
+        return append_one(writer, count, 8 + static_cast<std::uint32_t>(size % 3'000));
+    }
+    // Another salt begins another batch: so many small ones are in flight together.
+    if (disk_.random_below(3) == 0) ++record_salt_;
+    if (disk_.random_below(4) == 0) {
+        ++counts_.atomic_batches;
+        atomic_left_ = 2 + disk_.random_below(6);
+        count = std::min(count, atomic_left_);
+        return append_one(writer, count, 8 + static_cast<std::uint32_t>(size % 3'000));
+    }
+    append_one(writer, count, 8 + static_cast<std::uint32_t>(size));
 }
 
 std::string CrashSimulation::check_durable(const WriterCore& writer) {
@@ -161,6 +183,7 @@ std::string CrashSimulation::live() {
     counts_.lost += appended_.size() - begin;
     appended_.resize(begin);
     ledger_.begin_life(begin);
+    atomic_left_ = 0;  // whatever had begun: its rest died with who appended it
     const std::uint64_t flushes_before = disk_.flushes_after_failed_flush();
     std::string wrong = work(**writer, disk_.random_below(120));
     if (wrong.empty() && disk_.random_below(6) == 0) (void)(*writer)->close(kSecondNs);

@@ -6,6 +6,7 @@
 //   prefix      what is there is a prefix of what was appended, event by event, and ends exactly
 //   where
 //               what was written stops being there
+//   atomic      an atomic batch is there whole or not at all
 //   dead        nothing comes back that an earlier recovery had discarded
 //   range       what can't be read although it was promised is refused, with its exact range
 //   untouched   a journal that is refused is not written to
@@ -43,6 +44,8 @@ struct SimulationCounts {
     std::uint64_t cuts_in_spare = 0;
     std::uint64_t refusals = 0;  // of journals that were rightly refused
     std::uint64_t kills = 0;
+    std::uint64_t atomic_batches = 0;
+    std::uint64_t atomic_taken_back = 0;  // begun, and given up before their end
     FaultCounts fired{};
 
     void add(const SimulationCounts& other);
@@ -77,7 +80,8 @@ private:
     Sequence acknowledged_ = 0;
     std::uint64_t life_ = 0;
     std::uint64_t record_salt_ = kTestSalt;
-    bool over_ = false;  // the disk is beyond recovery, as it should be
+    std::uint64_t atomic_left_ = 0;  // events of an atomic batch that has begun
+    bool over_ = false;              // the disk is beyond recovery, as it should be
     SimulationCounts counts_;
 };
 

@@ -47,6 +47,7 @@ void add_event(EventRun& run, std::uint32_t payload_bytes, const EventShape& sha
     header.payload_size_bytes = payload_bytes;
     header.type = 7;
     header.flags = timed ? kHasPublishTime : std::uint8_t{0};
+    if (shape.atomic_left > run.event_count + 1) header.flags |= kBatchContinues;
     header.extension_words = timed ? 1 : 0;
 
     const std::size_t start = run.bytes.size();

@@ -53,6 +53,9 @@ struct EventShape {
     std::uint64_t tag = 0;
     std::uint64_t first_time_ns = 0;  // 0: events carry no time
     std::uint64_t step_ns = 0;
+    // Of an atomic batch that begins or goes on here: all but the last of them carry
+    // kBatchContinues.
+    std::uint64_t atomic_left = 0;
 };
 
 [[nodiscard]] EventRun make_events(Sequence first,

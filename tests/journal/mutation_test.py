@@ -100,6 +100,10 @@ MUTATIONS = {
         (SRC + "batch_codec.cpp",
          "checksum64(body, batch_seed(place.salt, place.offset)) != header.body_checksum",
          "body.size() > kMaxBatchSizeBytes")]),
+    "a batch may end inside an atomic one": (("atomic",), [
+        (SRC + "batch_filler.cpp",
+         "    if ((walk.last_flags & kBatchContinues) == 0) {\n        account(all",
+         "    if (walk.event_count > 0) {\n        account(all")]),
     "a reader goes on behind the end that the successor names": (("dead", "prefix", "kept"), [
         (SRC + "reader_core.cpp",
          "const bool at_bound = bound_ && reading_->position.offset",

@@ -413,6 +413,8 @@ Result<void> Recorder::drop_forward() {
     const bus::Region& region = subscriber_.region();
     const std::uint64_t behind = region.tail().position - released_.position;
     if (behind < region.capacity_bytes() / 4 * 3) return {};
+    // With the rest of an atomic batch goes what was taken of it already.
+    writer_.take_back_unfinished();
     const Sequence expected = writer_.next_sequence();
     auto fresh = subscriber_.restart(bus::Start::newest());
     if (!fresh) return fresh.error();

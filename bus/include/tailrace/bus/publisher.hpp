@@ -185,7 +185,8 @@ public:
         return publish(std::as_bytes(std::span<const T, 1>(&event, 1)), type, deadline);
     }
 
-    // All of them, visible at once.
+    // All of them, visible at once. In a journal there is all of it or nothing too, up to 1 MiB
+    // (docs/journal_format.md, "The body").
     [[nodiscard]] PublishStatus publish_batch(std::span<const std::span<const std::byte>> payloads,
                                               EventType type = 0,
                                               Deadline deadline = Deadline::never()) noexcept;

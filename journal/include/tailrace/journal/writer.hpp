@@ -165,15 +165,20 @@ public:
     [[nodiscard]] bool is_dead() const noexcept { return core_ == nullptr || !home_.is_here(); }
 
     // Copies as many whole events as fit into the batches being filled. No system call, no
-    // allocation.
+    // allocation. The events of an atomic batch (kBatchContinues) are kept back until its last one
+    // is appended, by this or a later call: on disk there is all of it or nothing. Except where it
+    // takes more than max_event_size_bytes(): it is then atomic in the ring only.
     [[nodiscard]] AppendResult append(const Run& run) noexcept;
+    // Takes back what was appended of an atomic batch whose last event wasn't; next_sequence() is
+    // that of its first again. For who gives up the rest of it.
+    void take_back_unfinished() noexcept;
 
     // Takes `sequence`, which must be next_sequence(), with an event that carries nothing.
     [[nodiscard]] AppendStatus append_tombstone(Sequence sequence,
                                                 std::uint64_t record_salt) noexcept;
 
     // [first, first + count) will never be in this journal; readers are told. Requires: first ==
-    // next_sequence().
+    // next_sequence(), and that no atomic batch is unfinished there.
     [[nodiscard]] AppendStatus note_gap(Sequence first, std::uint64_t count) noexcept;
 
     // One round: submits, reaps, flushes, rolls. When nothing is under way, what was appended is
@@ -192,12 +197,13 @@ public:
     // on. Compressed segments that are there when the journal is opened are known.
     void note_stored_size(std::uint64_t segment_number, std::uint64_t stored_bytes) noexcept;
 
-    // Drives until everything appended is durable. Error: failure(), or `timed_out`.
+    // Drives until everything appended is durable, but for an atomic batch that is unfinished.
+    // Error: failure(), or `timed_out`.
     [[nodiscard]] Result<void> sync(std::uint64_t timeout_ns) noexcept;
 
     // Everything durable, the last segment sealed, the journal marked as cleanly closed, the lock
-    // released. Waits at most `timeout_ns` for the disk, and half a second for room on it. The
-    // writer can do nothing afterwards.
+    // released. What is unfinished of an atomic batch isn't kept. Waits at most `timeout_ns` for
+    // the disk, and half a second for room on it. The writer can do nothing afterwards.
     [[nodiscard]] Result<void> close(std::uint64_t timeout_ns = 30'000'000'000) noexcept;
 
     [[nodiscard]] Sequence next_sequence() const noexcept;  // that append() expects
