@@ -1,6 +1,7 @@
 // docs/cpp_in_ten_minutes.md as one program. Usage: ten_minutes DIRECTORY (for rings and a journal)
 #include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bridge/replayer.hpp>
+#include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/publisher.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/subscriber.hpp>
@@ -132,6 +133,21 @@ void read_journal(const std::string& journals) {
     std::printf("journaled %llu\n", static_cast<unsigned long long>(events));
 }
 
+void read_all_of_it(const std::string& rings) {
+    bridge::StreamReaderOptions options;
+    options.from = tailrace::Position::start();  // or ago(ns), at(sequence), before_end(n)
+    options.policy = bus::SlowPolicy::observe;   // spill: shown by `tailrace lag`
+    options.bus_directory = rings;
+    auto reader = bridge::StreamReader::attach("market", options).value();
+    std::uint64_t events = 0;
+    for (;;) {
+        const auto result = reader.poll([&](const tailrace::Event&) { ++events; }, 256);
+        if (result.state == bus::PollState::gap) continue;  // last_gap(): nobody has these
+        if (result.state != bus::PollState::ok) break;      // idle: all is read
+    }
+    std::printf("read %llu\n", static_cast<unsigned long long>(events));
+}
+
 void replay_into_another_stream(const std::string& rings, const std::string& journals) {
     const auto created = bus::Region::create("again", {}, rings);
     if (!created && created.error().code != tailrace::ErrorCode::already_exists)
@@ -154,5 +170,6 @@ int main(int argc, char** argv) {
     publish_durably(directory + "/rings");
     read_trades(directory + "/rings");
     read_journal(directory);
+    read_all_of_it(directory + "/rings");
     replay_into_another_stream(directory + "/rings", directory);
 }

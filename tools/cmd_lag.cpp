@@ -133,7 +133,8 @@ std::vector<LagRow> rows_of(const std::string& stream,
                        subscriber.lag,
                        subscriber.lost_events,
                        subscriber.room_ratio,
-                       bus::JournalState::none};
+                       bus::JournalState::none,
+                       subscriber.source};
         rows.push_back(std::move(row));
     }
     if (status.journal) {
@@ -156,7 +157,8 @@ std::vector<LagRow> rows_of(const std::string& stream,
                        journal.lag,
                        journal.lost_events,
                        std::max(0.0, room),
-                       journal.state};
+                       journal.state,
+                       bus::ReadSource::ring};
         row.journal_errno = journal.os_errno;
         rows.push_back(std::move(row));
     }
@@ -333,6 +335,7 @@ void print_json(const Look& found) {
         reader["reader"] = row.reader;
         reader["pid"] = row.pid == 0 ? Json() : Json(row.pid);
         reader["policy"] = row.policy;
+        reader["source"] = picture.source == bus::ReadSource::journal ? "journal" : "ring";
         reader["seq"] = picture.sequence;
         reader["end_seq"] = row.end_sequence;
         reader["lag_events"] = picture.lag.events;
@@ -390,7 +393,9 @@ bool exceeds(const std::vector<LagRow>& rows, const LagLimit& limit) {
         }
         if (!limit.age_ns) continue;
         // An age that can't be known because the ring has moved on is worse than any limit.
-        const bool lost = lag.events != 0 && !lag.age_ns && row.state == ReaderState::overrun;
+        const bool left_ring =
+            row.state == ReaderState::overrun || row.picture.source == bus::ReadSource::journal;
+        const bool lost = lag.events != 0 && !lag.age_ns && left_ring;
         if (!lost && lag.age_ns.value_or(0) <= *limit.age_ns) continue;
         exceeded = true;
         warn(fmt::format("{}/{} is {} behind (limit {})",

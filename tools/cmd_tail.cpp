@@ -1,8 +1,9 @@
 // tailrace tail: reads a stream live, or from a position on.
 //
 // It observes unless told otherwise: an observer can't hold publishers up, needs read permission
-// only and leaves no trace; when it is too slow, it says exactly what it missed and ends with exit
-// code 3. Whoever wants every event at the price of holding publishers up says --policy gate.
+// only and leaves no trace. What has left the ring it reads from the stream's journal; without one,
+// when it is too slow, it says exactly what it missed and ends with exit code 3. Whoever wants
+// every event at the price of holding publishers up says --policy gate.
 
 #include "command.hpp"
 #include "commands.hpp"
@@ -14,8 +15,8 @@
 #include "units.hpp"
 #include "wait_option.hpp"
 
+#include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/stream_status.hpp>
-#include <tailrace/bus/subscriber.hpp>
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -34,6 +35,7 @@ struct TailFlags {
     std::optional<EventTemplate> written_as;
     bool exit_at_end = false;
     std::string policy = "observe";
+    bool durable = false;
     CLI::Option* name = nullptr;
     std::string name_text = "tail";
     std::vector<EventType> types;
@@ -51,24 +53,18 @@ bus::SlowPolicy policy_of(const std::string& text) {
     if (text == "gate") return bus::SlowPolicy::gate;
     if (text == "skip") return bus::SlowPolicy::skip;
     if (text == "evict") return bus::SlowPolicy::evict;
+    if (text == "spill") return bus::SlowPolicy::spill;
     return bus::SlowPolicy::observe;
 }
 
 // One run of tail: hands events on until its end is reached.
 class Tail {
 public:
-    // Events before `printed_from` are read and not printed.
-    Tail(const TailFlags& flags,
-         bus::Subscriber subscriber,
-         Boundary from,
-         Boundary to,
-         Sequence printed_from)
+    Tail(const TailFlags& flags, bridge::StreamReader reader, Boundary to)
         : flags_(flags),
-          subscriber_(std::move(subscriber)),
+          reader_(std::move(reader)),
           printer_(flags.stream, settings().format, flags.written_as),
           pace_(flags.delay_ns != 0 ? 1e9 / static_cast<double>(flags.delay_ns) : flags.rate_per_s),
-          not_before_ns_(from.time_ns),
-          not_before_sequence_(printed_from),
           to_(to) {}
 
     [[nodiscard]] Result<ExitCode> run();
@@ -80,16 +76,15 @@ private:
     [[nodiscard]] Result<bool> look(bus::PollState state, std::uint64_t idle_since_ns);
 
     const TailFlags& flags_;
-    bus::Subscriber subscriber_;
+    bridge::StreamReader reader_;
     EventPrinter printer_;
     Pace pace_;
-    std::optional<std::uint64_t> not_before_ns_;  // cleared by the first event that is late enough
-    Sequence not_before_sequence_;
     Boundary to_;
     std::uint64_t latest_ns_ = 0;  // times beyond it are of a wrong clock
     std::uint64_t printed_ = 0;
     bool finished_ = false;
     bool was_evicted_ = false;
+    bool is_stalled_ = false;
 };
 
 // Whether the stream has come to that time, as the index of a journal would say: an event whose
@@ -104,11 +99,7 @@ void Tail::take(const Event& event) {
     if (finished_) return;
     if (to_.sequence && event.sequence() >= *to_.sequence) finished_ = true;
     if (to_.time_ns && reaches(event, *to_.time_ns)) finished_ = true;
-    if (finished_ || event.sequence() < not_before_sequence_) return;
-    if (not_before_ns_) {
-        if (!reaches(event, *not_before_ns_)) return;
-        not_before_ns_.reset();
-    }
+    if (finished_) return;
     if (to_.sequence && event.sequence() + 1 >= *to_.sequence) finished_ = true;
     // What was printed shall be seen before a pause.
     if (pace_.is_early()) out().flush();
@@ -127,8 +118,8 @@ bool Tail::waits_for_time() const noexcept {
 // Between two polls. False: it is over.
 Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
     if (state == bus::PollState::gap) {
-        const bus::Gap gap = subscriber_.last_gap();
-        if (subscriber_.is_evicted() && !was_evicted_) {
+        const bus::Gap gap = reader_.last_gap();
+        if (reader_.is_evicted() && !was_evicted_) {
             was_evicted_ = true;
             warn(
                 fmt::format("reader '{}' was evicted from '{}' at sequence {}: it held publishers "
@@ -138,12 +129,19 @@ Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
                             gap.first,
                             duration_text(flags_.evict_after_ns)));
         }
-        const Sequence first = std::max(gap.first, not_before_sequence_);
-        if (gap.first + gap.count > first) printer_.print_gap(first, gap.first + gap.count - first);
+        if (gap.count != 0) printer_.print_gap(gap.first, gap.count);
         return true;
     }
+    if (state == bus::PollState::failed) return reader_.error();
+    if (state == bus::PollState::stalled) {
+        if (flags_.exit_at_end) return reader_.error();
+        if (!is_stalled_) warn(reader_.error().message);
+        is_stalled_ = true;
+        return out().flush() && out().has_reader();
+    }
+    is_stalled_ = is_stalled_ && state == bus::PollState::idle;
     if (state == bus::PollState::closed) {
-        say(subscriber_.region().ending());
+        say(reader_.region().ending());
         return false;
     }
     if (state == bus::PollState::corrupt) {
@@ -152,13 +150,13 @@ Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
             fmt::format("stream '{}' holds bytes at sequence {} that no publisher of Tailrace "
                         "writes",
                         flags_.stream,
-                        subscriber_.next_sequence()),
+                        reader_.next_sequence()),
             fmt::format("tailrace inspect {}", flags_.stream));
     }
     if (state != bus::PollState::idle) return true;
     pace_.restart();
     if (!out().flush() || !out().has_reader()) return false;
-    if (to_.sequence && subscriber_.next_sequence() >= *to_.sequence) return false;
+    if (to_.sequence && reader_.next_sequence() >= *to_.sequence) return false;
     if (to_.time_ns && !waits_for_time()) return false;
     if (flags_.timeout_ns != 0 && monotonic_ns() - idle_since_ns >= flags_.timeout_ns) {
         return make_error(ErrorCode::timed_out,
@@ -180,12 +178,12 @@ Result<ExitCode> Tail::run() {
     while (!finished_ && !stop_requested() && !out().is_closed()) {
         // A paced reader takes one at a time, so that its lag is what it looks like.
         const bus::PollResult result =
-            subscriber_.poll_until([&](const Event& event) { take(event); },
-                                   paced ? 1 : kBatch,
-                                   bus::Deadline::in_ms(finished_ ? 0 : kLookUpMs));
+            reader_.poll_until([&](const Event& event) { take(event); },
+                               paced ? 1 : kBatch,
+                               bus::Deadline::in_ms(finished_ ? 0 : kLookUpMs));
         if (result.events != 0) idle_since_ns = monotonic_ns();
         // What it doesn't want isn't handed over, but it may be the end.
-        if (to_.sequence && subscriber_.next_sequence() >= *to_.sequence) finished_ = true;
+        if (to_.sequence && reader_.next_sequence() >= *to_.sequence) finished_ = true;
         auto goes_on = look(result.state, idle_since_ns);
         if (!goes_on) return goes_on.error();
         if (!*goes_on) break;
@@ -196,30 +194,34 @@ Result<ExitCode> Tail::run() {
     return finite && !finished_ && stop_requested() ? ExitCode::interrupted : ExitCode::done;
 }
 
-// Whether a time was reached before a sequence, only the events before it can tell: then all are
-// read.
-bool reads_from_oldest(const Boundary& from,
-                       const Boundary& to,
-                       const bus::StreamStatus& status) noexcept {
-    return to.time_ns && from.sequence && *from.sequence < status.end_sequence &&
-           *from.sequence >= status.oldest_sequence;
+Position start_of(const TailFlags& flags) {
+    if (flags.from) return *flags.from;
+    return flags.exit_at_end || flags.to ? Position::start() : Position::end();
 }
 
-// Half of the positions need the stream's range, which moves; so this is as exact as one look can
-// be.
-Result<bus::Start> start_of(const TailFlags& flags,
-                            const Boundary& from,
-                            const Boundary& to,
-                            const bus::StreamStatus& status) {
-    const bool wants_oldest =
-        flags.from && (flags.from->kind == Position::Kind::start || from.time_ns);
-    if (wants_oldest || reads_from_oldest(from, to, status)) return bus::Start::oldest();
-    if (flags.from && flags.from->kind == Position::Kind::end) return bus::Start::newest();
-    if (!flags.from) {
-        return flags.exit_at_end || flags.to ? bus::Start::oldest() : bus::Start::newest();
+// Where it ends: a sequence, or a time that nothing has reached yet.
+Result<Boundary> end_of(const TailFlags& flags, const std::shared_ptr<bus::Region>& region) {
+    Boundary to;
+    const Sequence end = bus::read_status(region).end_sequence;
+    if (flags.exit_at_end) to.sequence = end;
+    if (!flags.to) return to;
+    if (flags.to->kind == Position::Kind::sequence) {
+        to.sequence = std::min(flags.to->value, to.sequence.value_or(kNoSequence));
+        return to;
     }
-    if (*from.sequence == status.end_sequence) return bus::Start::newest();
-    return bus::Start::at(*from.sequence);
+    bridge::StreamReaderOptions options;
+    options.policy = bus::SlowPolicy::observe;
+    options.from = *flags.to;
+    auto reader = bridge::StreamReader::attach(region, options);
+    if (!reader) return reader.error();
+    const Sequence found = reader->next_sequence();
+    const Boundary asked = resolve(*flags.to, 0, end, wall_clock_ns());
+    if (asked.time_ns && found >= end) {
+        to.time_ns = asked.time_ns;
+    } else {
+        to.sequence = std::min(found, to.sequence.value_or(kNoSequence));
+    }
+    return to;
 }
 
 // "1/4": keys that leave 1 when divided by 4.
@@ -245,8 +247,9 @@ Result<bus::EventFilter> filter_of(const TailFlags& flags) {
 
 Result<ExitCode> run_tail(TailFlags& flags) {
     if (auto allowed = allow_template(flags.written_as); !allowed) return allowed.error();
-    bus::SubscriberOptions options;
+    bridge::StreamReaderOptions options;
     options.policy = policy_of(flags.policy);
+    options.limit = flags.durable ? bridge::ReadLimit::durable : bridge::ReadLimit::committed;
     options.name = flags.name_text;
     options.wait = flags.wait;
     if (options.policy == bus::SlowPolicy::observe && flags.name->count() != 0) {
@@ -271,35 +274,17 @@ Result<ExitCode> run_tail(TailFlags& flags) {
                                          : bus::RegionAccess::subscribe;
     auto region = bus::Region::open(flags.stream, access, settings().directory);
     if (!region) return region.error();
-    const bus::StreamStatus status = bus::read_status(*region);
-    const bool timeless = (*region)->header().publish_time == bus::PublishTime::off;
-    const std::uint64_t now_ns = wall_clock_ns();
-    const auto boundary_of = [&](const std::optional<Position>& position) {
-        return position ? resolve(*position, status.oldest_sequence, status.end_sequence, now_ns)
-                        : Boundary{};
-    };
-    const Boundary from = boundary_of(flags.from);
-    Boundary to = boundary_of(flags.to);
-    if (timeless && (from.time_ns || to.time_ns)) {
-        return make_error(ErrorCode::invalid_argument,
-                          fmt::format("stream '{}' carries no publish times", flags.stream),
-                          "a position by sequence: N, +N or -N");
-    }
-    if (flags.exit_at_end) {
-        to.sequence = std::min(to.sequence.value_or(status.end_sequence), status.end_sequence);
-    }
-    auto start = start_of(flags, from, to, status);
-    if (!start) return start.error();
-    options.start = *start;
-    auto subscriber = bus::Subscriber::attach(*region, options);
-    if (!subscriber) return subscriber.error();
-    if (is_terminal(1) && start->kind == bus::Start::Kind::newest && !flags.exit_at_end) {
+    auto to = end_of(flags, *region);
+    if (!to) return to.error();
+    options.from = start_of(flags);
+    auto reader = bridge::StreamReader::attach(*region, options);
+    if (!reader) return reader.error();
+    if (is_terminal(1) && options.from.kind == Position::Kind::end && !flags.exit_at_end) {
         say(fmt::format("waiting for new events of '{}'; --from start shows those that are there",
                         flags.stream));
     }
-    if (to.sequence && subscriber->next_sequence() >= *to.sequence) return ExitCode::done;
-    const Sequence printed_from = reads_from_oldest(from, to, status) ? *from.sequence : 0;
-    return Tail(flags, std::move(*subscriber), from, to, printed_from).run();
+    if (to->sequence && reader->next_sequence() >= *to->sequence) return ExitCode::done;
+    return Tail(flags, std::move(*reader), *to).run();
 }
 
 void add_reader_options(CLI::App& command, TailFlags& flags) {
@@ -307,10 +292,11 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
         .add_option(
             "--policy",
             flags.policy,
-            "When it is slow: it is told what it missed (observe: unseen, skip: registered), "
-            "or publishers wait (gate), or wait but not for ever (evict)")
-        ->check(CLI::IsMember({"observe", "skip", "gate", "evict"}))
+            "When it is slow: it reads the journal (observe: unseen, spill: registered), is told "
+            "what it missed (skip), or publishers wait (gate), or wait but not for ever (evict)")
+        ->check(CLI::IsMember({"observe", "spill", "skip", "gate", "evict"}))
         ->capture_default_str();
+    command.add_flag("--durable", flags.durable, "Only what a power cut can't take back");
     flags.name =
         command.add_option("--name", flags.name_text, "What tailrace lag calls this reader")
             ->type_name("NAME")

@@ -16,6 +16,12 @@
 #include <string>
 #include <string_view>
 
+namespace tailrace {
+
+struct Position;
+
+}  // namespace tailrace
+
 namespace tailrace::tool {
 
 enum class Format : std::uint8_t { text, json, raw, hex, digest };
@@ -48,7 +54,6 @@ CLI::App* add_command(CLI::App& parent,
 [[nodiscard]] const CommandBody& chosen_command() noexcept;
 
 // What --help calls the values of a parser: DURATION, SIZE, RATE, ...
-struct Position;
 using ParseWhole = Result<std::uint64_t> (*)(std::string_view);
 using ParseReal = Result<double> (*)(std::string_view);
 using ParsePosition = Result<Position> (*)(std::string_view);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
+#include <tailrace/base/position.hpp>
 #include <tailrace/base/result.hpp>
 
 #include <cstdint>
@@ -18,23 +19,6 @@
 #include <string_view>
 
 namespace tailrace::tool {
-
-struct Position {
-    enum class Kind : std::uint8_t {
-        start,
-        end,
-        sequence,
-        after_start,
-        before_end,
-        time,
-        before_now
-    };
-
-    Kind kind = Kind::start;
-    std::uint64_t value = 0;  // a sequence, a count, ns since the epoch or a duration in ns
-
-    friend bool operator==(const Position&, const Position&) = default;
-};
 
 [[nodiscard]] Result<Position> parse_position(std::string_view text);
 

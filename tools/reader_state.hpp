@@ -7,6 +7,8 @@
 //     FAILED    the journal: a write or a flush failed, durability is frozen until it is opened
 //               anew
 //     OVERRUN   events were lost to it (skip), or what it wants has left the ring
+//     SPILLING  what it reads has left the ring, so it reads in the journal; nothing is lost
+//     CATCHING-UP  the same, and it is less far behind than at the last look
 //     LOW-SPACE the journal's disk has no room behind what is being filled
 //     DISK-FULL that is full too
 //     OPENING   the journal is being recovered: how far it is durable isn't known yet
@@ -30,6 +32,8 @@ enum class ReaderState : std::uint8_t {
     stopped,
     failed,
     overrun,
+    spilling,
+    catching_up,
     low_space,
     disk_full,
     opening
@@ -46,6 +50,7 @@ struct ReaderPicture {
     std::uint64_t lost_events = 0;
     double room_ratio = 1.0;
     bus::JournalState journal = bus::JournalState::none;  // for the journal's row
+    bus::ReadSource source = bus::ReadSource::ring;
 };
 
 // `before`: the same reader some time ago, if it was seen.

@@ -32,14 +32,14 @@ bool is_role_locked(const Region& region) noexcept {
     return region.is_lock_held(lock_of_turn(kJournalLock, turn));
 }
 
-// Requires: the role is held.
+// Exact for who holds the role; else it may be half of one writer's and half of the next one's.
 RememberedJournal read_memory(const JournalMemory& memory) {
     RememberedJournal remembered;
     // Relaxed, all: only holders of the role write them.
     remembered.durable_sequence = memory.durable_sequence.load(std::memory_order_relaxed);
     remembered.id = {memory.id_high.load(std::memory_order_relaxed),
                      memory.id_low.load(std::memory_order_relaxed)};
-    const auto& directory = memory.directory;
+    const auto directory = memory.directory.read();
     remembered.directory.assign(directory.begin(),
                                 std::find(directory.begin(), directory.end(), '\0'));
     return remembered;
@@ -243,12 +243,12 @@ void JournalBoardWriter::remember(const std::array<std::uint64_t, 2>& id,
     JournalMemory& memory = region_->state().journal_memory;
     // Nothing first, so that a writer that is killed in between leaves no mixture. A first half
     // that is zero would say that nothing is known.
-    // Relaxed, here and below: only holders of the role read and write them.
+    // Relaxed, here and below: only holders of the role write them, and who reads without it looks
+    // whether the journal that it finds is the one.
     memory.durable_sequence.store(0, std::memory_order_relaxed);
-    memory.directory = {};
-    std::copy_n(directory.begin(),
-                std::min(directory.size(), memory.directory.size() - 1),
-                memory.directory.begin());
+    std::array<char, kJournalDirectoryCapacity> text{};
+    std::copy_n(directory.begin(), std::min(directory.size(), text.size() - 1), text.begin());
+    memory.directory.write(text);
     // Relaxed, as above.
     memory.id_high.store(id[0] != 0 ? id[0] : 1, std::memory_order_relaxed);
     memory.id_low.store(id[1], std::memory_order_relaxed);
@@ -311,6 +311,16 @@ void JournalBoardWriter::fail(int os_errno) noexcept {
     // [sync:journal_state] Release: the errno is seen with it.
     board.state.store(JournalState::failed, std::memory_order_release);
     wake_all(board.durable_wait);
+}
+
+RememberedJournal remembered_journal(const Region& region) {
+    return read_memory(region.state().journal_memory);
+}
+
+std::optional<Sequence> journal_gap_end(const Region& region, Sequence sequence) noexcept {
+    const GapVerdict verdict = find_gap(region.state().journal_gaps, sequence, sequence + 1);
+    if (verdict.finding != GapFinding::gap) return std::nullopt;
+    return verdict.end;
 }
 
 Sequence durable_sequence(const Region& region) noexcept {

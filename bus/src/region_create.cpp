@@ -103,7 +103,7 @@ void write_control(std::byte* base,
         state->journal_memory.id_low.store(options.journal_id[1], std::memory_order_relaxed);
         state->journal_memory.durable_sequence.store(header.first_sequence,
                                                      std::memory_order_relaxed);
-        state->journal_memory.directory = header.journal_directory;
+        state->journal_memory.directory.write(header.journal_directory);
     }
     for (auto& checkpoint : state->checkpoints)
         checkpoint.store(tail, std::memory_order_relaxed);

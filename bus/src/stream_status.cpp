@@ -82,6 +82,7 @@ SubscriberStatus subscriber_status(const Region& region,
     // anyway.
     status.attached_ns = slot.owner.attached_ns.load(std::memory_order_relaxed);
     status.policy = slot.declared.policy.load(std::memory_order_relaxed);
+    status.source = slot.source.load(std::memory_order_relaxed);
     status.sequence = slot.sequence.load(std::memory_order_relaxed);
     status.counts = counts_of(slot.statistics, passed_by(slot));
     status.lost_events = status.counts.lost_events;

@@ -40,10 +40,6 @@ constexpr std::uint64_t kWalkTimeoutNs = 10'000 * kNsPerMs;
 constexpr std::uint64_t kStartTimeoutNs = 10'000 * kNsPerMs;
 
 Result<void> check_options(const SubscriberOptions& options) {
-    if (options.policy == SlowPolicy::spill) {
-        return invalid_argument("the policy spill is not available in this version",
-                                "use gate (lossless) or skip");
-    }
     if (options.policy == SlowPolicy::evict && options.evict_after_ns < kNsPerMs) {
         return invalid_argument("a reader can't be evicted after " +
                                     std::to_string(options.evict_after_ns) +
@@ -74,10 +70,16 @@ std::string_view poll_state_name(PollState state) noexcept {
             return "closed";
         case PollState::corrupt:
             return "corrupt";
+        case PollState::behind:
+            return "behind";
         case PollState::in_handler:
             return "in_handler";
         case PollState::dead_handle:
             return "dead_handle";
+        case PollState::stalled:
+            return "stalled";
+        case PollState::failed:
+            return "failed";
     }
     return "unknown";
 }
@@ -131,6 +133,7 @@ bool Subscriber::hold(Place place) noexcept {
     }
     if (was_lapped(place.position)) return false;
     TAILRACE_STEP("subscriber.place_held");
+    note_source(ReadSource::ring);
     next_ = place;
     begin_counting(place);
     move_cursor(place);
@@ -187,7 +190,8 @@ Result<void> Subscriber::start(const Start& where) {
         if (!has_sequence) return {};
         auto walked = walk_to(where.sequence);
         if (!walked && walked.error().code == ErrorCode::sequence_gone &&
-            policy_ != SlowPolicy::skip && policy_ != SlowPolicy::observe) {
+            policy_ != SlowPolicy::skip && policy_ != SlowPolicy::observe &&
+            policy_ != SlowPolicy::spill) {
             continue;
         }
         return walked;
@@ -216,14 +220,22 @@ Result<void> Subscriber::restart(const Start& where) {
             "note where to, let the handler return, and call restart() then");
     }
     const Place before = next_;
+    const bool was_aside = mode_ == Mode::aside;
     const bool was_evicted = is_evicted_;
     const bool eviction_was_untold = eviction_untold_;
     is_evicted_ = false;
     eviction_untold_ = false;
     auto started = start(where);
     if (started) {
+        mode_ = usual_mode();
         handed_bytes_ = copied_bytes_;
         loss_untold_ = false;
+        return started;
+    }
+    if (was_aside || policy_ == SlowPolicy::spill) {
+        drop_gate();
+        next_ = before;
+        if (was_aside) show_place(before, 0);
         return started;
     }
     if (was_evicted) {

@@ -15,6 +15,12 @@ namespace {
 // Copied and checked in one go. Small enough to stay in a core's own cache.
 constexpr std::uint64_t kCopyBatchBytes = 64 * 1024;
 
+// Of a small ring no more than this: publishers may write a whole ring while a reader that isn't
+// gating copies and checks.
+constexpr std::uint64_t copy_share_bytes(std::uint64_t capacity_bytes) noexcept {
+    return std::min(kCopyBatchBytes, capacity_bytes / kCheckpointCount);
+}
+
 }  // namespace
 
 template <bool kFilters>
@@ -32,13 +38,15 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
         return {0, PollState::gap};
     }
     if (copies_buffer_.empty()) copies_buffer_.resize(kCopyBatchBytes);
+    const std::uint64_t share_bytes = copy_share_bytes(offset_mask_ + 1);
     const Place first = next_;
     Place next = next_;
     std::uint64_t copied_bytes = 0;
     std::uint64_t filtered = 0;
     std::uint64_t tombstones = 0;
     bool sound = true;
-    for (std::uint64_t count = 0; count < limit && filtered + tombstones < kPassedPerPoll;) {
+    for (std::uint64_t count = 0;
+         count + tombstones < limit && filtered + tombstones < kPassedPerPoll;) {
         const std::byte* const record = events_ + (next.position & offset_mask_);
         if (load_stamp(record) != stamp_of(next.sequence, cell_->salt)) break;
         const EventHeader header = load_header(record);
@@ -55,8 +63,8 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
             next = {next.sequence + 1, next.position + size_bytes};
             continue;
         }
-        if (copied_bytes + size_bytes > copies_buffer_.size()) {
-            if (copied_bytes != 0) break;
+        if (copied_bytes != 0 && copied_bytes + size_bytes > share_bytes) break;
+        if (size_bytes > copies_buffer_.size()) {
             // A size that somebody's payload showed in passing is no reason to take memory: it
             // counts once nothing of a later lap can have stood there.
             if (was_overtaken(first.position)) break;
@@ -76,6 +84,7 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
     const bool held = holds_gate_ && move_gate(next);
     if (!held && was_lapped(first.position)) {
         eviction_untold_ = false;
+        if (policy_ == SlowPolicy::spill) return {0, PollState::behind};
         return {0, jump_forward()};
     }
     if (next.position != first.position) {
@@ -103,6 +112,10 @@ bool Subscriber::wants(const EventHeader& header, const std::byte* record) const
                       record + sizeof(EventHeader),
                       words * kExtensionWordBytes);
     return filter_.accepts(Event(0, header, copy.data()));
+}
+
+bool Subscriber::can_return_to(Sequence sequence) const noexcept {
+    return oldest_checkpoint(*region_, (offset_mask_ + 1) / 4).sequence <= sequence;
 }
 
 PollState Subscriber::jump_forward() noexcept {

@@ -53,7 +53,7 @@ Subscriber::Subscriber(Subscriber&& other) noexcept
       waiter_(other.waiter_),
       copies_(other.copies_),
       filters_(other.filters_),
-      mode_(other.usual_mode()),
+      mode_(other.mode_ == Mode::aside ? Mode::aside : other.usual_mode()),
       fences_(other.fences_),
       next_(std::exchange(other.next_, Place{kNoSequence, 0})),
       look_timer_(other.look_timer_),
@@ -97,6 +97,34 @@ void Subscriber::release_slot() noexcept {
     TAILRACE_STEP("subscriber.slot_freed");
     slot_lock_.unlock();
     wake_sleepers(state_->publishers_wait, fences_);
+}
+
+bool Subscriber::step_aside(Place place) noexcept {
+    if (is_dead() || mode_ == Mode::in_handler) return false;
+    drop_gate();
+    if (slot_ != nullptr) wake_sleepers(state_->publishers_wait, fences_);
+    mode_ = Mode::aside;
+    handed_bytes_ = copied_bytes_;
+    const std::uint64_t shown = place.position != kNoPosition ? place.position : next_.position;
+    begin_counting({place.sequence, shown});
+    show_place(place, 0);
+    return true;
+}
+
+void Subscriber::show_place(Place place, std::uint64_t unwanted_events) noexcept {
+    next_ = place;
+    if (slot_ == nullptr) return;
+    note_source(ReadSource::journal);
+    // Relaxed, both: for tools; only this subscriber writes them.
+    slot_->sequence.store(place.sequence, std::memory_order_relaxed);
+    if (place.position != kNoPosition)
+        slot_->position.store(place.position, std::memory_order_relaxed);
+    if (unwanted_events != 0) count(&SubscriberStatistics::filtered_events, unwanted_events);
+}
+
+void Subscriber::note_source(ReadSource source) const noexcept {
+    // Relaxed: for tools; only this subscriber writes it.
+    if (slot_ != nullptr) slot_->source.store(source, std::memory_order_relaxed);
 }
 
 void Subscriber::drop_gate() noexcept {

@@ -3,6 +3,7 @@
 
 #include <tailrace/journal/reader.hpp>
 
+#include <bit>
 #include <utility>
 
 namespace tailrace::journal {
@@ -77,6 +78,9 @@ Result<Sequence> Reader::end_sequence() noexcept {
 }
 const std::string& Reader::stream_name() const noexcept {
     return core_->stream_name();
+}
+std::array<std::uint64_t, 2> Reader::journal_id() const noexcept {
+    return std::bit_cast<std::array<std::uint64_t, 2>>(core_->journal_id());
 }
 std::uint32_t Reader::event_alignment_bytes() const noexcept {
     return core_->event_alignment_bytes();

@@ -43,6 +43,7 @@ public:
     [[nodiscard]] Result<Sequence> end_sequence();
     [[nodiscard]] const std::string& stream_name() const noexcept { return stream_name_; }
     [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept { return alignment_bytes_; }
+    [[nodiscard]] JournalId journal_id() const noexcept { return common_.journal_id; }
 
 private:
     // A place in one segment, with the scan that reads there.

@@ -312,13 +312,59 @@ TEST_CASE("subscriber: attach is refused when all slots are taken; observers nee
     CHECK(try_start(stream, SlowPolicy::skip, Start::newest()));
 }
 
-TEST_CASE("subscriber: spill is refused until it is there", "[bus][subscriber]") {
-    const TestStream stream;
+TEST_CASE("subscriber: one that spills stands where the ring has left it behind",
+          "[bus][subscriber]") {
+    const TestStream stream(small_stream(either()));
+    Publisher publisher = stream.publisher();
+    Subscriber subscriber = stream.subscriber(SlowPolicy::spill);
+    publish_numbered(publisher, 0, 5);
+    REQUIRE(subscriber.poll([](const Event&) {}, 2).events == 2);
+    publish_numbered(publisher, 5, 2005);
 
-    const auto refused = try_start(stream, SlowPolicy::spill, Start::newest());
+    for (int look = 0; look < 3; ++look) {
+        const PollResult result = subscriber.poll([](const Event&) {}, 64);
+        CHECK(result.events == 0);
+        CHECK(result.state == PollState::behind);
+        CHECK(subscriber.next_sequence() == 2);
+    }
+    // What is gone stays gone, and a try changes nothing.
+    REQUIRE_FALSE(subscriber.restart(Start::at(2)));
+    CHECK(subscriber.next_sequence() == 2);
+    REQUIRE(subscriber.restart(Start::at(2000)));
+    const Drained drained = drain(subscriber);
+    REQUIRE(drained.events.size() == 5);
+    CHECK(drained.events.front().sequence == 2000);
+}
 
-    REQUIRE_FALSE(refused);
-    CHECK(refused.error().code == ErrorCode::invalid_argument);
+TEST_CASE("subscriber: one that stands aside reads nothing and holds nobody up",
+          "[bus][subscriber]") {
+    const TestStream stream(small_stream(either()));
+    Publisher publisher = stream.publisher();
+    Subscriber subscriber = stream.subscriber(GENERATE(SlowPolicy::gate, SlowPolicy::spill));
+    publish_numbered(publisher, 0, 5);
+
+    REQUIRE(subscriber.step_aside({3, kNoPosition}));
+    // More than a ring: a gate would stop it.
+    publish_numbered(publisher, 5, 2005);
+    CHECK(subscriber.poll([](const Event&) {}, 64).state == PollState::behind);
+    REQUIRE_FALSE(subscriber.restart(Start::at(3)));
+    publish_numbered(publisher, 2005, 4005);
+    CHECK(subscriber.poll([](const Event&) {}, 64).state == PollState::behind);
+    CHECK_FALSE(subscriber.can_return_to(3));
+
+    REQUIRE(subscriber.can_return_to(4000));
+    REQUIRE(subscriber.restart(Start::at(4000)));
+    CHECK(drain(subscriber).events.size() == 5);
+
+    // Not from inside a handler: the events in its hand are in the ring.
+    publish_numbered(publisher, 4005, 4006);
+    bool stepped = true;
+    static_cast<void>(subscriber.poll(
+        [&](const Event&) {
+            stepped = subscriber.step_aside({0, kNoPosition});
+        },
+        1));
+    CHECK_FALSE(stepped);
 }
 
 TEST_CASE("subscriber: after the stream's removal it reads the rest, then it is closed",

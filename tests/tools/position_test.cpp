@@ -4,6 +4,7 @@
 
 namespace position_test {
 
+using namespace tailrace;
 using namespace tailrace::tool;
 using Kind = Position::Kind;
 

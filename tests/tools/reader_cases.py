@@ -171,6 +171,110 @@ class Tail(Case):
         self.end(reader, code=130)
 
 
+class OneLog(Case):
+    """What has left the ring is read from the journal, by whoever asks for it."""
+
+    COUNT = 2000  # of 1 KiB, through a ring of 64 KiB
+
+    def publish_many(self):
+        self.make(*SMALL, "--journal")
+        self.recorder = self.start_recorder()
+        self.ok("pub", "s", "--size", "1KiB", "-n", self.COUNT)
+
+    def sequences(self, *words):
+        return [line["seq"] for line in self.ok("tail", "s", "-e", "--json", *words).json_lines]
+
+    def test_one_log_every_position_reaches_into_the_journal(self):
+        self.publish_many()
+        everything = list(range(self.COUNT))
+        self.assertEqual(self.sequences(), everything)
+        self.assertEqual(self.sequences("--from", "@-1h"), everything)
+        self.assertEqual(self.sequences("--from", "3", "--to", "7"), [3, 4, 5, 6])
+        self.assertEqual(self.sequences("--from", "+1500", "-n", "2"), [1500, 1501])
+        self.assertEqual(self.sequences("--from", "-1990", "-n", "1"), [10])
+        self.assertEqual(self.sequences("--from", "-2"), [1998, 1999])
+        self.assertEqual(self.sequences("--from", "start", "--durable"), everything)
+        line = self.ok("tail", "s", "--from", "700", "-n", "1", "--json").json_lines[0]
+        time_ns = line["time_ns"]
+        self.assertEqual(self.sequences("--from", "@" + time_ns, "-n", "1"), [700])
+        self.assertEqual(self.sequences("--to", "@" + time_ns), everything[:700])
+        self.refused(12, "tail", "s", "--from", str(self.COUNT + 5), names=("s", "2005"))
+        # The recorder goes, the journal stays.
+        self.end(self.recorder)
+        self.assertEqual(self.sequences("--from", "1234", "-n", "1"), [1234])
+
+    def test_one_log_what_is_nowhere_is_refused_or_told(self):
+        self.make(*SMALL, "--journal")
+        self.ok("pub", "s", "--size", "1KiB", "-n", "500")
+        self.refused(11, "tail", "s", "--from", "3", names=["s"])
+        recorder = self.start_recorder()
+        self.ok("pub", "s", "--size", "1KiB", "-n", "500")
+        self.refused(11, "tail", "s", "--from", "3", names=["s"])
+        first = self.sequences()[0]
+        self.assertGreater(first, 3)
+        self.end(recorder)
+
+    def test_one_log_a_slow_reader_spills_and_misses_nothing(self):
+        self.make(*SMALL, "--journal")
+        recorder = self.start_recorder()
+        count = 1000  # whose lines fit into a pipe
+        reader = self.start("tail", "s", "--policy", "spill", "--name", "late", "--format",
+                            "digest", "-n", count)
+        self.wait_for_reader("late")
+        reader.send_signal(signal.SIGSTOP)
+        self.ok("pub", "s", "--size", "1KiB", "-n", count - 1)
+        self.assertEqual(self.reader("late")["seq"], 0)
+        reader.send_signal(signal.SIGCONT)
+        self.wait_until("it to be there", lambda: self.reader("late")["seq"] == count - 1)
+        self.wait_until("it to be in the ring", lambda: self.reader("late")["source"] == "ring")
+        self.assertEqual(self.reader("late")["lost_events"], 0)
+        self.ok("pub", "s", "x")
+        ran = self.end(reader, by=None)
+        self.assertEqual([int(line.split()[0]) for line in ran.lines], list(range(count)))
+        self.end(recorder)
+
+    def test_one_log_lag_shows_who_spills(self):
+        self.make(*SMALL, "--journal")
+        recorder = self.start_recorder()
+        reader = self.start("tail", "s", "--policy", "spill", "--name", "slow", "--rate", "100/s")
+        self.wait_for_reader("slow")
+        self.ok("pub", "s", "--size", "1KiB", "-n", str(self.COUNT))
+        self.wait_until("it to spill", lambda: self.reader("slow")["source"] == "journal")
+        row = self.reader("slow")
+        self.assertEqual((row["policy"], row["state"]), ("spill", "SPILLING"))
+        self.assertGreater(row["lag_events"], 100)
+        self.assertRegex(self.ok("lag", "s").text, r"(?m)^s +slow .* spill .* SPILLING$")
+        watch = self.start("lag", "s", "--reader", "slow", "--watch", "200ms", "--json")
+        self.wait_until("it to catch up", lambda: json.loads(self.read_line(watch))["readers"][0][
+            "state"] == "CATCHING-UP")
+        ran = self.run_any("lag", "s", "--fail-above", "1h")
+        self.assertEqual(ran.code, 6, ran)
+        self.end(watch)
+        self.end(reader)
+        self.end(recorder)
+
+    def test_one_log_spill_without_a_journal_or_a_recorder(self):
+        self.make()
+        self.refused(2, "tail", "s", "--policy", "spill", names=["s"])
+        self.refused(2, "tail", "s", "--durable", names=["s"])
+        self.make_journaled(stream="j")
+        self.refused(18, "tail", "j", "--policy", "spill", names=["j"])
+
+    def test_one_log_durable_waits_and_says_why(self):
+        self.make_journaled()
+        recorder = self.start_recorder()
+        reader = self.start("tail", "s", "--from", "start", "--durable", "--format", "raw")
+        self.ok("pub", "s", "one", "--durable")
+        self.assertEqual(self.read_line(reader), "one")
+        self.kill(recorder)
+        self.ok("pub", "s", "two")
+        self.assertIn("no journal writer runs", self.read_line(reader, reader.stderr))
+        recorder = self.start_recorder()
+        self.assertEqual(self.read_line(reader), "two")
+        self.end(reader)
+        self.end(recorder)
+
+
 class Lag(Case):
     def test_lag_of_each_reader_in_events_bytes_and_time(self):
         self.make()
@@ -182,8 +286,9 @@ class Lag(Case):
         row = self.reader("stuck")
         self.assertEqual(
             list(row),
-            ["stream", "reader", "pid", "policy", "seq", "end_seq", "lag_events", "lag_bytes",
-             "lag_ns", "lost_events", "room_ratio", "latency", "filter", "evicted", "state"])
+            ["stream", "reader", "pid", "policy", "source", "seq", "end_seq", "lag_events",
+             "lag_bytes", "lag_ns", "lost_events", "room_ratio", "latency", "filter", "evicted",
+             "state"])
         self.assertEqual((row["pid"], row["policy"]), (reader.pid, "gate"))
         self.assertEqual((row["end_seq"], row["lag_events"]), (10, 9))
         self.assertEqual(row["lag_bytes"], 9 * 32)

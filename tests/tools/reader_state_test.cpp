@@ -52,6 +52,22 @@ TEST_CASE("reader_state: a dead reader is stopped, one that loses events is over
     CHECK(reader_state(outside, {}) == ReaderState::overrun);
 }
 
+TEST_CASE("reader_state: one that reads in the journal spills, or catches up.") {
+    ReaderPicture spilling = picture(10, 500, 0);
+    spilling.source = tailrace::bus::ReadSource::journal;
+    spilling.room_ratio = 0.0;  // no loss: the journal has it
+    CHECK(reader_state(spilling, {}) == ReaderState::spilling);
+    ReaderPicture later = spilling;
+    later.sequence = 20;
+    later.lag.events = 600;
+    CHECK(reader_state(later, spilling) == ReaderState::spilling);
+    later.lag.events = 400;
+    CHECK(reader_state(later, spilling) == ReaderState::catching_up);
+    later.lost_events = 1;
+    CHECK(reader_state(later, spilling) == ReaderState::overrun);
+    CHECK(reader_state_name(ReaderState::catching_up) == "CATCHING-UP");
+}
+
 TEST_CASE("reader_state: a journal whose disk has no room says so before anything else.") {
     ReaderPicture journal = picture(10, 0, 0);
     journal.journal = tailrace::bus::JournalState::low_space;

@@ -16,6 +16,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace tailrace::bus {
@@ -86,6 +87,12 @@ private:
     RememberedJournal remembered_;
 };
 
+// Which journal was recorded into last. Of a stream whose recorder changes at this moment it may be
+// half of each: the id of the journal that is found tells.
+[[nodiscard]] RememberedJournal remembered_journal(const Region& region);
+// Where the gap of the journal that holds `sequence` ends; empty when no listed one does.
+[[nodiscard]] std::optional<Sequence> journal_gap_end(const Region& region,
+                                                      Sequence sequence) noexcept;
 // Everything below it is durable, but for the journal's gaps: see check_kept().
 [[nodiscard]] Sequence durable_sequence(const Region& region) noexcept;
 // Whether a journal writer is alive now. Cold: while one is, it reads some files of /proc.

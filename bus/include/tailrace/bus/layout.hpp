@@ -24,7 +24,7 @@ namespace tailrace::bus {
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
 inline constexpr std::uint16_t kLayoutMajor = 4;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 1;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMinor = 2;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
@@ -148,7 +148,7 @@ struct JournalMemory {
     std::atomic<std::uint64_t> id_low;
     std::atomic<Sequence> durable_sequence;  // 0: nothing is remembered
     std::uint64_t reserved;
-    std::array<char, kJournalDirectoryCapacity> directory;
+    ValueInWords<std::array<char, kJournalDirectoryCapacity>> directory;
 };
 static_assert(sizeof(JournalMemory) == 544);
 
@@ -287,9 +287,12 @@ enum class SlowPolicy : std::uint32_t {
     gate = 1,     // publishers wait for it: lossless, zero copy
     skip = 2,     // never gates; jumps forward and is told the exact gap
     observe = 3,  // as skip, but read-only and unregistered
-    spill = 4,    // reserved: never gates; reads the journal when the ring has left it behind
+    spill = 4,    // never gates; reads the journal when the ring has left it behind
     evict = 5,    // gates, but loses its gate when it stays silent for too long
 };
+
+// Where a subscriber reads at the moment.
+enum class ReadSource : std::uint32_t { ring = 0, journal = 1 };
 
 inline constexpr std::size_t kShownTypes = 16;
 inline constexpr std::size_t kShownKeys = 4;
@@ -326,6 +329,7 @@ struct SubscriberSlot {
         std::atomic<std::uint64_t> gate_position;  // kNoPosition: doesn't gate
     std::atomic<std::uint64_t> position;           // where it stands, whatever its policy
     std::atomic<Sequence> sequence;
+    std::atomic<ReadSource> source;
 
     alignas(kWriterDistanceBytes) SlotOwner owner;
     alignas(kWriterDistanceBytes) SubscriberDeclaration declared;
@@ -333,6 +337,7 @@ struct SubscriberSlot {
     alignas(kWriterDistanceBytes) SubscriberStatistics statistics;
 };
 static_assert(sizeof(SubscriberSlot) == 640);
+static_assert(offsetof(SubscriberSlot, source) == 24);
 static_assert(offsetof(SubscriberSlot, owner) == 128);
 static_assert(offsetof(SubscriberSlot, declared) == 256);
 static_assert(offsetof(SubscriberSlot, notice) == 384);

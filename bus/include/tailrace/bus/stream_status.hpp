@@ -96,6 +96,7 @@ struct SubscriberStatus {
     std::uint32_t pid = 0;
     bool is_alive = false;
     SlowPolicy policy = SlowPolicy::gate;
+    ReadSource source = ReadSource::ring;
     std::uint64_t attached_ns = 0;
     Sequence sequence = 0;  // read next
     Lag lag;

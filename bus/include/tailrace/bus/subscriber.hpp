@@ -84,8 +84,12 @@ enum class PollState : std::uint8_t {
               // Or it was evicted just now (is_evicted()); the gap is empty if nothing is lost yet
     closed,   // the stream was removed and everything was read
     corrupt,  // the ring holds bytes that no publisher of ours writes; this subscriber stops here
+    behind,   // policy spill: the next event has left the ring. It stands there; restart() goes on
     in_handler,   // refused: called from inside a handler of this subscriber's own poll
     dead_handle,  // this subscriber was moved from, or is its parent's in a forked child
+    // Of bridge::StreamReader alone:
+    stalled,  // nothing more becomes durable: error() says why. Poll again to see whether it does
+    failed,   // the journal can't be read here: error() says why, again and again
 };
 
 [[nodiscard]] std::string_view poll_state_name(PollState state) noexcept;
@@ -123,8 +127,8 @@ public:
     ~Subscriber();
 
     // Errors: those of Region::open, `busy` when all slots are taken by living processes,
-    // sequence_gone, sequence_ahead; invalid_argument for the policy spill, which is not there yet,
-    // for a filter that nothing can pass, and for a deadline of eviction below a millisecond.
+    // sequence_gone, sequence_ahead; invalid_argument for a filter that nothing can pass, and for a
+    // deadline of eviction below a millisecond.
     [[nodiscard]] static Result<Subscriber> attach(const std::string& stream,
                                                    const SubscriberOptions& options = {});
     // Requires: the region is open for subscribe or publish, or the policy is observe.
@@ -143,6 +147,8 @@ public:
             return poll_in_place<false>(handler, limit, Mode::plain);
         if (mode_ == Mode::in_handler) [[unlikely]]
             return {0, PollState::in_handler};
+        if (mode_ == Mode::aside) [[unlikely]]
+            return {0, is_dead() ? PollState::dead_handle : PollState::behind};
         if (copies_) return poll_copies(handler, limit);
         if (filters_) return poll_in_place<true>(handler, limit, Mode::other);
         if (limit != 0 && has_event()) sample_next();
@@ -211,6 +217,24 @@ public:
     // told behind them, by the poll. Refused inside a handler.
     [[nodiscard]] Result<void> restart(const Start& where);
 
+    // For who reads elsewhere what has left the ring (bridge::StreamReader), from `place` on: it
+    // holds nobody up and reads nothing until restart(). If that fails, it stands aside as before.
+    // The position may be kNoPosition. Refused inside a handler: false.
+    [[nodiscard]] bool step_aside(Place place) noexcept;
+    // Where it stands meanwhile, and how many events it has passed there without handing them over:
+    // for tools. Requires: it stands aside.
+    void show_place(Place place, std::uint64_t unwanted_events) noexcept;
+    // Events that it has lost elsewhere, for the figures of tools.
+    void note_loss(std::uint64_t events) const noexcept {
+        count(&SubscriberStatistics::gaps);
+        count(&SubscriberStatistics::lost_events, events);
+    }
+    // Whether the ring holds `sequence`, and will for at least a quarter of its size. For one that
+    // wants to come back; cheap beside restart().
+    [[nodiscard]] bool can_return_to(Sequence sequence) const noexcept;
+    // Where it stands in the ring, or was shown to.
+    [[nodiscard]] Place place() const noexcept { return next_; }
+
     // The sequence that is delivered next; where events are copied out first, and a handler has
     // thrown, the next one to be copied.
     [[nodiscard]] Sequence next_sequence() const noexcept { return next_.sequence; }
@@ -244,6 +268,7 @@ private:
     enum class Mode : std::uint8_t {
         plain,  // reads in place, everything, without publish times
         other,
+        aside,       // reads elsewhere
         in_handler,  // handlers run: what they might call on this subscriber is refused
     };
     [[nodiscard]] Mode usual_mode() const noexcept {
@@ -297,6 +322,7 @@ private:
     // It has passed nothing since it stands at `place`.
     void begin_counting(Place place) noexcept;
 
+    void note_source(ReadSource source) const noexcept;
     [[nodiscard]] Result<void> start(const Start& where);
     [[nodiscard]] std::optional<Place> find_start(const Start& where) const noexcept;
     [[nodiscard]] bool hold(Place place) noexcept;

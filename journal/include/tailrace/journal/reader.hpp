@@ -23,6 +23,7 @@
 #include <tailrace/base/home_process.hpp>
 #include <tailrace/base/result.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -169,6 +170,8 @@ public:
 
     [[nodiscard]] const std::string& stream_name() const noexcept;
     [[nodiscard]] std::uint32_t event_alignment_bytes() const noexcept;
+    // Which journal it is, as Writer::journal_id().
+    [[nodiscard]] std::array<std::uint64_t, 2> journal_id() const noexcept;
 
 private:
     explicit Reader(std::unique_ptr<ReaderCore> core) noexcept;

@@ -1,0 +1,264 @@
+// StreamReader: reads a stream from any position, in its journal and in its ring, as one sequence.
+//
+//     auto reader = StreamReader::attach("trades", {.name = "risk", .from = Position::ago(kHour)});
+//     for (;;) {
+//         const auto result = reader->poll_until([](const Event& event) { use(event); }, 256,
+//                                                bus::Deadline::in_ms(100));
+//         if (result.state == bus::PollState::gap) report(reader->last_gap());
+//     }
+//
+// A reader is a sequence number. Ring and journal both answer "the event with this number, or: not
+// here", so it goes from one to the other without a gap, a duplicate or a pause: into the journal
+// when publishers have left it behind, and back into the ring as soon as that holds its place.
+// What neither has is told as an exact gap, once. Which policy slides how:
+//
+//     spill    never holds publishers up and never loses; the default. Needs a journal
+//     gate     begins in the journal if need be; once in the ring, publishers wait for it
+//     observe  as spill, read-only and unregistered; without a journal it loses as ever
+//     skip, evict   as bus::Subscriber: what left the ring is lost to them
+//
+// One thread at a time may use it. In the ring it costs what the Subscriber behind it costs.
+// Law: docs/durability.md, "One log".
+#pragma once
+
+#include <tailrace/base/position.hpp>
+#include <tailrace/base/result.hpp>
+#include <tailrace/bus/journal_board.hpp>
+#include <tailrace/bus/subscriber.hpp>
+#include <tailrace/journal/reader.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace tailrace::bridge {
+
+enum class ReadLimit : std::uint8_t {
+    committed,  // everything that was published
+    durable,    // nothing that a power cut could take back; what the journal lacks is a gap
+};
+
+enum class Source : std::uint8_t { ring, journal };
+
+struct StreamReaderOptions {
+    std::string name = "reader";  // for tools
+    bus::SlowPolicy policy = bus::SlowPolicy::spill;
+    Position from = Position::end();
+    ReadLimit limit = ReadLimit::committed;
+    bus::EventFilter filter = {};  // empty: every event
+    bus::WaitStrategy wait = bus::WaitStrategy::adaptive;
+    std::uint64_t evict_after_ns = 1'000'000'000;  // for the policy evict
+    // Policy spill: attach although nobody records. What the ring overwrites then is lost, and
+    // told.
+    bool without_recorder = false;
+    std::string bus_directory = {};      // empty: the default
+    std::string journal_directory = {};  // empty: where the stream is recorded to
+};
+
+class StreamReader {
+public:
+    // Errors: those of Region::open and Subscriber::attach; those of journal::Reader::open when the
+    // position lies in the journal; sequence_gone and sequence_ahead for an exact sequence that is
+    // nowhere; invalid_argument for spill or `durable` without a journal, and for a time in a
+    // stream without times; no_writer for spill when nobody records.
+    [[nodiscard]] static Result<StreamReader> attach(const std::string& stream,
+                                                     const StreamReaderOptions& options = {});
+    // Requires: the region is open for subscribe or publish, or the policy is observe.
+    [[nodiscard]] static Result<StreamReader> attach(std::shared_ptr<bus::Region> region,
+                                                     const StreamReaderOptions& options = {});
+    // A journal without its ring: poll() says `closed` at the end of what is written by then, and
+    // goes on when asked again and more has come. Of the options only `from` and `filter` count.
+    [[nodiscard]] static Result<StreamReader> open_journal(const std::string& directory,
+                                                           const StreamReaderOptions& options = {});
+
+    StreamReader(StreamReader&&) noexcept = default;
+    StreamReader& operator=(StreamReader&&) noexcept = default;
+    StreamReader(const StreamReader&) = delete;
+    StreamReader& operator=(const StreamReader&) = delete;
+    ~StreamReader() = default;
+
+    // Hands up to `limit` events to `handler(const Event&)`, in order. Never waits for events; in
+    // the journal it reads from the disk. An Event is valid until the handler returns. If the
+    // handler throws, the next call goes on with the event that threw, or, gating in the ring, with
+    // the first of this call.
+    template <typename Handler>
+    bus::PollResult poll(Handler&& handler, std::uint64_t limit) {
+        if (reads_ring_plainly_) [[likely]] {
+            const bus::PollResult result = ring_->poll(handler, limit);
+            if (result.state <= bus::PollState::idle) [[likely]]
+                return result;
+            if (!leave_ring(result.state)) return result;
+        }
+        return poll_anywhere(handler, limit);
+    }
+
+    // The same, waiting for the first event by the wait strategy.
+    template <typename Handler>
+    bus::PollResult poll_until(Handler&& handler, std::uint64_t limit, bus::Deadline deadline) {
+        for (;;) {
+            if (reads_ring_plainly_) {
+                const bus::PollResult result = ring_->poll_until(handler, limit, deadline);
+                if (result.state <= bus::PollState::idle || !leave_ring(result.state))
+                    return result;
+            }
+            const bus::PollResult result = poll_anywhere(handler, limit);
+            if (result.events != 0) return result;
+            if (result.state != bus::PollState::ok && result.state != bus::PollState::idle)
+                return result;
+            if (deadline.has_passed()) return {0, bus::PollState::idle};
+            if (result.state == bus::PollState::idle) wait_for_more(deadline);
+        }
+    }
+
+    // For event loops, as those of bus::Subscriber. While it reads in the journal, and with
+    // ReadLimit::durable, arm() says "poll": then a timer of the caller's own paces it.
+    [[nodiscard]] Result<int> poll_fd();
+    [[nodiscard]] bool arm() noexcept;
+    void disarm() noexcept;
+
+    // Moved from, or its parent's in a forked child: it refuses everything.
+    [[nodiscard]] bool is_dead() const noexcept {
+        return ring_ ? ring_->is_dead() : log_ == nullptr || log_->is_dead();
+    }
+    [[nodiscard]] Source source() const noexcept { return source_; }
+    // The sequence that is delivered next.
+    [[nodiscard]] Sequence next_sequence() const noexcept;
+    [[nodiscard]] bus::Gap last_gap() const noexcept { return last_gap_; }
+    [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
+    // For the states `stalled` and `failed`.
+    [[nodiscard]] const Error& error() const noexcept { return error_; }
+    // How often it has left the ring for the journal.
+    [[nodiscard]] std::uint64_t spill_count() const noexcept { return spill_count_; }
+    [[nodiscard]] bool is_evicted() const noexcept { return ring_ && ring_->is_evicted(); }
+    // Requires: it wasn't made by open_journal().
+    [[nodiscard]] const bus::Region& region() const noexcept { return ring_->region(); }
+
+private:
+    StreamReader() = default;
+
+    // Ends also when a handler throws.
+    class HandlerScope {
+    public:
+        explicit HandlerScope(bool& flag) noexcept : flag_(flag) { flag_ = true; }
+        HandlerScope(const HandlerScope&) = delete;
+        HandlerScope& operator=(const HandlerScope&) = delete;
+        ~HandlerScope() { flag_ = false; }
+
+    private:
+        bool& flag_;
+    };
+
+    template <typename Handler>
+    bus::PollResult poll_anywhere(Handler& handler, std::uint64_t limit) {
+        if (in_handler_) return {0, bus::PollState::in_handler};
+        if (is_dead()) return {0, bus::PollState::dead_handle};
+        for (;;) {
+            const Source source = source_;
+            const bus::PollResult result = source == Source::journal ? poll_journal(handler, limit)
+                                           : reads_ring_plainly_     ? ring_->poll(handler, limit)
+                                                                     : poll_durable(handler, limit);
+            // What goes on elsewhere: on there.
+            const bool says_nothing = result.events == 0 && result.state <= bus::PollState::idle;
+            if (says_nothing && source_ != source) continue;
+            if (source == Source::ring && result.state > bus::PollState::idle &&
+                leave_ring(result.state)) {
+                continue;
+            }
+            return result;
+        }
+    }
+
+    template <typename Handler>
+    bus::PollResult poll_journal(Handler& handler, std::uint64_t limit) {
+        for (;;) {
+            std::uint64_t delivered = 0;
+            {
+                const HandlerScope scope(in_handler_);
+                while (rest_.event_count != 0 && rest_.first_sequence < bound_ &&
+                       delivered < limit) {
+                    const Event event = *rest_.begin();
+                    if (!event.is_tombstone() && filter_.accepts(event)) {
+                        handler(event);
+                        ++delivered;
+                    } else {
+                        ++unwanted_;
+                    }
+                    pass_front();
+                }
+            }
+            show_place();
+            if (delivered != 0 || limit == 0) return {delivered, bus::PollState::ok};
+            const bus::PollState state = advance();
+            if (state != bus::PollState::ok || source_ != Source::journal) return {0, state};
+        }
+    }
+
+    // In the ring, as far as it is durable and the journal has it.
+    template <typename Handler>
+    bus::PollResult poll_durable(Handler& handler, std::uint64_t limit) {
+        const std::uint64_t room = durable_room();
+        if (room == 0 || source_ != Source::ring) return {0, room_state_};
+        std::uint64_t delivered = 0;
+        const bus::PollResult result = ring_->poll(
+            [&](const Event& event) {
+                if (!filter_.accepts(event)) return;
+                handler(event);
+                ++delivered;
+            },
+            limit < room ? limit : room);
+        return {delivered, result.state};
+    }
+
+    void pass_front() noexcept;
+    // Loads what comes next in the journal, or goes back to the ring. ok: look again.
+    [[nodiscard]] bus::PollState advance();
+    [[nodiscard]] bus::PollState take_batch(const journal::BatchView& batch);
+    [[nodiscard]] bus::PollState take_error(const Error& error);
+    [[nodiscard]] bus::PollState judge_end();
+    [[nodiscard]] bus::PollState tell_gap(Sequence first, Sequence end) noexcept;
+    [[nodiscard]] bus::PollState fail(Error error);
+    [[nodiscard]] bool leave_ring(bus::PollState state);
+    [[nodiscard]] bool enter_journal(Sequence sequence, std::uint64_t position);
+    [[nodiscard]] bool return_to_ring(const bus::Start& where);
+    [[nodiscard]] std::uint64_t durable_room();
+    [[nodiscard]] bus::PollState waiting_state();
+    void stay(Source source) noexcept;
+    void show_place() noexcept;
+    void wait_for_more(bus::Deadline deadline);
+
+    [[nodiscard]] Result<void> open_log();
+    [[nodiscard]] Result<void> go_to(const Position& position);
+    [[nodiscard]] Result<void> go_to_sequence(Sequence sequence);
+    [[nodiscard]] Result<void> go_to_start();
+    [[nodiscard]] Result<void> go_back_to(Sequence sequence);
+    [[nodiscard]] Result<StreamReader> observer_at(const Position& position) const;
+    [[nodiscard]] Result<Sequence> first_of_atomic(Sequence sequence) const;
+    [[nodiscard]] Result<Sequence> end_sequence();
+    [[nodiscard]] Result<Sequence> sequence_at(std::uint64_t time_ns);
+
+    std::optional<bus::Subscriber> ring_;  // none: a journal alone
+    Source source_ = Source::ring;
+    bool reads_ring_plainly_ = false;  // in the ring, with nothing to look at but the ring
+    bool slides_ = false;
+    bool in_handler_ = false;
+    ReadLimit limit_ = ReadLimit::committed;
+    bus::EventFilter filter_;  // where the Subscriber doesn't filter
+    std::string directory_;    // of the journal
+    std::unique_ptr<journal::Reader> log_;
+    journal::BatchView rest_{};         // of the batch at hand
+    Sequence next_ = 0;                 // in the journal
+    std::uint64_t position_ = 0;        // in the ring, of the next event; kNoPosition: not known
+    std::uint64_t unlooked_bytes_ = 0;  // read since it last looked whether it can go back
+    std::uint64_t unwanted_ = 0;        // of what it read, since tools were told
+    Sequence bound_ = kNoSequence;      // what lies there isn't handed out yet
+    bus::PollState room_state_ = bus::PollState::idle;
+    bus::Gap last_gap_{kNoSequence, 0};
+    std::uint64_t lost_events_ = 0;
+    std::uint64_t spill_count_ = 0;
+    std::uint64_t next_look_ns_ = 0;  // whether anybody makes things durable
+    bool has_failed_ = false;
+    Error error_;
+};
+
+}  // namespace tailrace::bridge
