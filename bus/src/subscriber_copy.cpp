@@ -15,9 +15,10 @@ namespace {
 // Copied and checked in one go. Small enough to stay in a core's own cache.
 constexpr std::uint64_t kCopyBatchBytes = 64 * 1024;
 
-// Of a small ring no more than this: publishers may write a whole ring while a reader that isn't
-// gating copies and checks.
-constexpr std::uint64_t copy_share_bytes(std::uint64_t capacity_bytes) noexcept {
+// A reader that is always behind would be lapped during each copy of a ring's size, and never come
+// back to stay.
+constexpr std::uint64_t copy_share_bytes(std::uint64_t capacity_bytes, SlowPolicy policy) noexcept {
+    if (policy != SlowPolicy::spill) return kCopyBatchBytes;
     return std::min(kCopyBatchBytes, capacity_bytes / kCheckpointCount);
 }
 
@@ -38,7 +39,7 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
         return {0, PollState::gap};
     }
     if (copies_buffer_.empty()) copies_buffer_.resize(kCopyBatchBytes);
-    const std::uint64_t share_bytes = copy_share_bytes(offset_mask_ + 1);
+    const std::uint64_t share_bytes = copy_share_bytes(offset_mask_ + 1, policy_);
     const Place first = next_;
     Place next = next_;
     std::uint64_t copied_bytes = 0;
