@@ -16,12 +16,14 @@
 #   tailrace_add_program(NAME x SOURCES ... [DEPS ...] [INSTALL] [COLD])
 #       an executable. INSTALL: lands at the top of the build directory, and is installed.
 #   tailrace_add_test(NAME bus_tests SOURCES ... DEPS ... LABELS unit
-#                     [PRIVATE_INCLUDES ...] [TIMEOUT_S 120] [SERIAL] [THREADS])
+#                     [PRIVATE_INCLUDES ...] [TIMEOUT_S 120] [SERIAL] [ONE_AT_A_TIME]
+#                     [THREADS])
 #       a Catch2 program whose test cases become tests of their own; COLD, but for model and
 #       stress. A file's content is in a namespace of its name, so that files can be compiled
 #       together. One program per library: the header of Catch2 is dear to compile. SERIAL: no
-#       other test runs beside it. THREADS: its threads share something, so ThreadSanitizer runs
-#       it too. A case that warns "SKIPPED: why" and fails nothing is skipped.
+#       other test runs beside it; ONE_AT_A_TIME: no other of the same program does. THREADS: its
+#       threads share something, so ThreadSanitizer runs it too. A case that warns "SKIPPED: why"
+#       and fails nothing is skipped.
 #   tailrace_add_command_test(NAME x COMMAND ... LABELS tools [TIMEOUT_S 120] [SERIAL])
 #       a script or program as one test: exit code 0 passes, 77 skips (and a line "SKIPPED: why").
 #   tailrace_add_bench(NAME ring_bench SOURCES ... DEPS ... [PRIVATE_INCLUDES ...])
@@ -135,7 +137,7 @@ endfunction()
 add_custom_target(tailrace_sanitized_tests)
 
 function(tailrace_add_test)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL;THREADS;SEARCHES" "NAME;TIMEOUT_S"
+    cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL;ONE_AT_A_TIME;THREADS;SEARCHES" "NAME;TIMEOUT_S"
                           "SOURCES;DEPS;LABELS;PRIVATE_INCLUDES")
     tailrace_require_arguments(NAME SOURCES LABELS)
     if(NOT DEFINED arg_TIMEOUT_S)
@@ -169,6 +171,9 @@ function(tailrace_add_test)
                    SKIP_REGULAR_EXPRESSION "${skipped}")
     if(arg_SERIAL)
         list(APPEND properties RUN_SERIAL ON)
+    endif()
+    if(arg_ONE_AT_A_TIME)
+        list(APPEND properties RESOURCE_LOCK ${arg_NAME})
     endif()
     # The list of cases is asked of the program when it has been linked. A minute, because a
     # sanitized program on a busy machine starts slowly.

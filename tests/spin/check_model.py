@@ -10,8 +10,8 @@ The head of a model says what there is to check:
                                            by its name, or `deadlock`
 
 A mutation whose outcome is another one, or that holds, is a failure: then the model doesn't see
-what it is there for. Without $TAILRACE_FULL four of the mutations are tried, chosen by
-$TAILRACE_SEED: each costs a verifier of its own. Exit code 77 and a line "SKIPPED: why" when spin
+what it is there for. Without $TAILRACE_FULL three of the configurations and three of the mutations
+are tried, chosen by $TAILRACE_SEED: each costs a verifier of its own. Exit code 77 and a line "SKIPPED: why" when spin
 or a C compiler is missing.
 """
 
@@ -27,7 +27,7 @@ import time
 
 DEPTH = 1_000_000
 MEMORY_MIB = 4096
-SAMPLE = 4
+SAMPLE = 3
 CONFIGURATION = re.compile(r"^\s*configuration (\w+):((?: \w+(?:=\w+)?)*)$", re.MULTILINE)
 MUTATION = re.compile(r"^\s*mutation (\w+) in (\w+): (\w+)$", re.MULTILINE)
 
@@ -44,13 +44,13 @@ def read_plan(model):
     return configurations, mutations
 
 
-def sample_of(mutations):
-    if os.environ.get("TAILRACE_FULL") or len(mutations) <= SAMPLE:
-        return mutations
+def sample_of(what, items):
+    if os.environ.get("TAILRACE_FULL") or len(items) <= SAMPLE:
+        return items
     seed = os.environ.get("TAILRACE_SEED") or str(time.time_ns())
-    print(f"{SAMPLE} of {len(mutations)} mutations, TAILRACE_SEED={seed}", flush=True)
-    chosen = random.Random(int(seed)).sample(range(len(mutations)), SAMPLE)
-    return [mutations[nth] for nth in sorted(chosen)]
+    print(f"{SAMPLE} of {len(items)} {what}, TAILRACE_SEED={seed}", flush=True)
+    chosen = random.Random(int(seed)).sample(range(len(items)), SAMPLE)
+    return [items[nth] for nth in sorted(chosen)]
 
 
 class Verdict:
@@ -117,7 +117,8 @@ def main():
         return 77
     configurations, mutations = read_plan(model)
     broken = [f"{name} has no sentence in README.md" for name in check_prose(model, mutations)]
-    for name, switches in configurations.items():
+    named = list(configurations.items())
+    for name, switches in named if wanted else sample_of("configurations", named):
         if wanted and name not in wanted:
             continue
         start = time.monotonic()
@@ -128,7 +129,7 @@ def main():
         if not verdict.holds:
             broken.append(f"{name}: {verdict.outcome or 'the search is not complete'}")
             print(verdict.said, getattr(verdict, "trail", "")[-12000:], sep="\n")
-    chosen = [m for m in mutations if m[0] in wanted] if wanted else sample_of(mutations)
+    chosen = [m for m in mutations if m[0] in wanted] if wanted else sample_of("mutations", mutations)
     for name, where, outcome in chosen:
         # Compiling is most of the work here.
         verdict = check(model, [*configurations[where], name], compiler, "-O0")

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 
 namespace tailrace::test {
 
@@ -18,6 +19,14 @@ namespace tailrace::test {
     const char* const chosen = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
     if (chosen != nullptr) return std::strtoull(chosen, nullptr, 0);
     return is_full_length() ? full : sample;
+}
+
+// Where a sample of one in `stride` begins, another one in each run: from TAILRACE_SEED, or the
+// clock. 0 at full length, where the stride is 1 or the test's own.
+[[nodiscard]] inline std::uint64_t sample_offset(std::uint64_t stride) noexcept {
+    if (is_full_length() || stride == 0) return 0;
+    const auto now = static_cast<std::uint64_t>(std::time(nullptr));
+    return test_length(now, now, "TAILRACE_SEED") % stride;
 }
 
 }  // namespace tailrace::test
