@@ -50,6 +50,13 @@ struct LagRow {
     std::optional<double> trend_per_s;  // how fast it falls behind; negative: it catches up
     std::string journal_directory = {};
     int journal_errno = 0;  // of a journal that failed
+    bool is_journal = false;
+    std::uint64_t unrecorded_events = 0;  // what is lost already, since nobody records
+
+    // A stream that should be recorded, and isn't, with events that no journal has.
+    [[nodiscard]] bool is_unrecorded() const noexcept {
+        return is_journal && !picture.is_alive && picture.lag.events != 0;
+    }
 };
 
 // The readers of the last look, and when that was.
@@ -107,9 +114,7 @@ void judge(LagRow& row, History& history, std::uint64_t now_ns) {
     history.pictures[key] = row.picture;
 }
 
-std::vector<LagRow> rows_of(const std::string& stream,
-                            const bus::StreamStatus& status,
-                            std::uint64_t capacity_bytes) {
+std::vector<LagRow> rows_of(const std::string& stream, const bus::StreamStatus& status) {
     std::vector<LagRow> rows;
     for (const bus::SubscriberStatus& subscriber : status.subscribers) {
         // The journal writer's own place in the ring; the journal's row says more.
@@ -150,13 +155,13 @@ std::vector<LagRow> rows_of(const std::string& stream,
                    false,
                    ReaderState::ok,
                    {}};
-        const double room =
-            1.0 - static_cast<double>(journal.lag.bytes) / static_cast<double>(capacity_bytes);
+        row.is_journal = true;
+        row.unrecorded_events = journal.unrecorded_events;
         row.picture = {journal.is_alive,
                        journal.durable_sequence,
                        journal.lag,
                        journal.lost_events,
-                       std::max(0.0, room),
+                       journal.room_ratio,
                        journal.state,
                        bus::ReadSource::ring};
         row.journal_errno = journal.os_errno;
@@ -190,7 +195,7 @@ Result<Look> look(const LagFlags& flags, History& history) {
             continue;
         }
         const bus::StreamStatus status = bus::read_status(*region);
-        for (LagRow& row : rows_of(stream, status, (*region)->capacity_bytes())) {
+        for (LagRow& row : rows_of(stream, status)) {
             row.journal_directory = journal_directory_of((*region)->header());
             if (flags.reader.empty() || flags.reader == row.reader)
                 found.rows.push_back(std::move(row));
@@ -214,7 +219,30 @@ struct Trouble {
     std::string hint;
 };
 
+// How long the ring still holds what nobody has recorded, at the rate since its oldest event.
+std::string time_left_text(const ReaderPicture& picture) {
+    const double used = 1.0 - picture.room_ratio;
+    if (!picture.lag.age_ns || used <= 0) return {};
+    const double left_ns = static_cast<double>(*picture.lag.age_ns) / used * picture.room_ratio;
+    return fmt::format(", for about {} at this rate",
+                       duration_text(static_cast<std::uint64_t>(left_ns)));
+}
+
+Trouble unrecorded_trouble(const LagRow& row) {
+    const std::string hint = fmt::format("tailrace record {}", row.stream);
+    if (row.unrecorded_events != 0) {
+        return {fmt::format("nobody records, and {} are lost already: they have left the ring",
+                            counted(row.unrecorded_events, "event")),
+                hint};
+    }
+    return {fmt::format("nobody records; the ring still holds {} that no journal has{}",
+                        counted(row.picture.lag.events, "event"),
+                        time_left_text(row.picture)),
+            hint};
+}
+
 std::optional<Trouble> trouble_of(const LagRow& row) {
+    if (row.state == ReaderState::stopped && row.is_unrecorded()) return unrecorded_trouble(row);
     if (row.state == ReaderState::failed && row.journal_errno == ENOENT) {
         return Trouble{
             fmt::format("the journal is gone from its place (removed, moved, or its file system "
@@ -342,6 +370,7 @@ void print_json(const Look& found) {
         reader["lag_bytes"] = picture.lag.bytes;
         reader["lag_ns"] = picture.lag.age_ns ? Json(ns_string(*picture.lag.age_ns)) : Json();
         reader["lost_events"] = picture.lost_events;
+        if (row.is_journal) reader["unrecorded_events"] = row.unrecorded_events;
         reader["room_ratio"] = picture.room_ratio;
         if (row.latency.samples == 0) {
             reader["latency"] = Json();
@@ -383,6 +412,11 @@ bool exceeds(const std::vector<LagRow>& rows, const LagLimit& limit) {
     bool exceeded = false;
     for (const LagRow& row : rows) {
         const bus::Lag& lag = row.picture.lag;
+        if (row.is_unrecorded()) {
+            exceeded = true;
+            warn(fmt::format("{}/{}: {}", row.stream, row.reader, unrecorded_trouble(row).what));
+            continue;
+        }
         if (limit.events && lag.events > *limit.events) {
             exceeded = true;
             warn(fmt::format("{}/{} is {} events behind (limit {})",

@@ -26,9 +26,11 @@ struct StreamRow {
     Sequence end_sequence = 0;
     std::size_t publishers = 0;
     std::size_t readers = 0;
-    std::string pages;          // what the ring is made of
-    std::string journal;        // its directory, or empty
-    std::string journal_state;  // "on", "off", "stopped", "failed"
+    std::string pages;                    // what the ring is made of
+    std::string journal;                  // its directory, or empty
+    std::string journal_state;            // "on", "off", "stopped", "failed"
+    std::uint64_t unrecorded_events = 0;  // lost already, since nobody records
+    bool is_unrecorded = false;           // events wait in the ring for a recorder, or are lost
     std::string problem;
 };
 
@@ -60,6 +62,8 @@ StreamRow row_of_stream(const std::string& name) {
         row.journal_state = status.journal->is_alive                             ? "on"
                             : status.journal->state == bus::JournalState::failed ? "failed"
                                                                                  : "stopped";
+        row.unrecorded_events = status.journal->unrecorded_events;
+        row.is_unrecorded = !status.journal->is_alive && status.journal->lag.events != 0;
     }
     return row;
 }
@@ -134,10 +138,16 @@ void print_json(const std::vector<StreamRow>& rows) {
         stream["pages"] = row.pages.empty() ? Json() : Json(row.pages);
         stream["journal"] = row.journal.empty() ? Json() : Json(row.journal);
         stream["journal_state"] = row.journal_state;
+        stream["unrecorded_events"] = row.unrecorded_events;
         if (!row.problem.empty()) stream["problem"] = row.problem;
         document["streams"].push_back(std::move(stream));
     }
     out().write_json(document);
+}
+
+std::string journal_text(const StreamRow& row) {
+    if (row.unrecorded_events == 0) return row.journal_state;
+    return fmt::format("{}, {} lost", row.journal_state, count_text(row.unrecorded_events));
 }
 
 void print_table(const std::vector<StreamRow>& rows) {
@@ -151,8 +161,9 @@ void print_table(const std::vector<StreamRow>& rows) {
                    has_events ? count_text(row.end_sequence) : "-",
                    has_ring ? std::to_string(row.publishers) : "-",
                    has_ring ? std::to_string(row.readers) : "-",
-                   row.journal_state,
+                   journal_text(row),
                    row.state});
+        if (row.is_unrecorded) table.colour(6, Colour::red);
         if (!row.problem.empty()) table.colour(7, Colour::red);
     }
     out().write(table.text());

@@ -3,6 +3,7 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "event_key.hpp"
+#include "journal_place.hpp"
 #include "line_source.hpp"
 #include "pace.hpp"
 #include "progress.hpp"
@@ -326,6 +327,12 @@ Result<ExitCode> run_pub(PubFlags& flags) {
     }
     auto publisher = bus::Publisher::attach(*region, options);
     if (!publisher) return publisher.error();
+    if (!journal_directory_of((*region)->header()).empty() && !bus::has_journal_writer(**region)) {
+        say(
+            fmt::format("nobody records stream '{0}': what leaves the ring is lost; "
+                        "tailrace record {0}",
+                        flags.stream));
+    }
     Publishing publishing(flags, std::move(*publisher));
     auto ended = publishing.run(*source);
     if (ended || publishing.events() != 0) publishing.report();

@@ -193,6 +193,13 @@ std::optional<HolderStatus> find_holder(const Region& region) {
     return status;
 }
 
+// Nobody records, and the ring has gone on: what is below its oldest place is lost to the journal.
+void note_unrecorded(JournalStatus& journal, Sequence from, Sequence oldest) noexcept {
+    journal.room_ratio = 0;
+    journal.unrecorded_events = behind(oldest, from);
+    journal.lost_events += journal.unrecorded_events;
+}
+
 // All that ever counted: the sums of those whose slots went to others, and the slots as they are.
 void sum_up(const Region& region, StreamStatus& status) {
     const RegistryStatistics& registry = region.state().registry;
@@ -283,6 +290,12 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
             const Sequence from = std::max(journal.durable_sequence, status.first_sequence);
             if (const auto place = find_place(shared_region, from)) {
                 journal.lag = lag_of(region, tail, *place, wall_clock_ns());
+                const auto capacity = static_cast<double>(region.capacity_bytes());
+                const double behind_ratio = static_cast<double>(journal.lag.bytes) / capacity;
+                journal.room_ratio = std::max(0.0, 1.0 - behind_ratio);
+            } else if (!journal.is_alive) {
+                note_unrecorded(journal, from, status.oldest_sequence);
+                journal.lag.bytes = std::min(tail.position, region.capacity_bytes());
             }
         }
         status.journal = std::move(journal);

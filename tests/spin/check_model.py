@@ -11,8 +11,8 @@ The head of a model says what there is to check:
 
 A mutation whose outcome is another one, or that holds, is a failure: then the model doesn't see
 what it is there for. Without $TAILRACE_FULL three of the configurations and three of the mutations
-are tried, chosen by $TAILRACE_SEED: each costs a verifier of its own. Exit code 77 and a line "SKIPPED: why" when spin
-or a C compiler is missing.
+are tried, chosen by $TAILRACE_SEED: each costs a verifier of its own. Exit code 77 and a line
+"SKIPPED: why" when spin or a C compiler is missing.
 """
 
 import os
@@ -129,7 +129,8 @@ def main():
         if not verdict.holds:
             broken.append(f"{name}: {verdict.outcome or 'the search is not complete'}")
             print(verdict.said, getattr(verdict, "trail", "")[-12000:], sep="\n")
-    chosen = [m for m in mutations if m[0] in wanted] if wanted else sample_of("mutations", mutations)
+    asked = [mutation for mutation in mutations if mutation[0] in wanted]
+    chosen = asked if wanted else sample_of("mutations", mutations)
     for name, where, outcome in chosen:
         # Compiling is most of the work here.
         verdict = check(model, [*configurations[where], name], compiler, "-O0")

@@ -328,6 +328,47 @@ class Lag(Case):
         self.assertNotIn("\033", self.ok("inspect", "s").text)
         self.end(reader)
 
+    def test_lag_a_stream_that_nobody_records_is_no_quiet_state(self):
+        self.make(*SMALL, "--journal")
+        self.end(self.start_recorder())
+        said = self.ok("pub", "s", "--size", "1KiB", "-n", "10")
+        self.assertEqual(said.errors.count("nobody records stream 's'"), 1, said)
+        # Nothing has left the ring yet.
+        ran = self.ok("lag", "s")
+        self.assertRegex(ran.errors, r"s/journal: nobody records; the ring still holds 10 events "
+                                     r"that no journal has, for about \d.*; tailrace record s")
+        row = self.reader("journal")
+        self.assertEqual((row["lost_events"], row["unrecorded_events"], row["state"]),
+                         (0, 0, "STOPPED"))
+        self.assertTrue(0.5 < row["room_ratio"] < 1, row)
+        for limit in ("1000ev", "1h"):
+            self.assertEqual(self.run_any("lag", "s", "--fail-above", limit).code, 6)
+
+        self.ok("pub", "s", "--size", "1KiB", "-n", "500")
+        row = self.reader("journal")
+        self.assertGreater(row["unrecorded_events"], 400)
+        self.assertEqual(row["lost_events"], row["unrecorded_events"])
+        self.assertEqual(row["room_ratio"], 0)
+        ran = self.run_any("lag", "s", "--fail-above", "1h")
+        self.assertEqual(ran.code, 6, ran)
+        self.assertIn("are lost already", ran.errors)
+        listed = self.ok("ls", "--color", "always").text
+        self.assertRegex(listed, r"\033\[31mstopped, \d+ lost")
+        self.assertEqual(self.ok("ls", "--json").json["streams"][0]["unrecorded_events"],
+                         row["unrecorded_events"])
+
+        # A recorder that comes notes the loss, and all is quiet.
+        recorder = self.start_recorder()
+        self.wait_until("it to catch up", lambda: self.reader("journal")["lag_events"] == 0)
+        after = self.reader("journal")
+        self.assertEqual((after["unrecorded_events"], after["lost_events"]),
+                         (0, row["lost_events"]))
+        self.ok("lag", "s", "--fail-above", "1h")
+        self.assertNotIn("nobody records", self.ok("pub", "s", "x", "--durable").errors)
+        self.end(recorder, code=3)  # events were lost
+        # All is recorded: a service that is started anew alarms nobody.
+        self.ok("lag", "s", "--fail-above", "1h")
+
     def test_lag_shows_who_was_killed(self):
         self.make()
         reader = self.start("tail", "s", "--policy", "gate", "--name", "victim")

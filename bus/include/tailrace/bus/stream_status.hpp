@@ -120,7 +120,10 @@ struct JournalStatus {
     std::uint64_t written_bytes = 0;
     std::uint64_t flushes = 0;
     std::uint64_t lost_events = 0;
-    Lag lag;  // of durability behind publishing
+    // Of these, what left the ring while nobody recorded; no journal knows of it yet.
+    std::uint64_t unrecorded_events = 0;
+    double room_ratio = 1.0;  // share of the ring left before what isn't durable is overwritten
+    Lag lag;                  // of durability behind publishing
 };
 
 struct StreamStatus {
