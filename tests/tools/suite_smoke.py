@@ -17,12 +17,15 @@ ROWS = {
     "three_subscribers_futex_share", "publish_look_for_sleepers", "publisher_dies_in_claim_worst",
     "gating_subscriber_dies_worst", "publish_beside_sleepers_10", "last_woken_of_armed_10",
     "publish_beside_readers_100", "cpu_of_blocked_publishers_10", "attach_100_at_once",
+    "stream_one_way_32_share", "stream_round_trip_32_p50_share", "stream_journal_read_64_share",
+    "stream_publish_beside_spill_64_share", "stream_return_to_ring_worst",
 }
 
 
 def run(tailrace, *words):
-    with tempfile.TemporaryDirectory(prefix="tailrace-test-") as rings:
-        environment = {**os.environ, "TAILRACE_DIR": rings}
+    with (tempfile.TemporaryDirectory(prefix="tailrace-test-") as rings,
+          tempfile.TemporaryDirectory(prefix="tailrace-test-", dir="/var/tmp") as journals):
+        environment = {**os.environ, "TAILRACE_DIR": rings, "TAILRACE_JOURNAL_DIR": journals}
         done = subprocess.run([tailrace, "bench", *words, "--json"], env=environment, check=True,
                               capture_output=True, timeout=100)
         assert os.listdir(rings) == [], "it removes its streams"

@@ -183,19 +183,22 @@ void add_throughput(CLI::App& bench) {
     add_wait_option(*command, options->wait);
 }
 
+std::string bench_journal_directory() {
+    return settings().journal_directory.empty() ? bridge::default_journal_directory("bench")
+                                                : settings().journal_directory + "/bench";
+}
+
 void add_journal(CLI::App& bench) {
     const auto options = std::make_shared<JournalBenchOptions>();
     const auto run = body_of(options, run_journal, print_journal);
-    CLI::App* const command = add_command(
-        bench,
-        "journal",
-        "Durable events a second and acknowledge latency, beside the device",
-        [options, run] {
-            options->journal_directory = settings().journal_directory.empty()
-                                             ? bridge::default_journal_directory("bench")
-                                             : settings().journal_directory + "/bench";
-            return run();
-        });
+    CLI::App* const command =
+        add_command(bench,
+                    "journal",
+                    "Durable events a second and acknowledge latency, beside the device",
+                    [options, run] {
+                        options->journal_directory = bench_journal_directory();
+                        return run();
+                    });
     command->add_option("--rows", options->rows, "What to measure; default: all")
         ->delimiter(',')
         ->check(CLI::IsMember(journal_row_names()));
@@ -259,6 +262,7 @@ void add_suite(CLI::App& bench) {
         "suite",
         "Every figure that the ring promises, beside its target, from runs in turns",
         [options, lists, run]() -> Result<ExitCode> {
+            options->journal_directory = bench_journal_directory();
             if (!*lists) return run();
             for (const auto& row : list_suite(*options))
                 fmt::print("{:<28}{}\n", row["row"].get<std::string>(), row["conditions"].dump());

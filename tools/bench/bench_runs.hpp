@@ -67,6 +67,7 @@ struct WaitBenchOptions {
 
 struct SuiteOptions {
     std::string directory;
+    std::string journal_directory;  // on the device to measure
     std::vector<std::string> rows;  // parts of names; empty: all
     std::uint32_t runs = 5;
     bool quick = false;  // a smoke test: the figures mean nothing

@@ -50,6 +50,8 @@ inline constexpr double kRateFloorNs = 130;
 
 // All jobs, in the order of the table.
 [[nodiscard]] std::vector<SuiteJob> suite_jobs(const SuiteOptions& options);
+// Of these: what it costs to read ring and journal as one log.
+void add_stream_jobs(std::vector<SuiteJob>& jobs, const SuiteOptions& options);
 // The last of them: what a crowd costs.
 void add_crowd_jobs(std::vector<SuiteJob>& jobs, const SuiteOptions& options);
 
