@@ -3,6 +3,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "event_key.hpp"
 #include "event_printer.hpp"
 #include "journal_place.hpp"
 #include "position.hpp"
@@ -12,8 +13,10 @@
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bridge/replayer.hpp>
+#include <tailrace/bus/journal_board.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
@@ -29,7 +32,12 @@ struct ReplayFlags {
     std::string into;
     std::optional<Position> from;
     std::optional<Position> to;
-    std::optional<EventType> type;
+    std::vector<EventType> types;
+    std::vector<std::string> keys;
+    bus::EventFilter filter;  // of both
+    std::optional<double> speed;
+    std::uint64_t rounds = 1;  // 0: until it is told to stop
+    bridge::ReplayTimes times = bridge::ReplayTimes::original;
     std::optional<std::uint64_t> count;
     std::optional<EventTemplate> written_as;
     bridge::ReplayOptions options;
@@ -64,7 +72,7 @@ public:
     }
 
     [[nodiscard]] Result<bool> on_event(const Event& event) override {
-        if (flags_.type && event.type() != *flags_.type)
+        if (!flags_.filter.accepts(event))
             return target_ != nullptr ? target_->pass_over(event) : Result<bool>(true);
         if (target_ != nullptr) {
             auto passed = target_->on_event(event);
@@ -97,6 +105,7 @@ public:
                         target_->next_sequence()));
         return true;
     }
+    void on_idle() override { out().flush(); }
     [[nodiscard]] Result<void> on_end() override {
         return target_ != nullptr ? target_->on_end() : Result<void>();
     }
@@ -151,11 +160,79 @@ Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
     return stop > reader.next_sequence() ? stop - reader.next_sequence() : 0;
 }
 
-void print_report(const ReplayFlags& flags,
-                  const bridge::ReplayReport& report,
-                  const ChosenEvents& sink) {
+// All rounds together, and the last of them.
+struct Replayed {
+    bridge::ReplayReport last;
+    std::uint64_t rounds = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t lost_events = 0;
+    std::uint64_t damaged_events = 0;
+    std::uint64_t elapsed_ns = 0;
+    std::uint64_t latest_ns = 0;
+
+    void add(const bridge::ReplayReport& report) {
+        last = report;
+        ++rounds;
+        bytes += report.bytes;
+        lost_events += report.lost_events;
+        damaged_events += report.damaged_events;
+        elapsed_ns += report.elapsed_ns;
+        latest_ns = std::max(latest_ns, report.pace.max_ns);
+    }
+};
+
+// Once, or again and again: each round's event times follow those of the round before.
+Result<Replayed> replay_rounds(const ReplayFlags& flags,
+                               journal::Reader& reader,
+                               ChosenEvents& sink,
+                               bridge::StreamSink* target) {
+    const Sequence begin = reader.next_sequence();
+    Replayed replayed;
+    // Of nothing nothing is read, so that no gap and no damage is told of it either.
+    if (sink.is_finished()) {
+        replayed.last.next_sequence = begin;
+        return replayed;
+    }
+    std::uint64_t shift_ns = 0;
+    for (;;) {
+        auto report = bridge::replay(reader, sink, flags.options, stop_flag());
+        if (!report) return report.error();
+        replayed.add(*report);
+        const bool is_last = flags.rounds != 0 && replayed.rounds >= flags.rounds;
+        if (is_last || report->stopped || report->events == 0) return replayed;
+        shift_ns += report->last_time_ns - report->first_time_ns + 1;
+        if (target != nullptr) target->shift_times(shift_ns);
+        if (auto back = reader.seek_sequence(begin); !back) return back.error();
+    }
+}
+
+// What is replayed into a stream that is recorded into the very journal would be replayed again, by
+// whoever comes next, twice as long each time.
+Result<void> check_target(const ReplayFlags& flags, const std::string& journal_directory) {
+    auto region = bus::Region::open(flags.into, bus::RegionAccess::observe, settings().directory);
+    if (!region) return region.error();
+    const std::string remembered = bus::remembered_journal(**region).directory;
+    const std::string named = journal_directory_of((*region)->header());
+    const auto is_it = [&](const std::string& directory) {
+        std::error_code failed;
+        return !directory.empty() &&
+               std::filesystem::equivalent(directory, journal_directory, failed);
+    };
+    if (flags.journal != flags.into && !is_it(remembered) && !is_it(named)) return {};
+    return make_error(ErrorCode::invalid_argument,
+                      fmt::format("'{}' is the journal of stream '{}' itself: what is replayed "
+                                  "into it would be recorded again",
+                                  journal_directory,
+                                  flags.into),
+                      fmt::format("tailrace create {0}-again; tailrace replay {1} --into {0}-again",
+                                  flags.into,
+                                  flags.journal));
+}
+
+void print_report(const ReplayFlags& flags, const Replayed& replayed, const ChosenEvents& sink) {
+    const bridge::ReplayReport& report = replayed.last;
     const std::uint64_t events = sink.events();
-    const double seconds = static_cast<double>(report.elapsed_ns) / 1e9;
+    const double seconds = static_cast<double>(replayed.elapsed_ns) / 1e9;
     const double per_s = seconds > 0 ? static_cast<double>(events) / seconds : 0;
     if (settings().json()) {
         // Printed events have stdout for themselves.
@@ -164,9 +241,10 @@ void print_report(const ReplayFlags& flags,
         document["journal"] = flags.journal;
         document["into"] = flags.into;
         document["events"] = events;
-        document["payload_bytes"] = report.bytes;
-        document["lost_events"] = report.lost_events;
-        document["damaged_events"] = report.damaged_events;
+        document["rounds"] = replayed.rounds;
+        document["payload_bytes"] = replayed.bytes;
+        document["lost_events"] = replayed.lost_events;
+        document["damaged_events"] = replayed.damaged_events;
         document["gaps"] = Json::array();
         for (const GapBefore& found : sink.gaps()) {
             Json gap;
@@ -179,26 +257,36 @@ void print_report(const ReplayFlags& flags,
         document["first_seq"] =
             report.first_sequence == kNoSequence ? Json() : Json(report.first_sequence);
         document["next_seq"] = report.next_sequence;
-        document["elapsed_ns"] = ns_string(report.elapsed_ns);
-        document["latest_ns"] = ns_string(report.latest_ns);
+        document["elapsed_ns"] = ns_string(replayed.elapsed_ns);
+        document["latest_ns"] = ns_string(replayed.latest_ns);
+        Json pace;
+        pace["events"] = report.pace.events;
+        pace["p50_ns"] = ns_string(report.pace.p50_ns);
+        pace["p99_ns"] = ns_string(report.pace.p99_ns);
+        pace["max_ns"] = ns_string(report.pace.max_ns);
+        document["pace"] = std::move(pace);
         document["events_per_s"] = per_s;
         out().write_json(document);
         return;
     }
     std::string line = fmt::format("replayed {} events in {}   {}",
                                    count_text(events),
-                                   duration_text(report.elapsed_ns),
+                                   duration_text(replayed.elapsed_ns),
                                    rate_text(per_s));
     if (flags.options.speed > 0) {
-        line += fmt::format(
-            "   at {:g}x, at most {} late", flags.options.speed, duration_text(report.latest_ns));
+        line += fmt::format("   at {:g}x, late by {} (p50), {} (p99), {} at most",
+                            flags.options.speed,
+                            duration_text(report.pace.p50_ns),
+                            duration_text(report.pace.p99_ns),
+                            duration_text(replayed.latest_ns));
     }
-    if (report.damaged_events != 0) {
-        line += fmt::format("   {} lost to damage", count_text(report.damaged_events));
+    if (replayed.rounds > 1) line += fmt::format("   {} rounds", count_text(replayed.rounds));
+    if (replayed.damaged_events != 0) {
+        line += fmt::format("   {} lost to damage", count_text(replayed.damaged_events));
     }
-    if (report.lost_events != report.damaged_events) {
+    if (replayed.lost_events != replayed.damaged_events) {
         line += fmt::format("   {} never journaled",
-                            count_text(report.lost_events - report.damaged_events));
+                            count_text(replayed.lost_events - replayed.damaged_events));
     }
     say(line);
 }
@@ -211,6 +299,15 @@ Result<ExitCode> run_replay(ReplayFlags& flags) {
     }
     auto directory = find_journal(flags.journal);
     if (!directory) return directory.error();
+    if (!flags.into.empty()) {
+        if (auto checked = check_target(flags, *directory); !checked) return checked.error();
+    }
+    // On a screen or in a pipe nobody waits for what was; live readers do.
+    flags.options.speed = flags.speed.value_or(flags.into.empty() ? 0.0 : 1.0);
+    for (const EventType type : flags.types)
+        flags.filter.add_type(type);
+    for (const std::string& key : flags.keys)
+        flags.filter.add_key(event_key(key));
     auto reader = journal::Reader::open(*directory);
     if (!reader) return reader.error();
     auto total = set_range(flags, *reader);
@@ -226,18 +323,16 @@ Result<ExitCode> run_replay(ReplayFlags& flags) {
         if (!publisher) return publisher.error();
         target.emplace(std::move(*publisher));
         target->stop_when(&stop_flag());
+        target->set_times(flags.times);
         sink.pass_on_to(&*target);
     }
-    // Of nothing nothing is read, so that no gap and no damage is told of it either.
-    auto report = sink.is_finished() ? Result<bridge::ReplayReport>(bridge::ReplayReport{
-                                           .next_sequence = reader->next_sequence()})
-                                     : bridge::replay(*reader, sink, flags.options, stop_flag());
+    auto replayed = replay_rounds(flags, *reader, sink, target ? &*target : nullptr);
     out().flush();
-    if (!report) return report.error();
-    print_report(flags, *report, sink);
+    if (!replayed) return replayed.error();
+    print_report(flags, *replayed, sink);
     const bool interrupted = stop_requested() && !sink.is_finished() && !flags.options.follow;
-    if (report->stopped && interrupted && !out().is_closed()) return ExitCode::interrupted;
-    return report->lost_events == 0 ? ExitCode::done : ExitCode::damage;
+    if (replayed->last.stopped && interrupted && !out().is_closed()) return ExitCode::interrupted;
+    return replayed->lost_events == 0 ? ExitCode::done : ExitCode::damage;
 }
 
 }  // namespace
@@ -257,9 +352,9 @@ void register_replay(CLI::App& app) {
         ->excludes("--into");
     add_parsed(*command,
                "--speed",
-               flags->options.speed,
+               flags->speed,
                parse_speed,
-               "1x: as it was (the default), 10x, 0.5x, max: without pauses");
+               "1x: as it was (the default with --into), 10x, 0.5x, max: without pauses");
     add_parsed(*command,
                "--from",
                flags->from,
@@ -273,13 +368,39 @@ void register_replay(CLI::App& app) {
                EventTemplate::parse,
                std::string(EventTemplate::kHelp))
         ->excludes("--into");
-    command->add_option("--type", flags->type, "Only events of this type");
+    command->add_option("--type", flags->types, "Only events of this type; may be given again")
+        ->type_name("TYPE")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command
+        ->add_option(
+            "--key", flags->keys, "Only events of this key, a number or a text; may be given again")
+        ->type_name("KEY")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    CLI::Option* const loop =
+        add_parsed(*command,
+                   "--loop",
+                   flags->rounds,
+                   parse_count,
+                   "So many times, each round's event times behind the last; 0: until Ctrl-C");
+    command
+        ->add_option_function<std::string>(
+            "--times",
+            [flags](const std::string& text) {
+                flags->times =
+                    text == "new" ? bridge::ReplayTimes::renewed : bridge::ReplayTimes::original;
+            },
+            "With --into: event times stay (original, the default), or are left out (new)")
+        ->check(CLI::IsMember({"original", "new"}))
+        ->needs("--into");
     add_parsed(*command,
                "--gap-cap",
                flags->options.longest_pause_ns,
                parse_duration_ns,
                "No pause is longer than this: skips idle times");
-    command->add_flag("--follow", flags->options.follow, "At the end, wait for more");
+    command->add_flag("--follow", flags->options.follow, "At the end, wait for more")
+        ->excludes(loop);
 }
 
 }  // namespace tailrace::tool

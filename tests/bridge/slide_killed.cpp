@@ -26,7 +26,7 @@ using namespace tailrace;
 using namespace tailrace::bridge;
 using namespace tailrace::test;
 
-constexpr Sequence kMostEvents = Sequence{8} << 20U;
+constexpr Sequence kMostEvents = Sequence{64} << 20U;
 constexpr std::uint64_t kMostPauseNs = 2'000'000;
 constexpr std::size_t kWords = 8;
 
@@ -71,7 +71,7 @@ int publish(Stage& stage, const RecordedStream& recorded) {
             stage.committing[claim.sequence].store(true);
             if (publisher.commit(claim) != bus::PublishStatus::ok) return 1;
         }
-        ::usleep(100);
+        ::usleep(1000);
     }
     return 0;
 }

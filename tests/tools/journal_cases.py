@@ -144,10 +144,16 @@ class Replay(Case):
         times = [int(line["time_ns"])
                  for line in self.ok("replay", "s", "--speed", "max", "--json").json_lines]
         span_s = (times[-1] - times[0]) / 1e9
-        for speed, words in ((1, ()), (2, ("--speed", "2x")), (0.5, ("--speed", "0.5x"))):
+        self.make(stream="copy")
+        for speed, words in ((1, ("--into", "copy")), (1, ("--speed", "1x")),
+                             (2, ("--speed", "2x")), (0.5, ("--speed", "0.5x"))):
             begin = time.monotonic()
-            self.ok("replay", "s", *words)
+            ran = self.ok("replay", "s", *words)
             self.assertGreaterEqual(time.monotonic() - begin, 0.99 * span_s / speed)
+            self.assertRegex(ran.errors,
+                             rf"at {speed}x, late by .* \(p50\), .* \(p99\), .* at most")
+        # To a screen or a pipe without pauses.
+        self.assertNotIn("late by", self.ok("replay", "s").errors)
 
     def test_replay_cuts_idle_times(self):
         self.fill("x", "y", "--rate", "1/s")
@@ -186,10 +192,58 @@ class Replay(Case):
         recorder = self.start_recorder()
         self.ok("pub", "s", "first", "--durable")
         self.make(stream="copy")
-        # Into its own stream: a replay that chased the end would never be done.
-        self.ok("replay", "s", "--into", "s", "--speed", "max")
-        self.assertEqual(self.end_sequence(), 2)
+        self.ok("replay", "s", "--into", "copy", "--speed", "max")
+        self.assertEqual(self.end_sequence("copy"), 1)
         self.end(recorder)
+
+    def test_replay_into_its_own_stream_is_refused(self):
+        self.fill("x", "y")
+        for journal in ("s", self.journal_of()):
+            self.refused(2, "replay", journal, "--into", "s", names=["s"])
+        self.assertEqual(self.end_sequence(), 2)
+
+    def test_replay_in_rounds_moves_event_times_on(self):
+        self.fill("a", "b", "c")
+        self.make(stream="copy")
+        report = self.ok("replay", "s", "--into", "copy", "--speed", "max", "--loop", "3",
+                         "--json").json
+        self.assertEqual((report["events"], report["rounds"]), (9, 3))
+        copies = self.ok("tail", "copy", "-e", "--json").json_lines
+        times = [int(line["event_time_ns"]) for line in copies]
+        self.assertEqual(len(times), 9)
+        self.assertEqual(times, sorted(times))
+        self.assertGreater(times[3], times[2])
+        self.assertEqual(self.payloads("tail", "copy", "-e"), list("abc" * 3))
+        self.assertEqual(self.payloads("replay", "s", "--loop", "2"), list("abcabc"))
+        # Without an end it goes on until it is told to stop.
+        endless = self.start("replay", "s", "--loop", "0", "--format", "raw")
+        for letter in "abcabcabc":
+            self.assertEqual(self.read_line(endless), letter)
+        endless.stdout.close()
+        self.assertEqual(endless.wait(timeout=60), 0)
+        self.refused(2, "replay", "s", "--loop", "2", "--follow", names=["--follow"])
+
+    def test_replay_with_new_times_or_the_original_ones(self):
+        self.fill("x")
+        self.make(stream="copy")
+        self.ok("replay", "s", "--into", "copy", "--times", "new")
+        self.ok("replay", "s", "--into", "copy", "--times", "original")
+        first, second = self.ok("tail", "copy", "-e", "--json").json_lines
+        self.assertIsNone(first.get("event_time_ns"))
+        self.assertEqual(second["event_time_ns"],
+                         self.ok("replay", "s", "--json").json["time_ns"])
+        self.refused(2, "replay", "s", "--times", "new", names=["--into"])
+
+    def test_replay_chooses_by_types_and_keys(self):
+        self.ok("pub", "s", "a1", "--type", "1", "--key", "7")
+        self.ok("pub", "s", "b1", "--type", "2", "--key", "7")
+        self.fill("c1", "--type", "1", "--key", "eight")
+        self.assertEqual(self.payloads("replay", "s", "--type", "1"), ["a1", "c1"])
+        self.assertEqual(self.payloads("replay", "s", "--type", "1", "--type", "2"),
+                         ["a1", "b1", "c1"])
+        self.assertEqual(self.payloads("replay", "s", "--key", "7"), ["a1", "b1"])
+        self.assertEqual(self.payloads("replay", "s", "--key", "eight", "--key", "7", "--type",
+                                       "1"), ["a1", "c1"])
 
     def test_replay_interrupted_is_130(self):
         self.fill("x", "y", "--rate", "1/s")

@@ -1,8 +1,10 @@
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bridge/replayer.hpp>
 #include <tailrace/bus/deadline.hpp>
+#include <tailrace/bus/latency_histogram.hpp>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 namespace tailrace::bridge {
@@ -32,14 +34,13 @@ public:
         : speed_(speed),
           longest_pause_ns_(longest_pause_ns) {}
 
-    // Waits until an event of that time is due. Returns how late it is, 0 when it waited.
-    [[nodiscard]] std::uint64_t wait_for(std::uint64_t time_ns,
-                                         const std::atomic<bool>& stop) noexcept {
-        if (speed_ <= 0 || time_ns == 0) return 0;
+    // Waits until an event of that time is due, and counts how late it is by then.
+    void wait_for(std::uint64_t time_ns, const std::atomic<bool>& stop) noexcept {
+        if (speed_ <= 0 || time_ns == 0) return;
         if (last_time_ns_ == 0) {
             last_time_ns_ = time_ns;
             due_ns_ = monotonic_ns();
-            return 0;
+            return;
         }
         if (time_ns > last_time_ns_) {
             const double pause = static_cast<double>(time_ns - last_time_ns_) / speed_;
@@ -48,7 +49,6 @@ public:
             last_time_ns_ = time_ns;
         }
         std::uint64_t now_ns = monotonic_ns();
-        if (now_ns >= due_ns_) return now_ns - due_ns_;
         while (now_ns < due_ns_ && !is_set(stop)) {
             const std::uint64_t left_ns = due_ns_ - now_ns;
             if (left_ns > kSleepMarginNs) {
@@ -58,14 +58,37 @@ public:
             }
             now_ns = monotonic_ns();
         }
-        return 0;
+        if (now_ns >= due_ns_) note(now_ns - due_ns_);
+    }
+
+    [[nodiscard]] PaceReport report() const noexcept {
+        return {events_, percentile_ns(50), percentile_ns(99), max_ns_};
     }
 
 private:
+    void note(std::uint64_t late_ns) noexcept {
+        ++events_;
+        ++buckets_[bus::latency_bucket(late_ns)];
+        max_ns_ = std::max(max_ns_, late_ns);
+    }
+    [[nodiscard]] std::uint64_t percentile_ns(std::uint64_t percent) const noexcept {
+        constexpr std::uint64_t kWhole = 100;
+        std::uint64_t rank = (events_ * percent + kWhole - 1) / kWhole;
+        for (std::size_t bucket = 0; bucket + 1 < buckets_.size() && events_ != 0; ++bucket) {
+            if (buckets_[bucket] >= rank)
+                return std::min(max_ns_, bus::latency_bucket_floor_ns(bucket + 1) - 1);
+            rank -= buckets_[bucket];
+        }
+        return max_ns_;
+    }
+
     double speed_;
     std::uint64_t longest_pause_ns_;
     std::uint64_t last_time_ns_ = 0;
     std::uint64_t due_ns_ = 0;
+    std::uint64_t events_ = 0;
+    std::uint64_t max_ns_ = 0;
+    std::array<std::uint64_t, bus::kLatencyBucketCount> buckets_{};
 };
 
 class Replay {
@@ -100,6 +123,7 @@ public:
         if (!is_set(stop_)) {
             if (auto ended = sink_.on_end(); !ended) return ended.error();
         }
+        report_.pace = pace_.report();
         report_.elapsed_ns = monotonic_ns() - begin_ns;
         return report_;
     }
@@ -125,6 +149,7 @@ private:
     Result<bool> take(const journal::BatchStep& step) {
         if (step.kind == journal::ReadKind::end) {
             if (!options_.follow) return false;
+            sink_.on_idle();
             nap(kFollowNapNs);
             return true;
         }
@@ -141,12 +166,14 @@ private:
             }
             // A time ahead of the recorder's clock would be waited for as long as it is ahead.
             const std::uint64_t time_ns = std::min(event.publish_time_ns(), step.batch.max_time_ns);
-            report_.latest_ns = std::max(report_.latest_ns, pace_.wait_for(time_ns, stop_));
+            pace_.wait_for(time_ns, stop_);
             if (is_set(stop_)) return stopped();
             auto wanted = sink_.on_event(event);
             if (!wanted) return wanted.error();
             if (!*wanted) return stopped();
             if (report_.events == 0) report_.first_sequence = event.sequence();
+            if (report_.first_time_ns == 0) report_.first_time_ns = time_ns;
+            report_.last_time_ns = std::max(report_.last_time_ns, time_ns);
             ++report_.events;
             report_.bytes += event.size_bytes();
             report_.next_sequence = event.sequence() + 1;
@@ -231,19 +258,18 @@ Result<bool> StreamSink::wait_for_room(Publish&& publish,
     }
 }
 
-namespace {
-
-bus::EventFields fields_of(const Event& event) noexcept {
+bus::EventFields StreamSink::fields_of(const Event& event) const noexcept {
     bus::EventFields fields;
     fields.type = event.type();
-    fields.event_time_ns =
-        event.event_time_ns() != 0 ? event.event_time_ns() : event.publish_time_ns();
+    if (times_ == ReplayTimes::original) {
+        fields.event_time_ns =
+            event.event_time_ns() != 0 ? event.event_time_ns() : event.publish_time_ns();
+        if (fields.event_time_ns != 0) fields.event_time_ns += shift_ns_;
+    }
     fields.has_key = (event.flags() & kHasKey) != 0;
     fields.key = event.key();
     return fields;
 }
-
-}  // namespace
 
 Result<bool> StreamSink::on_event(const Event& event) {
     const bool continues = (event.flags() & kBatchContinues) != 0;

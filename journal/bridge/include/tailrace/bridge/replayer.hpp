@@ -30,6 +30,15 @@ struct ReplayOptions {
     bool follow = false;                          // at the end, wait for more instead of stopping
 };
 
+// How long after it was due an event was handed out. Percentiles are the ends of their buckets: up
+// to an eighth more.
+struct PaceReport {
+    std::uint64_t events = 0;  // that had a due time
+    std::uint64_t p50_ns = 0;
+    std::uint64_t p99_ns = 0;
+    std::uint64_t max_ns = 0;
+};
+
 struct ReplayReport {
     std::uint64_t events = 0;          // handed out
     std::uint64_t bytes = 0;           // of payload
@@ -38,8 +47,12 @@ struct ReplayReport {
     Sequence first_sequence = kNoSequence;
     Sequence next_sequence = 0;
     std::uint64_t elapsed_ns = 0;
-    std::uint64_t latest_ns = 0;  // how late the latest event was handed out
-    bool stopped = false;         // by `stop` or by the sink
+    PaceReport pace{};
+    // Of publish times, as far as they aren't ahead of the recorder's clock; 0: the events carry
+    // none.
+    std::uint64_t first_time_ns = 0;
+    std::uint64_t last_time_ns = 0;
+    bool stopped = false;  // by `stop` or by the sink
 };
 
 // What receives a replay. Each returns false to stop it. Events of an atomic batch come one after
@@ -52,22 +65,32 @@ public:
     virtual ~ReplaySink() = default;
     [[nodiscard]] virtual Result<bool> on_event(const Event& event) = 0;
     [[nodiscard]] virtual Result<bool> on_gap(journal::Gap gap) = 0;
+    // All that is there was handed over; with ReplayOptions::follow more is waited for.
+    virtual void on_idle() {}
     // The replay has come to its end, or the sink has stopped it. Not called when `stop` was set,
     // nor after an error.
     [[nodiscard]] virtual Result<void> on_end() { return {}; }
 };
 
-// Publishes every event into a stream, with its type, key and event time (its original publish time
-// where it had no event time). Waits for room. What was one atomic batch becomes one: it is
-// published when its last event has come, or when nothing more of it can come, since the range or
-// the journal ends there or a gap follows. Gaps are not publishable; on_gap says where one would
-// stand.
+// What becomes of an event's times when it is published again.
+enum class ReplayTimes : std::uint8_t {
+    original,  // its event time stays; where it had none, it is its original publish time
+    renewed,   // it has no event time; the stream's publish time alone says when it came
+};
+
+// Publishes every event into a stream, with its type, key and event time. Waits for room. What was
+// one atomic batch becomes one: it is published when its last event has come, or when nothing more
+// of it can come, since the range or the journal ends there or a gap follows. Gaps are not
+// publishable; on_gap says where one would stand.
 class StreamSink final : public ReplaySink {
 public:
     explicit StreamSink(bus::Publisher publisher) noexcept : publisher_(std::move(publisher)) {}
     [[nodiscard]] Result<bool> on_event(const Event& event) override;
     [[nodiscard]] Result<bool> on_gap(journal::Gap gap) override;
     [[nodiscard]] Result<void> on_end() override;
+    void set_times(ReplayTimes times) noexcept { times_ = times; }
+    // Event times are so much later from here on: for journals that are replayed again and again.
+    void shift_times(std::uint64_t shift_ns) noexcept { shift_ns_ = shift_ns; }
     // An event that isn't passed on; it may be the last one of a batch.
     [[nodiscard]] Result<bool> pass_over(const Event& event);
     // Set from another thread or a signal handler's flag: a wait for room gives up.
@@ -78,6 +101,7 @@ public:
     [[nodiscard]] Sequence next_sequence() const noexcept;
 
 private:
+    [[nodiscard]] bus::EventFields fields_of(const Event& event) const noexcept;
     [[nodiscard]] Result<void> keep(const Event& event);
     [[nodiscard]] Result<bool> publish_kept();
     template <typename Publish>
@@ -94,6 +118,8 @@ private:
 
     bus::Publisher publisher_;
     const std::atomic<bool>* stop_ = nullptr;
+    ReplayTimes times_ = ReplayTimes::original;
+    std::uint64_t shift_ns_ = 0;
     std::uint64_t published_events_ = 0;
     Sequence first_kept_ = kNoSequence;  // the batch that isn't whole yet
     std::vector<Kept> kept_;
