@@ -116,7 +116,11 @@ bool Subscriber::wants(const EventHeader& header, const std::byte* record) const
 }
 
 bool Subscriber::can_return_to(Sequence sequence) const noexcept {
-    return oldest_checkpoint(*region_, (offset_mask_ + 1) / 4).sequence <= sequence;
+    return oldest_lasting_sequence() <= sequence;
+}
+
+Sequence Subscriber::oldest_lasting_sequence() const noexcept {
+    return oldest_checkpoint(*region_, (offset_mask_ + 1) / 4).sequence;
 }
 
 PollState Subscriber::jump_forward() noexcept {

@@ -100,11 +100,10 @@ void Subscriber::release_slot() noexcept {
 }
 
 bool Subscriber::step_aside(Place place) noexcept {
-    if (is_dead() || mode_ == Mode::in_handler) return false;
+    if (is_dead() || mode_ == Mode::in_handler || has_copies()) return false;
     drop_gate();
     if (slot_ != nullptr) wake_sleepers(state_->publishers_wait, fences_);
     mode_ = Mode::aside;
-    handed_bytes_ = copied_bytes_;
     const std::uint64_t shown = place.position != kNoPosition ? place.position : next_.position;
     begin_counting({place.sequence, shown});
     show_place(place, 0);

@@ -65,6 +65,8 @@ public:
     // Takes back the events of an atomic batch whose end isn't there yet: next_sequence() is that
     // of the first of them again. Returns how many they were, and their bytes.
     FilledPart take_back_unfinished() noexcept;
+    // Takes what is there of an atomic batch for all of it: its end will never come.
+    void end_unfinished() noexcept { note_whole(); }
 
     // Requires: has_ready().
     [[nodiscard]] const FilledBatch& front() const noexcept;

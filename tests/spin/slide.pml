@@ -17,6 +17,7 @@
    mutation NO_LOOK_AT_THE_ROLE in killed_twice: kept_event_is_called_gone
    mutation RELEASED_BEFORE_WRITTEN in steady: covered_event_is_nowhere
    mutation RETENTION_IS_SILENT in gives_up: event_is_lost
+   mutation GAPS_ARE_TOLD_UNASKED in drops: readable_event_is_called_gone
 */
 #include "parts.pml"
 
@@ -69,6 +70,14 @@ hidden byte event_is_wrong = 1;
 hidden byte event_is_lost = 1;
 hidden byte kept_event_is_called_gone = 1;
 hidden byte covered_event_is_nowhere = 1;
+hidden byte readable_event_is_called_gone = 1;
+
+/* What the journal lacks the ring may have. */
+#ifdef GAPS_ARE_TOLD_UNASKED
+#define ASKS_RING false
+#else
+#define ASKS_RING true
+#endif
 
 proctype publisher() {
     do
@@ -195,18 +204,26 @@ proctype reader() {
         copy = 0; was_lapped = false
     :: s < EVENTS && source == IN_JOURNAL ->
         if
-        :: atomic { s < first ->
+        :: atomic { s < first && ASKS_RING && !IS_LAPPED(s) -> source = IN_RING }
+        :: atomic { s < first && (!ASKS_RING || IS_LAPPED(s)) ->
 #ifdef RETENTION_IS_SILENT
             s = first
 #else
+            FORBID(readable_event_is_called_gone, !IS_LAPPED(s));
             told[s] = true; s++; accounted++
 #endif
            }
-        :: atomic { s >= first && s < written ->
-            if
-            :: journal[s] == EVENT -> FORBID(event_is_lost, accounted != s)
-            :: else -> tell(s)
-            fi;
+        :: atomic { s >= first && s < written && journal[s] == EVENT ->
+            FORBID(event_is_lost, accounted != s);
+            s++; accounted++
+           }
+        :: atomic { s >= first && s < written && journal[s] == GAP && ASKS_RING && !IS_LAPPED(s) ->
+            source = IN_RING
+           }
+        :: atomic { s >= first && s < written && journal[s] == GAP &&
+                    (!ASKS_RING || IS_LAPPED(s)) ->
+            FORBID(readable_event_is_called_gone, !IS_LAPPED(s));
+            tell(s);
             s++; accounted++
            }
         :: s >= first && s >= written ->

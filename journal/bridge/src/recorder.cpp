@@ -313,7 +313,12 @@ Result<bool> Recorder::take_events() {
                                       std::to_string(subscriber_.next_sequence()),
                                   "tailrace inspect " + subscriber_.region().name());
             }
-            if (pending_.count == 0) return took;
+            if (pending_.count == 0) {
+                // An atomic batch is committed at once: where an event says that another one of it
+                // follows and none does, somebody wrote over it. Waiting would hold the ring.
+                if (writer_.has_unfinished()) writer_.end_unfinished();
+                return took;
+            }
         }
         const Sequence before = writer_.next_sequence();
         auto whole = append_pending();
@@ -403,8 +408,10 @@ Result<void> Recorder::step(std::uint64_t timeout_ns) {
         board_.fail(writer_.failure_errno());
         return journal_error();
     }
-    if (lag_ == JournalLag::drop) return drop_forward();
-    return {};
+    if (lag_ != JournalLag::drop) return {};
+    auto dropped = drop_forward();
+    if (!dropped) board_.fail(dropped.error().os_errno != 0 ? dropped.error().os_errno : EIO);
+    return dropped;
 }
 
 Result<void> Recorder::drop_forward() {

@@ -1,11 +1,13 @@
+// Going on in ring and journal, and from one to the other.
+
+#include "journal_of_stream.hpp"
+
 #include <tailrace/base/clock.hpp>
-#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bridge/stream_reader.hpp>
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <ctime>
-#include <string_view>
 #include <utility>
 
 namespace tailrace::bridge {
@@ -18,54 +20,11 @@ constexpr std::uint64_t kLookBackBytes = 256U << 10;
 constexpr long kNapNs = 100'000;
 constexpr std::uint64_t kDurableWaitNs = 10'000'000;
 
-bool is_known(const bus::RememberedJournal& journal) noexcept {
-    return journal.id != bus::RememberedJournal{}.id && !journal.directory.empty();
-}
-
-// Where the journal of a stream is: where it was recorded to last, else where it says.
-std::string journal_directory_of(const bus::Region& region) {
-    const bus::RememberedJournal remembered = bus::remembered_journal(region);
-    if (is_known(remembered)) return remembered.directory;
-    return region.header().journal_directory.data();
-}
-
-Error no_journal(const bus::Region& region, std::string_view what) {
-    return make_error(
-        ErrorCode::invalid_argument,
-        "stream '" + region.name() + "' has no journal, so " + std::string(what),
-        "tailrace record " + region.name() + "; or the policy gate (lossless) or skip");
-}
-
-Error nobody_records(const bus::Region& region) {
-    return make_error(ErrorCode::no_writer,
-                      "nobody records stream '" + region.name() +
-                          "', so what leaves the ring is lost to a reader that spills",
-                      "tailrace record " + region.name());
-}
-
-Error without_times(const bus::Region& region) {
-    return make_error(ErrorCode::invalid_argument,
-                      "stream '" + region.name() + "' carries no publish times",
-                      "a position by sequence: N, +N or -N");
-}
-
 Error not_its_journal(const bus::Region& region, const std::string& directory) {
     return make_error(ErrorCode::stale,
                       "the journal in '" + directory + "' is not that of stream '" + region.name() +
                           "': it was recorded from another ring",
                       "tailrace lag " + region.name() + " shows where it is recorded to");
-}
-
-bus::SubscriberOptions reading(const StreamReaderOptions& options) {
-    bus::SubscriberOptions reading;
-    reading.name = options.name;
-    reading.policy = options.policy;
-    reading.start = bus::Start::newest();
-    reading.wait = options.wait;
-    reading.directory = options.bus_directory;
-    reading.evict_after_ns = options.evict_after_ns;
-    if (options.limit == ReadLimit::committed) reading.filter = options.filter;
-    return reading;
 }
 
 bool is_told(const Error& error) noexcept {
@@ -75,66 +34,24 @@ bool is_told(const Error& error) noexcept {
 
 }  // namespace
 
-Result<StreamReader> StreamReader::attach(const std::string& stream,
-                                          const StreamReaderOptions& options) {
-    const bus::RegionAccess access = options.policy == bus::SlowPolicy::observe
-                                         ? bus::RegionAccess::observe
-                                         : bus::RegionAccess::subscribe;
-    auto region = bus::Region::open(stream, access, options.bus_directory);
-    if (!region) return region.error();
-    return attach(std::move(*region), options);
-}
-
-Result<StreamReader> StreamReader::attach(std::shared_ptr<bus::Region> region,
-                                          const StreamReaderOptions& options) {
-    StreamReader reader;
-    reader.directory_ = options.journal_directory.empty() ? journal_directory_of(*region)
-                                                          : options.journal_directory;
-    const bool may_slide = options.policy == bus::SlowPolicy::spill ||
-                           options.policy == bus::SlowPolicy::gate ||
-                           options.policy == bus::SlowPolicy::observe;
-    reader.slides_ = may_slide && !reader.directory_.empty();
-    reader.limit_ = options.limit;
-    reader.filter_ = options.filter;
-    if (reader.directory_.empty() && options.policy == bus::SlowPolicy::spill)
-        return no_journal(*region, "there is nothing to spill to");
-    if (reader.directory_.empty() && options.limit == ReadLimit::durable)
-        return no_journal(*region, "nothing in it is durable");
-    if (options.policy == bus::SlowPolicy::spill && !options.without_recorder &&
-        !bus::has_journal_writer(*region)) {
-        return nobody_records(*region);
-    }
-    auto ring = bus::Subscriber::attach(std::move(region), reading(options));
-    if (!ring) return ring.error();
-    reader.ring_.emplace(std::move(*ring));
-    reader.stay(Source::ring);
-    if (auto went = reader.go_to(options.from); !went) return went.error();
-    if (reader.source_ == Source::ring) reader.log_.reset();
-    return reader;
-}
-
-Result<StreamReader> StreamReader::open_journal(const std::string& directory,
-                                                const StreamReaderOptions& options) {
-    StreamReader reader;
-    reader.directory_ = directory;
-    reader.slides_ = true;
-    reader.filter_ = options.filter;
-    if (auto opened = reader.open_log(); !opened) return opened.error();
-    reader.stay(Source::journal);
-    if (auto went = reader.go_to(options.from); !went) return went.error();
-    return reader;
-}
-
 void StreamReader::stay(Source source) noexcept {
     source_ = source;
     reads_ring_plainly_ = source == Source::ring && limit_ == ReadLimit::committed;
 }
 
 Sequence StreamReader::next_sequence() const noexcept {
-    return source_ == Source::ring ? ring_->next_sequence() : next_;
+    return source_ == Source::ring ? ring_->handed_next() : next_;
 }
 
 // --- from one to the other
+
+// Without it such a reader is one of the ring alone: it may be recorded later, or not for its eyes.
+bool StreamReader::does_without_journal(const Error& error) const noexcept {
+    const bool is_absent =
+        error.code == ErrorCode::not_found || error.code == ErrorCode::no_permission;
+    return is_absent && ring_ && ring_->policy() != bus::SlowPolicy::spill &&
+           limit_ == ReadLimit::committed;
+}
 
 Result<void> StreamReader::open_log() {
     if (log_ != nullptr) return {};
@@ -152,6 +69,31 @@ Result<void> StreamReader::open_log() {
     return {};
 }
 
+bool StreamReader::follow_recorder() {
+    if (!ring_ || is_directory_given_ || !slides_) return false;
+    const bus::RememberedJournal remembered = bus::remembered_journal(ring_->region());
+    std::string directory = journal_directory_of(ring_->region());
+    const bool is_another_id =
+        log_ != nullptr && is_known(remembered) && remembered.id != log_->journal_id();
+    if (directory.empty() || (directory == directory_ && !is_another_id)) return false;
+    directory_ = std::move(directory);
+    log_.reset();
+    return true;
+}
+
+// Opens the journal, if need be, where the next event is. What isn't written that far is waited
+// for; what is gone is found to be missing.
+Result<void> StreamReader::place_log() {
+    if (log_ != nullptr) return {};
+    if (auto opened = open_log(); !opened) return opened;
+    auto sought = log_->seek_sequence(next_);
+    if (!sought && sought.error().code == ErrorCode::sequence_ahead) sought = log_->seek_end();
+    if (!sought && sought.error().code == ErrorCode::sequence_gone)
+        sought = log_->seek_sequence(log_->first_sequence());
+    if (!sought) log_.reset();
+    return sought;
+}
+
 // Goes on in the journal at `sequence`. What can't be read there is told by the next poll. False:
 // inside a handler.
 bool StreamReader::enter_journal(Sequence sequence, std::uint64_t position) {
@@ -162,16 +104,8 @@ bool StreamReader::enter_journal(Sequence sequence, std::uint64_t position) {
     position_ = position;
     rest_ = {};
     unlooked_bytes_ = 0;
-    if (auto opened = open_log(); !opened) {
-        static_cast<void>(fail(opened.error()));
-        return true;
-    }
-    auto sought = log_->seek_sequence(sequence);
-    // Not written that far: it waits there. Gone: it stands where it can go on.
-    if (!sought && sought.error().code == ErrorCode::sequence_ahead) sought = log_->seek_end();
-    if (!sought && sought.error().code == ErrorCode::sequence_gone)
-        sought = log_->seek_sequence(log_->first_sequence());
-    if (!sought) static_cast<void>(fail(sought.error()));
+    log_.reset();
+    static_cast<void>(follow_recorder());
     return true;
 }
 
@@ -183,10 +117,20 @@ bool StreamReader::leave_ring(bus::PollState state) {
     }
     if (state != bus::PollState::gap) return false;
     const bus::Gap gap = ring_->last_gap();
-    if (slides_ && gap.count != 0 && enter_journal(gap.first, bus::kNoPosition)) return true;
+    if (slides_ && gap.count != 0) {
+        static_cast<void>(follow_recorder());
+        const bool has_journal = !directory_.empty() && !is_out_of_reach();
+        if (has_journal && enter_journal(gap.first, bus::kNoPosition)) return true;
+    }
     last_gap_ = gap;
     lost_events_ += gap.count;
     return false;
+}
+
+bool StreamReader::is_out_of_reach() {
+    log_.reset();
+    const auto opened = open_log();
+    return !opened && does_without_journal(opened.error());
 }
 
 bool StreamReader::return_to_ring(const bus::Start& where) {
@@ -218,8 +162,7 @@ void StreamReader::pass_front() noexcept {
 }
 
 bus::PollState StreamReader::advance() {
-    if (has_failed_) return bus::PollState::failed;
-    if (ring_ && ring_->is_dead()) return bus::PollState::dead_handle;
+    if (is_dead()) return bus::PollState::dead_handle;
     if (limit_ == ReadLimit::durable && ring_) bound_ = bus::durable_sequence(ring_->region());
     if (rest_.event_count != 0) {
         return rest_.first_sequence < bound_ ? bus::PollState::ok : waiting_state();
@@ -229,80 +172,106 @@ bus::PollState StreamReader::advance() {
         if (ring_->can_return_to(next_) && return_to_ring(bus::Start::at(next_)))
             return bus::PollState::ok;
     }
-    if (auto opened = open_log(); !opened) return fail(opened.error());
+    if (auto placed = place_log(); !placed) return take_error(placed.error());
     auto step = log_->next_batch();
     if (!step) return take_error(step.error());
     if (step->kind == journal::ReadKind::event) return take_batch(step->batch);
-    if (step->kind == journal::ReadKind::gap) {
-        // Some of it may have been told already, by the ring's board.
-        const Sequence end = step->gap.first + step->gap.count;
-        return end > next_ ? tell_gap(next_, end) : bus::PollState::ok;
-    }
+    // Some of a gap may have been told already, by the ring's board.
+    if (step->kind == journal::ReadKind::gap)
+        return tell_missing(step->gap.first + step->gap.count);
     return ring_ ? judge_end() : bus::PollState::closed;
 }
 
 bus::PollState StreamReader::take_batch(const journal::BatchView& batch) {
     if (ring_) {
         const bus::StreamHeader& header = ring_->region().header();
-        if (batch.first_sequence >= header.first_sequence && batch.record_salt != header.salt)
+        if (batch.first_sequence >= header.first_sequence && batch.record_salt != header.salt) {
+            // Of a ring that was made after this one, or of another stream.
+            if (return_to_ring(bus::Start::at(next_))) return bus::PollState::ok;
+            if (ring_->region().has_ended()) return give_up_missing();
             return fail(not_its_journal(ring_->region(), directory_));
+        }
     }
     rest_ = batch;
     const Sequence wanted = next_;
+    const std::uint64_t position = position_;
     while (rest_.event_count != 0 && rest_.first_sequence < wanted)
         pass_front();
     next_ = wanted;
+    position_ = position;
     if (rest_.event_count == 0 || rest_.first_sequence == next_) return bus::PollState::ok;
-    return tell_gap(next_, rest_.first_sequence);
+    return tell_missing(rest_.first_sequence);
 }
 
 bus::PollState StreamReader::take_error(const Error& error) {
     // The ring may still have it.
     if (ring_ && return_to_ring(bus::Start::at(next_))) return bus::PollState::ok;
-    if (error.code == ErrorCode::sequence_gone) {
+    if (error.code == ErrorCode::sequence_gone && log_ != nullptr) {
         const Sequence first = log_->first_sequence();
         if (auto sought = log_->seek_sequence(first); !sought) return fail(sought.error());
-        return first > next_ ? tell_gap(next_, first) : bus::PollState::ok;
+        return tell_missing(first);
     }
-    if (error.code == ErrorCode::stale) {
+    if (error.code == ErrorCode::stale && log_ != nullptr) {
         // A recovery cut off what had never been acknowledged.
-        log_.reset();
-        if (auto opened = open_log(); !opened) return fail(opened.error());
+        auto opened = journal::Reader::open(directory_);
+        if (!opened) return fail(opened.error());
+        *log_ = std::move(*opened);
         auto sought = log_->seek_sequence(next_);
         if (sought) return bus::PollState::ok;
         if (sought.error().code != ErrorCode::sequence_ahead) return fail(sought.error());
         if (auto ended = log_->seek_end(); !ended) return fail(ended.error());
-        return bus::PollState::idle;
+        return ring_ ? bus::PollState::idle : bus::PollState::closed;
     }
-    return fail(error);
+    if (follow_recorder()) return bus::PollState::ok;
+    return does_without_journal(error) ? give_up_missing() : fail(error);
 }
 
 // All that is written has been read. The ring was asked behind that: what it has let go of was
-// written before (edge written_before_overwritten), so if it hasn't the next event, looking into
-// the journal again finds it, as long as somebody records.
+// written before, so if it hasn't the next event, looking into the journal again finds it, as long
+// as somebody records.
 bus::PollState StreamReader::judge_end() {
     if (return_to_ring(bus::Start::at(next_))) return bus::PollState::ok;
     const bus::Region& region = ring_->region();
-    if (const auto end = bus::journal_gap_end(region, next_)) return tell_gap(next_, *end);
+    if (const auto end = bus::journal_gap_end(region, next_)) return tell_missing(*end);
     const auto recording = bus::check_durable(region);
-    if (recording || !is_told(recording.error())) return bus::PollState::idle;
-    // Nobody writes what is missing here, so it is gone, up to what the ring has. In this order
-    // (slide.pml): a recorder that came and went before the look at the role has written what it
-    // had by the look at the journal; one that comes behind it begins no earlier than the ring does
-    // here.
+    if (recording || !is_told(recording.error()))
+        return follow_recorder() ? bus::PollState::ok : bus::PollState::idle;
+    return give_up_missing();
+}
+
+// Nobody writes what is missing here, so it is gone, up to what the ring has. In this order
+// (slide.pml): a recorder that came and went before the look at the role has written what it had by
+// the look at the journal; one that comes behind it begins no earlier than the ring does here.
+bus::PollState StreamReader::give_up_missing() {
+    const bus::Region& region = ring_->region();
     const Sequence first = next_;
     const std::unique_ptr<journal::Reader> log = std::move(log_);
+    // Without any room before publishers are here again: a recorder that comes begins here too, and
+    // what it has isn't gone.
     if (!return_to_ring(bus::Start::oldest())) return bus::PollState::idle;
     const Sequence oldest = ring_->next_sequence();
-    if (oldest <= first) return bus::PollState::ok;
+    if (oldest == first) return bus::PollState::ok;
     const auto by_now = bus::check_durable(region);
-    bool is_gone = !by_now && is_told(by_now.error());
-    if (is_gone) {
+    bool is_gone = oldest > first && !by_now && is_told(by_now.error());
+    if (is_gone && log != nullptr && !region.has_ended()) {
         const auto step = log->next_batch();
         is_gone = step && step->kind == journal::ReadKind::end;
     }
-    if (is_gone) return tell_gap(first, oldest);
-    return enter_journal(first, bus::kNoPosition) ? bus::PollState::ok : bus::PollState::in_handler;
+    if (is_gone || (oldest > first && log == nullptr)) return tell_gap(first, oldest);
+    return enter_journal(first, bus::kNoPosition) ? bus::PollState::idle
+                                                  : bus::PollState::in_handler;
+}
+
+// The journal lacks [next_, end). Whoever reads what was committed gets of it what the ring has.
+bus::PollState StreamReader::tell_missing(Sequence end) {
+    if (end <= next_) return bus::PollState::ok;
+    if (!ring_ || limit_ == ReadLimit::durable) return tell_gap(next_, end);
+    if (return_to_ring(bus::Start::at(next_))) return bus::PollState::ok;
+    const Sequence first = next_;
+    const Sequence lasting = ring_->oldest_lasting_sequence();
+    if (lasting <= first || lasting >= end || !return_to_ring(bus::Start::at(lasting)))
+        return tell_gap(first, end);
+    return tell_gap(first, lasting);
 }
 
 bus::PollState StreamReader::tell_gap(Sequence first, Sequence end) noexcept {
@@ -318,7 +287,8 @@ bus::PollState StreamReader::tell_gap(Sequence first, Sequence end) noexcept {
 
 bus::PollState StreamReader::fail(Error error) {
     error_ = std::move(error);
-    has_failed_ = true;
+    // Asked again, it looks anew, and at the same place.
+    if (ring_) log_.reset();
     return bus::PollState::failed;
 }
 
@@ -326,6 +296,8 @@ bus::PollState StreamReader::fail(Error error) {
 
 // How many events may be read in the ring. 0: room_state_ says why, or it has gone to the journal.
 std::uint64_t StreamReader::durable_room() {
+    // What was copied before a handler threw was durable then.
+    if (ring_->has_copies()) return kNoSequence;
     const bus::Region& region = ring_->region();
     const Sequence next = ring_->next_sequence();
     const Sequence bound = bus::durable_sequence(region);
@@ -352,12 +324,23 @@ bus::PollState StreamReader::waiting_state() {
     if (now_ns < next_look_ns_) return bus::PollState::idle;
     next_look_ns_ = now_ns + kDurableWaitNs;
     const bus::Region& region = ring_->region();
-    if (region.has_ended() && next_sequence() >= region.tail().sequence)
-        return bus::PollState::closed;
     auto recording = bus::check_durable(region);
     if (recording || !is_told(recording.error())) return bus::PollState::idle;
+    if (region.has_ended()) return tell_never_durable();
     error_ = recording.error();
     return bus::PollState::stalled;
+}
+
+// The stream is gone, and so is who recorded it.
+bus::PollState StreamReader::tell_never_durable() {
+    const Sequence first = next_sequence();
+    const Sequence end = ring_->region().tail().sequence;
+    if (first >= end) return bus::PollState::closed;
+    next_look_ns_ = 0;
+    if (source_ == Source::ring && !ring_->restart(bus::Start::newest()))
+        return bus::PollState::closed;
+    rest_ = {};
+    return tell_gap(first, end);
 }
 
 // --- waiting
@@ -391,179 +374,6 @@ bool StreamReader::arm() noexcept {
 
 void StreamReader::disarm() noexcept {
     if (ring_) ring_->disarm();
-}
-
-// --- where to begin
-
-Result<Sequence> StreamReader::end_sequence() {
-    if (!ring_) return log_->end_sequence();
-    return ring_->region().tail().sequence;
-}
-
-Result<void> StreamReader::go_to_start() {
-    if (ring_) {
-        if (auto restarted = ring_->restart(bus::Start::oldest()); !restarted) return restarted;
-        stay(Source::ring);
-        if (!slides_) return {};
-        // A stream that is recorded from now on has none yet.
-        if (auto opened = open_log(); !opened)
-            return opened.error().code == ErrorCode::not_found ? Result<void>{} : opened.error();
-        if (log_->first_sequence() >= ring_->next_sequence()) return {};
-    }
-    return go_to_sequence(log_->first_sequence());
-}
-
-Result<void> StreamReader::go_to_sequence(Sequence sequence) {
-    if (!ring_) {
-        auto sought = log_->seek_sequence(sequence);
-        next_ = log_->next_sequence();
-        return sought;
-    }
-    auto restarted = ring_->restart(bus::Start::at(sequence));
-    if (restarted) {
-        stay(Source::ring);
-        return {};
-    }
-    if (restarted.error().code != ErrorCode::sequence_gone || !slides_) return restarted;
-    if (auto opened = open_log(); !opened) {
-        if (opened.error().code == ErrorCode::not_found) return restarted;
-        return opened;
-    }
-    if (auto sought = log_->seek_sequence(sequence); !sought) {
-        if (sought.error().code == ErrorCode::sequence_ahead) return restarted;
-        return sought;
-    }
-    stay(Source::journal);
-    static_cast<void>(enter_journal(sequence, bus::kNoPosition));
-    return {};
-}
-
-Result<void> StreamReader::go_to(const Position& position) {
-    switch (position.kind) {
-        case Position::Kind::start:
-            return go_to_start();
-        case Position::Kind::end: {
-            if (ring_) return {};  // it began there
-            auto sought = log_->seek_end();
-            next_ = log_->next_sequence();
-            return sought;
-        }
-        case Position::Kind::sequence:
-            return go_to_sequence(position.value);
-        case Position::Kind::after_start: {
-            if (auto went = go_to_start(); !went) return went;
-            auto end = end_sequence();
-            if (!end) return end.error();
-            const Sequence first = next_sequence();
-            const std::uint64_t count = std::min(position.value, *end - std::min(first, *end));
-            return go_to_sequence(first + count);
-        }
-        case Position::Kind::before_end: {
-            auto end = end_sequence();
-            if (!end) return end.error();
-            const Sequence wanted = *end - std::min(position.value, *end);
-            return go_back_to(wanted);
-        }
-        case Position::Kind::time:
-        case Position::Kind::before_now: {
-            const std::uint64_t now_ns = wall_clock_ns();
-            auto sequence = sequence_at(position.kind == Position::Kind::time
-                                            ? position.value
-                                            : now_ns - std::min(position.value, now_ns));
-            if (!sequence) return sequence.error();
-            return go_back_to(*sequence);
-        }
-    }
-    return {};
-}
-
-// To the first event of the atomic batch that `sequence` lies in, or to what is the oldest by then.
-Result<void> StreamReader::go_back_to(Sequence sequence) {
-    auto begun = first_of_atomic(sequence);
-    if (!begun) return begun.error();
-    auto went = go_to_sequence(*begun);
-    if (went || went.error().code != ErrorCode::sequence_gone) return went;
-    return go_to_start();
-}
-
-Result<StreamReader> StreamReader::observer_at(const Position& position) const {
-    StreamReaderOptions options;
-    options.from = position;
-    options.policy = bus::SlowPolicy::observe;
-    options.journal_directory = slides_ ? directory_ : std::string();
-    if (!ring_) return open_journal(directory_, options);
-    return attach(ring_->shared_region(), options);
-}
-
-Result<Sequence> StreamReader::first_of_atomic(Sequence sequence) const {
-    constexpr std::uint64_t kFarther = 16;
-    for (std::uint64_t back = 1;; back *= kFarther) {
-        Position from = Position::at(sequence - std::min(back, sequence));
-        auto reader = observer_at(from);
-        const bool is_oldest =
-            !reader && (reader.error().code == ErrorCode::sequence_gone || from.value == 0);
-        if (is_oldest) reader = observer_at(Position::start());
-        if (!reader) return reader.error();
-        if (reader->next_sequence() >= sequence) return sequence;
-        // Before the first event that ends one, it isn't known where the batch at hand begins.
-        std::optional<Sequence> begun;
-        if (is_oldest || from.value == 0) begun = reader->next_sequence();
-        bool continues = false;
-        while (reader->next_sequence() < sequence) {
-            const bus::PollResult result = reader->poll(
-                [&](const Event& event) {
-                    if (event.sequence() >= sequence) return;
-                    continues = (event.flags() & kBatchContinues) != 0;
-                    if (!continues) begun = event.sequence() + 1;
-                },
-                sequence - reader->next_sequence());
-            // Whatever it is that can't be read there is told to whoever reads on.
-            if (result.state != bus::PollState::ok) return sequence;
-        }
-        if (!continues) return sequence;
-        if (begun) return *begun;
-    }
-}
-
-// The first event whose publish time, or that of one before it, is at least that. In the ring as
-// the index of a journal would say it: a time that is ahead of this clock, by more than clocks may
-// differ, says nothing.
-Result<Sequence> StreamReader::sequence_at(std::uint64_t time_ns) {
-    Position from = Position::start();
-    if (slides_) {
-        auto opened = open_log();
-        if (!opened && (!ring_ || opened.error().code != ErrorCode::not_found))
-            return opened.error();
-        if (opened) {
-            if (auto sought = log_->seek_time(time_ns); !sought) return sought.error();
-            const Sequence found = log_->next_sequence();
-            auto end = log_->end_sequence();
-            if (!end) return end.error();
-            if (!ring_ || found < *end) return found;
-            from = Position::at(found);
-        }
-    }
-    const bus::Region& region = ring_->region();
-    if (region.header().publish_time == bus::PublishTime::off) return without_times(region);
-    auto reader = observer_at(from);
-    if (!reader && reader.error().code == ErrorCode::sequence_gone)
-        reader = observer_at(Position::start());
-    if (!reader) return reader.error();
-    const std::uint64_t latest_ns = wall_clock_ns() + kClockToleranceNs;
-    const Sequence end = region.tail().sequence;
-    std::optional<Sequence> found;
-    while (!found && reader->next_sequence() < end) {
-        const bus::PollResult result = reader->poll(
-            [&](const Event& event) {
-                const std::uint64_t published_ns = event.publish_time_ns();
-                if (!found && published_ns >= time_ns && published_ns <= latest_ns)
-                    found = event.sequence();
-            },
-            256);
-        if (result.state == bus::PollState::idle && result.events == 0) break;
-        if (result.state > bus::PollState::gap) break;
-    }
-    return found.value_or(reader->next_sequence());
 }
 
 }  // namespace tailrace::bridge

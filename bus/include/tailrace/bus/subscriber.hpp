@@ -219,7 +219,8 @@ public:
 
     // For who reads elsewhere what has left the ring (bridge::StreamReader), from `place` on: it
     // holds nobody up and reads nothing until restart(). If that fails, it stands aside as before.
-    // The position may be kNoPosition. Refused inside a handler: false.
+    // The position may be kNoPosition. Refused inside a handler, and while copies wait to be handed
+    // over (has_copies()): false.
     [[nodiscard]] bool step_aside(Place place) noexcept;
     // Where it stands meanwhile, and how many events it has passed there without handing them over:
     // for tools. Requires: it stands aside.
@@ -232,12 +233,23 @@ public:
     // Whether the ring holds `sequence`, and will for at least a quarter of its size. For one that
     // wants to come back; cheap beside restart().
     [[nodiscard]] bool can_return_to(Sequence sequence) const noexcept;
+    // The oldest sequence from which on the ring holds everything for at least a quarter of its
+    // size.
+    [[nodiscard]] Sequence oldest_lasting_sequence() const noexcept;
     // Where it stands in the ring, or was shown to.
     [[nodiscard]] Place place() const noexcept { return next_; }
 
     // The sequence that is delivered next; where events are copied out first, and a handler has
     // thrown, the next one to be copied.
     [[nodiscard]] Sequence next_sequence() const noexcept { return next_.sequence; }
+    // Copied, and not handed over: a handler has thrown. They come first, whatever becomes of the
+    // ring.
+    [[nodiscard]] bool has_copies() const noexcept { return handed_bytes_ != copied_bytes_; }
+    // Of the event that is handed over next, also while copies wait.
+    [[nodiscard]] Sequence handed_next() const noexcept {
+        if (!has_copies()) return next_.sequence;
+        return load_stamp(copies_buffer_.data() + handed_bytes_) ^ cell_->salt;
+    }
     [[nodiscard]] Gap last_gap() const noexcept { return last_gap_; }
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
     // Policy evict: publishers don't wait for it any more, and it goes on as one that skips.
@@ -293,8 +305,6 @@ private:
     PollResult poll_in_place(Handler& handler, std::uint64_t limit, Mode mode);
     template <typename Handler>
     PollResult poll_copies(Handler& handler, std::uint64_t limit);
-    // Copied, and not handed over: a handler has thrown.
-    [[nodiscard]] bool has_copies() const noexcept { return handed_bytes_ != copied_bytes_; }
 
     // Of the first event that a call hands over: the one that waited longest.
     void sample(const Event& event) noexcept {

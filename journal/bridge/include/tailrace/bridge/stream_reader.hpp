@@ -107,7 +107,7 @@ public:
             if (result.state != bus::PollState::ok && result.state != bus::PollState::idle)
                 return result;
             if (deadline.has_passed()) return {0, bus::PollState::idle};
-            if (result.state == bus::PollState::idle) wait_for_more(deadline);
+            if (result.state == bus::PollState::idle || limit == 0) wait_for_more(deadline);
         }
     }
 
@@ -126,7 +126,7 @@ public:
     [[nodiscard]] Sequence next_sequence() const noexcept;
     [[nodiscard]] bus::Gap last_gap() const noexcept { return last_gap_; }
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
-    // For the states `stalled` and `failed`.
+    // For the states `stalled` and `failed`. Asking again tries again.
     [[nodiscard]] const Error& error() const noexcept { return error_; }
     // How often it has left the ring for the journal.
     [[nodiscard]] std::uint64_t spill_count() const noexcept { return spill_count_; }
@@ -161,34 +161,35 @@ private:
             // What goes on elsewhere: on there.
             const bool says_nothing = result.events == 0 && result.state <= bus::PollState::idle;
             if (says_nothing && source_ != source) continue;
-            if (source == Source::ring && result.state > bus::PollState::idle &&
-                leave_ring(result.state)) {
+            const bool is_of_ring = source == Source::ring && (reads_ring_plainly_ || room_ != 0);
+            if (is_of_ring && result.state > bus::PollState::idle && leave_ring(result.state))
                 continue;
-            }
             return result;
         }
     }
 
     template <typename Handler>
     bus::PollResult poll_journal(Handler& handler, std::uint64_t limit) {
-        for (;;) {
+        for (std::uint64_t passed = 0;;) {
             std::uint64_t delivered = 0;
             {
                 const HandlerScope scope(in_handler_);
                 while (rest_.event_count != 0 && rest_.first_sequence < bound_ &&
-                       delivered < limit) {
+                       delivered < limit && passed < kPassedPerPoll) {
                     const Event event = *rest_.begin();
                     if (!event.is_tombstone() && filter_.accepts(event)) {
                         handler(event);
                         ++delivered;
                     } else {
                         ++unwanted_;
+                        ++passed;
                     }
                     pass_front();
                 }
             }
             show_place();
-            if (delivered != 0 || limit == 0) return {delivered, bus::PollState::ok};
+            if (delivered != 0 || limit == 0 || passed >= kPassedPerPoll)
+                return {delivered, bus::PollState::ok};
             const bus::PollState state = advance();
             if (state != bus::PollState::ok || source_ != Source::journal) return {0, state};
         }
@@ -197,8 +198,8 @@ private:
     // In the ring, as far as it is durable and the journal has it.
     template <typename Handler>
     bus::PollResult poll_durable(Handler& handler, std::uint64_t limit) {
-        const std::uint64_t room = durable_room();
-        if (room == 0 || source_ != Source::ring) return {0, room_state_};
+        room_ = durable_room();
+        if (room_ == 0) return {0, room_state_};
         std::uint64_t delivered = 0;
         const bus::PollResult result = ring_->poll(
             [&](const Event& event) {
@@ -206,7 +207,7 @@ private:
                 handler(event);
                 ++delivered;
             },
-            limit < room ? limit : room);
+            limit < room_ ? limit : room_);
         return {delivered, result.state};
     }
 
@@ -217,9 +218,16 @@ private:
     [[nodiscard]] bus::PollState take_error(const Error& error);
     [[nodiscard]] bus::PollState judge_end();
     [[nodiscard]] bus::PollState tell_gap(Sequence first, Sequence end) noexcept;
+    [[nodiscard]] bus::PollState tell_missing(Sequence end);
+    [[nodiscard]] bus::PollState give_up_missing();
+    [[nodiscard]] bus::PollState tell_never_durable();
     [[nodiscard]] bus::PollState fail(Error error);
     [[nodiscard]] bool leave_ring(bus::PollState state);
     [[nodiscard]] bool enter_journal(Sequence sequence, std::uint64_t position);
+    [[nodiscard]] Result<void> place_log();
+    // Whether the stream is recorded elsewhere by now; then it looks there.
+    bool follow_recorder();
+    [[nodiscard]] bool is_out_of_reach();
     [[nodiscard]] bool return_to_ring(const bus::Start& where);
     [[nodiscard]] std::uint64_t durable_room();
     [[nodiscard]] bus::PollState waiting_state();
@@ -227,7 +235,11 @@ private:
     void show_place() noexcept;
     void wait_for_more(bus::Deadline deadline);
 
+    [[nodiscard]] static Result<StreamReader> attach_beside(std::shared_ptr<bus::Region> region,
+                                                            const StreamReaderOptions& options,
+                                                            std::string directory);
     [[nodiscard]] Result<void> open_log();
+    [[nodiscard]] bool does_without_journal(const Error& error) const noexcept;
     [[nodiscard]] Result<void> go_to(const Position& position);
     [[nodiscard]] Result<void> go_to_sequence(Sequence sequence);
     [[nodiscard]] Result<void> go_to_start();
@@ -237,6 +249,9 @@ private:
     [[nodiscard]] Result<Sequence> end_sequence();
     [[nodiscard]] Result<Sequence> sequence_at(std::uint64_t time_ns);
 
+    // Of the journal, passed over in one poll, so that a filter keeps nobody from the clock.
+    static constexpr std::uint64_t kPassedPerPoll = 4096;
+
     std::optional<bus::Subscriber> ring_;  // none: a journal alone
     Source source_ = Source::ring;
     bool reads_ring_plainly_ = false;  // in the ring, with nothing to look at but the ring
@@ -244,7 +259,8 @@ private:
     bool in_handler_ = false;
     ReadLimit limit_ = ReadLimit::committed;
     bus::EventFilter filter_;  // where the Subscriber doesn't filter
-    std::string directory_;    // of the journal
+    std::string directory_;    // of the journal; empty: none
+    bool is_directory_given_ = false;
     std::unique_ptr<journal::Reader> log_;
     journal::BatchView rest_{};         // of the batch at hand
     Sequence next_ = 0;                 // in the journal
@@ -252,12 +268,12 @@ private:
     std::uint64_t unlooked_bytes_ = 0;  // read since it last looked whether it can go back
     std::uint64_t unwanted_ = 0;        // of what it read, since tools were told
     Sequence bound_ = kNoSequence;      // what lies there isn't handed out yet
+    std::uint64_t room_ = 0;  // events in the ring that may be read, with ReadLimit::durable
     bus::PollState room_state_ = bus::PollState::idle;
     bus::Gap last_gap_{kNoSequence, 0};
     std::uint64_t lost_events_ = 0;
     std::uint64_t spill_count_ = 0;
     std::uint64_t next_look_ns_ = 0;  // whether anybody makes things durable
-    bool has_failed_ = false;
     Error error_;
 };
 
