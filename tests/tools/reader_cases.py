@@ -236,7 +236,7 @@ class OneLog(Case):
     def test_one_log_lag_shows_who_spills(self):
         self.make(*SMALL, "--journal")
         recorder = self.start_recorder()
-        reader = self.start("tail", "s", "--policy", "spill", "--name", "slow", "--rate", "100/s")
+        reader = self.start("tail", "s", "--policy", "spill", "--name", "slow", "--rate", "20/s")
         self.wait_for_reader("slow")
         self.ok("pub", "s", "--size", "1KiB", "-n", str(self.COUNT))
         self.wait_until("it to spill", lambda: self.reader("slow")["source"] == "journal")
