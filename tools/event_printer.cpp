@@ -63,18 +63,22 @@ std::string_view EventPrinter::second_text(std::uint64_t time_ns) {
 }
 
 void EventPrinter::print(const Event& event) {
+    out().write(line(event));
+}
+
+std::string_view EventPrinter::line(const Event& event) {
     line_.clear();
     if (written_as_) {
         written_as_->append_to(line_, event, stream_);
-        return out().write(line_);
+        return line_;
     }
     switch (format_) {
         case Format::text:
         case Format::hex:
-            print_text(event);
+            write_text(event);
             break;
         case Format::json:
-            print_json(event);
+            write_json(event);
             break;
         case Format::raw:
             line_ += text_of(event.payload());
@@ -89,10 +93,10 @@ void EventPrinter::print(const Event& event) {
                            checksum64(event.payload(), 0));
             break;
     }
-    out().write(line_);
+    return line_;
 }
 
-void EventPrinter::print_text(const Event& event) {
+void EventPrinter::write_text(const Event& event) {
     const std::uint64_t time_ns = event.publish_time_ns();
     if (time_ns != 0) {
         fmt::format_to(std::back_inserter(line_),
@@ -117,7 +121,7 @@ void EventPrinter::print_text(const Event& event) {
     line_ += '\n';
 }
 
-void EventPrinter::print_json(const Event& event) {
+void EventPrinter::write_json(const Event& event) {
     const auto end = std::back_inserter(line_);
     fmt::format_to(end, R"({{"stream":{},"seq":{},)", stream_json_, event.sequence());
     const std::uint64_t time_ns = event.publish_time_ns();

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace tailrace::tool {
 
@@ -32,6 +33,8 @@ public:
     EventPrinter(std::string stream, Format format, std::optional<EventTemplate> written_as = {});
 
     void print(const Event& event);
+    // What print() writes, with its newline; valid until the next call.
+    [[nodiscard]] std::string_view line(const Event& event);
     // Sequences [first, first + count) won't come. On stderr too where the format has no place for
     // it. `kind`: of a gap in a journal, "lost" to damage or "never_journaled".
     void print_gap(Sequence first, std::uint64_t count, std::string_view kind = {});
@@ -39,8 +42,8 @@ public:
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
 
 private:
-    void print_text(const Event& event);
-    void print_json(const Event& event);
+    void write_text(const Event& event);
+    void write_json(const Event& event);
     [[nodiscard]] std::string_view second_text(std::uint64_t time_ns);
 
     std::string stream_;

@@ -26,7 +26,7 @@ namespace {
 using RegisterFunction = void (*)(CLI::App&);
 
 // In the order of --help: from a stream's birth to looking at its remains, then the machine.
-constexpr std::array<RegisterFunction, 17> kCommands = {
+constexpr std::array<RegisterFunction, 18> kCommands = {
     register_create,
     register_ls,
     register_rm,
@@ -34,6 +34,7 @@ constexpr std::array<RegisterFunction, 17> kCommands = {
     register_tail,
     register_record,
     register_replay,
+    register_diff,
     register_lag,
     register_inspect,
     register_verify,

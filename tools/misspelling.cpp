@@ -177,7 +177,7 @@ void suggest_name(Error& error, const CLI::App& app, std::span<const std::string
     const CLI::App* const command = chosen_of(app);
     if (error.code != ErrorCode::not_found || command == nullptr) return;
     const std::vector<std::string> names = known_names();
-    for (const char* const positional : {"STREAM", "JOURNAL", "TARGET"}) {
+    for (const char* const positional : {"STREAM", "JOURNAL", "TARGET", "A", "B"}) {
         const CLI::Option* const option = command->get_option_no_throw(positional);
         if (option == nullptr) continue;
         for (const std::string& typed : option->results()) {

@@ -12,6 +12,7 @@ import unittest
 
 import bad_input_cases
 import clock_cases
+import diff_cases
 import figure_cases
 import journal_cases
 import keeping_cases
@@ -27,6 +28,7 @@ MODULES = (
     reader_cases,
     figure_cases,
     journal_cases,
+    diff_cases,
     keeping_cases,
     service_cases,
     priority_cases,

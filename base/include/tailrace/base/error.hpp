@@ -24,7 +24,7 @@ enum class ErrorCode {
     corrupt,           // ours, but a checksum or an invariant is broken
     incompatible,      // ours, but of an older or newer format
     stale,             // a ring of an earlier boot
-    too_large,         // an event larger than the stream allows
+    too_large,         // an event larger than the stream allows, a task larger than its bound
     sequence_gone,     // asked for a sequence that was overwritten or retired
     sequence_ahead,    // asked for a sequence that is not there yet
     busy,              // all slots taken, or somebody else holds the role
