@@ -21,8 +21,8 @@ class DiffReport final : public bridge::DiffSink {
 public:
     struct Side {
         DiffPlace place;
-        Sequence first;
-        Sequence end;
+        Sequence first = 0;
+        Sequence end = 0;
     };
 
     DiffReport(const Side& a, const Side& b, bridge::DiffPairing pairing, std::uint64_t limit);

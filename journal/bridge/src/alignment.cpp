@@ -137,6 +137,12 @@ bool Aligner::resolve(Lane& lane, Ended ended, Findings& findings) {
             make(Move::change, lane, findings);
         return true;
     }
+    make_cheapest_moves(lane, anchor, a, b, findings);
+    return true;
+}
+
+void Aligner::make_cheapest_moves(
+    Lane& lane, const Anchor& anchor, Reach a, Reach b, Findings& findings) {
     const bool is_cut = !anchor.is_found && !(a.is_whole && b.is_whole);
     const std::size_t a_count = anchor.is_found ? anchor.a : a.size;
     const std::size_t b_count = anchor.is_found ? anchor.b : b.size;
@@ -149,7 +155,6 @@ bool Aligner::resolve(Lane& lane, Ended ended, Findings& findings) {
         if (lane.a.size() <= a_left && is_cut) break;
         if (lane.b.size() <= b_left && is_cut) break;
     }
-    return true;
 }
 
 // From the first `a_count` events of A to the first `b_count` of B (Wagner and Fischer).

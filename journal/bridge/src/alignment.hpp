@@ -99,6 +99,8 @@ private:
     [[nodiscard]] static Anchor find_anchor(const Lane& lane, Reach a, Reach b) noexcept;
 
     [[nodiscard]] bool resolve(Lane& lane, Ended ended, Findings& findings);
+    void make_cheapest_moves(
+        Lane& lane, const Anchor& anchor, Reach a, Reach b, Findings& findings);
     void find_cheapest_moves(const Lane& lane, std::size_t a_count, std::size_t b_count);
     static void make(Move move, Lane& lane, Findings& findings);
 
