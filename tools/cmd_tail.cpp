@@ -132,7 +132,7 @@ Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
         if (gap.count != 0) printer_.print_gap(gap.first, gap.count);
         return true;
     }
-    if (state == bus::PollState::failed) return reader_.error();
+    if (state == bus::PollState::failed || state == bus::PollState::corrupt) return reader_.error();
     if (state == bus::PollState::stalled) {
         if (flags_.exit_at_end) return reader_.error();
         if (!is_stalled_) warn(reader_.error().message);
@@ -143,15 +143,6 @@ Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
     if (state == bus::PollState::closed) {
         say(reader_.region().ending());
         return false;
-    }
-    if (state == bus::PollState::corrupt) {
-        return make_error(
-            ErrorCode::corrupt,
-            fmt::format("stream '{}' holds bytes at sequence {} that no publisher of Tailrace "
-                        "writes",
-                        flags_.stream,
-                        reader_.next_sequence()),
-            fmt::format("tailrace inspect {}", flags_.stream));
     }
     if (state != bus::PollState::idle) return true;
     pace_.restart();

@@ -29,10 +29,7 @@ std::string real_path(const std::string& path) {
 }
 
 bool have_same_key(const Event& one, const Event& other) {
-    const auto has_key = [](const Event& event) {
-        return (event.flags() & kHasKey) != 0;
-    };
-    return has_key(one) == has_key(other) && one.key() == other.key();
+    return one.has_key() == other.has_key() && one.key() == other.key();
 }
 
 }  // namespace

@@ -37,10 +37,6 @@ std::string number_or_none(bool has_one, std::uint64_t value) {
     return has_one ? fmt::format("{}", value) : "none";
 }
 
-bool carries_key(const Event& event) {
-    return (event.flags() & kHasKey) != 0;
-}
-
 // "type 7, 8; payload from byte 3 on".
 std::string differing(const Event& a, const Event& b) {
     const bridge::EventDifference found = bridge::difference_of(a, b);
@@ -51,8 +47,8 @@ std::string differing(const Event& a, const Event& b) {
     if (found.type) add(fmt::format("type {}, {}", a.type(), b.type()));
     if (found.key) {
         add(fmt::format("key {}, {}",
-                        number_or_none(carries_key(a), a.key()),
-                        number_or_none(carries_key(b), b.key())));
+                        number_or_none(a.has_key(), a.key()),
+                        number_or_none(b.has_key(), b.key())));
     }
     if (found.event_time) {
         add(fmt::format("event time {}, {}",

@@ -106,7 +106,7 @@ void EventPrinter::write_text(const Event& event) {
     }
     fmt::format_to(std::back_inserter(line_), "#{}", event.sequence());
     if (event.type() != 0) fmt::format_to(std::back_inserter(line_), "  type {}", event.type());
-    if ((event.flags() & kHasKey) != 0) {
+    if (event.has_key()) {
         fmt::format_to(std::back_inserter(line_), "  key {}", event.key());
     }
     if (format_ == Format::hex) {
@@ -137,7 +137,7 @@ void EventPrinter::write_json(const Event& event) {
     if (event.event_time_ns() != 0) {
         fmt::format_to(end, R"("event_time_ns":"{}",)", event.event_time_ns());
     }
-    if ((event.flags() & kHasKey) != 0) fmt::format_to(end, R"("key":"{}",)", event.key());
+    if (event.has_key()) fmt::format_to(end, R"("key":"{}",)", event.key());
     fmt::format_to(end, R"("type":{},"size_bytes":{},)", event.type(), event.size_bytes());
     if (is_printable(event.payload())) {
         fmt::format_to(end, "\"data\":{}}}\n", json_string(text_of(event.payload())));

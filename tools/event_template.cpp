@@ -65,7 +65,7 @@ void append_field(std::string& line, char field, const Event& event, std::string
             line += stream;
             return;
         case 'k':
-            if ((event.flags() & kHasKey) != 0) fmt::format_to(end, "{}", event.key());
+            if (event.has_key()) fmt::format_to(end, "{}", event.key());
             return;
         case 'y':
             fmt::format_to(end, "{}", event.type());

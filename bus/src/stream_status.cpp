@@ -68,6 +68,12 @@ std::string filter_text(const SubscriberDeclaration& declared) {
     return text;
 }
 
+// The share of the ring that is left before who is so far behind is a whole ring behind.
+double room_ratio_of(const Region& region, const Lag& lag) noexcept {
+    const auto capacity = static_cast<double>(region.capacity_bytes());
+    return std::max(0.0, 1.0 - static_cast<double>(lag.bytes) / capacity);
+}
+
 SubscriberStatus subscriber_status(const Region& region,
                                    std::uint32_t index,
                                    Place tail,
@@ -94,8 +100,7 @@ SubscriberStatus subscriber_status(const Region& region,
     status.filter = filter_text(slot.declared);
     const Place place{status.sequence, slot.position.load(std::memory_order_relaxed)};
     status.lag = lag_of(region, tail, place, now_ns);
-    const auto capacity = static_cast<double>(region.capacity_bytes());
-    status.room_ratio = std::max(0.0, 1.0 - static_cast<double>(status.lag.bytes) / capacity);
+    status.room_ratio = room_ratio_of(region, status.lag);
     return status;
 }
 
@@ -290,9 +295,7 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
             const Sequence from = std::max(journal.durable_sequence, status.first_sequence);
             if (const auto place = find_place(shared_region, from)) {
                 journal.lag = lag_of(region, tail, *place, wall_clock_ns());
-                const auto capacity = static_cast<double>(region.capacity_bytes());
-                const double behind_ratio = static_cast<double>(journal.lag.bytes) / capacity;
-                journal.room_ratio = std::max(0.0, 1.0 - behind_ratio);
+                journal.room_ratio = room_ratio_of(region, journal.lag);
             } else if (!journal.is_alive) {
                 note_unrecorded(journal, from, status.oldest_sequence);
                 journal.lag.bytes = std::min(tail.position, region.capacity_bytes());

@@ -120,13 +120,17 @@ bool Subscriber::can_return_to(Sequence sequence) const noexcept {
 }
 
 Sequence Subscriber::oldest_lasting_sequence() const noexcept {
-    return oldest_checkpoint(*region_, (offset_mask_ + 1) / 4).sequence;
+    return oldest_lasting_place().sequence;
+}
+
+Place Subscriber::oldest_lasting_place() const noexcept {
+    return oldest_checkpoint(*region_, (offset_mask_ + 1) / 4);
 }
 
 PollState Subscriber::jump_forward() noexcept {
     // A quarter of the ring ahead of the oldest place, so that the next lap doesn't catch it at
     // once.
-    const Place place = oldest_checkpoint(*region_, (offset_mask_ + 1) / 4);
+    const Place place = oldest_lasting_place();
     // A lapped reader is behind every place that can still be read; anything else would be going
     // back.
     const std::uint64_t lost =

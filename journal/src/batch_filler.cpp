@@ -16,24 +16,13 @@ constexpr std::uint64_t kFillCopyBytes = 32U << 10;
 FilledPart whole_part(std::span<const std::byte> events, std::uint32_t alignment_bytes) noexcept {
     FilledPart whole;
     FilledPart seen;
-    while (seen.size_bytes < events.size()) {
-        EventHeader header{};
-        std::memcpy(&header, events.data() + seen.size_bytes, sizeof(header));
-        seen.size_bytes += static_cast<std::uint32_t>(
-            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes));
-        ++seen.event_count;
-        if ((header.flags & kBatchContinues) == 0) whole = seen;
-    }
+    for_each_walked(
+        events, alignment_bytes, [&](const EventHeader& header, std::span<const std::byte> event) {
+            ++seen.event_count;
+            seen.size_bytes += static_cast<std::uint32_t>(event.size());
+            if ((header.flags & kBatchContinues) == 0) whole = seen;
+        });
     return whole;
-}
-
-std::uint64_t first_publish_time_ns(std::span<const std::byte> events,
-                                    std::uint32_t alignment_bytes) noexcept {
-    EventHeader header{};
-    std::memcpy(&header, events.data(), sizeof(header));
-    const std::uint64_t size =
-        event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes);
-    return max_publish_time_ns(events.first(size), alignment_bytes);
 }
 
 }  // namespace
@@ -196,7 +185,9 @@ void BatchFiller::split() noexcept {
     next.record_salt = filling_.record_salt;
     next.event_count = unfinished_count();
     next.body_size_bytes = static_cast<std::uint32_t>(rest.size());
-    next.first_time_ns = std::max(whole_time_ns_, first_publish_time_ns(rest, alignment_bytes_));
+    EventHeader first{};
+    std::memcpy(&first, rest.data(), sizeof(first));
+    next.first_time_ns = std::max(whole_time_ns_, publish_time_ns_of(first, rest));
     next.first_time_ns = std::min(next.first_time_ns, max_time_ns_);
     next.max_time_ns = max_time_ns_;
     std::memcpy(pool_.buffer(next.buffer).data() + sizeof(BatchHeader), rest.data(), rest.size());

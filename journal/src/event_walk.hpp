@@ -60,21 +60,40 @@ struct EventWalk {
     return walk;
 }
 
+// Calls `visit(header, bytes)` with each of whole events that were walked before; `bytes` from its
+// header to the next one's.
+template <typename Visit>
+inline void for_each_walked(std::span<const std::byte> events,
+                            std::uint32_t alignment_bytes,
+                            Visit&& visit) noexcept {
+    while (!events.empty()) {
+        EventHeader header{};
+        std::memcpy(&header, events.data(), sizeof(header));
+        const std::uint64_t size =
+            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes);
+        visit(header, events.first(size));
+        events = events.subspan(size);
+    }
+}
+
+// The publish time that an event carries; 0: none.
+[[nodiscard]] inline std::uint64_t publish_time_ns_of(const EventHeader& header,
+                                                      std::span<const std::byte> event) noexcept {
+    if ((header.flags & kHasPublishTime) == 0 || header.extension_words == 0) return 0;
+    std::uint64_t time = 0;  // the first word: no flag stands before it but the tombstone's
+    std::memcpy(&time, event.data() + sizeof(header), sizeof(time));
+    return time;
+}
+
 // The largest publish time among whole events that were walked before; 0 when none carries one.
 [[nodiscard]] inline std::uint64_t max_publish_time_ns(std::span<const std::byte> bytes,
                                                        std::uint32_t alignment_bytes) noexcept {
     std::uint64_t latest = 0;
-    std::uint64_t at = 0;
-    while (at < bytes.size()) {
-        EventHeader header{};
-        std::memcpy(&header, bytes.data() + at, sizeof(header));
-        if ((header.flags & kHasPublishTime) != 0 && header.extension_words > 0) {
-            std::uint64_t time = 0;  // the first word: no flag stands before it but the tombstone's
-            std::memcpy(&time, bytes.data() + at + sizeof(header), sizeof(time));
+    for_each_walked(
+        bytes, alignment_bytes, [&](const EventHeader& header, std::span<const std::byte> event) {
+            const std::uint64_t time = publish_time_ns_of(header, event);
             latest = time > latest ? time : latest;
-        }
-        at += event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes);
-    }
+        });
     return latest;
 }
 

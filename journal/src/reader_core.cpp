@@ -152,17 +152,8 @@ std::optional<ReadKind> ReaderCore::take(const FoundBatch& batch) {
 }
 
 void ReaderCore::trim_front(Sequence sequence) {
-    const std::uint64_t drop = std::min(sequence - batch_.first_sequence, batch_.event_count);
-    auto at = batch_.begin();
-    for (std::uint64_t i = 0; i < drop; ++i)
-        ++at;
-    const auto kept =
-        at == batch_.end()
-            ? std::span<const std::byte>{}
-            : batch_.bytes.subspan(static_cast<std::size_t>((*at).record() - batch_.bytes.data()));
-    batch_.bytes = kept;
-    batch_.first_sequence += drop;
-    batch_.event_count -= drop;
+    while (batch_.event_count != 0 && batch_.first_sequence < sequence)
+        batch_.drop_front();
 }
 
 Result<void> ReaderCore::enter_successor(const SegmentHeader& successor) {

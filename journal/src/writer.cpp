@@ -117,10 +117,6 @@ AppendStatus Writer::note_gap(Sequence first, std::uint64_t count) noexcept {
     if (is_dead()) return AppendStatus::failed;
     return core_->note_gap(first, count);
 }
-bool Writer::has_unfinished() const noexcept {
-    return !is_dead() && core_->has_unfinished();
-}
-
 void Writer::end_unfinished() noexcept {
     if (!is_dead()) core_->end_unfinished();
 }

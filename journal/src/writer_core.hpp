@@ -71,9 +71,6 @@ public:
     [[nodiscard]] AppendStatus note_gap(Sequence first, std::uint64_t count) noexcept;
     void take_back_unfinished() noexcept;
     void end_unfinished() noexcept { filler_.end_unfinished(); }
-    [[nodiscard]] bool has_unfinished() const noexcept {
-        return filler_.whole_sequence() != filler_.next_sequence();
-    }
     bool drive(std::uint64_t timeout_ns) noexcept;
     [[nodiscard]] bool has_full_batch() const noexcept { return filler_.has_ready(); }
     void request_flush() noexcept;

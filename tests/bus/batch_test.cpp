@@ -219,7 +219,7 @@ TEST_CASE("batch: typed events are published at once", "[bus][batch]") {
         [&](const Event& event) {
             if (!event.is<Tick>(7)) return;
             got.push_back(event.as<Tick>());
-            continues.push_back((event.flags() & kBatchContinues) != 0);
+            continues.push_back(event.continues_batch());
             times_ns.push_back(event.publish_time_ns());
         },
         100);

@@ -49,7 +49,7 @@ std::string read_events(ReaderCore& reader,
                 return "prefix: sequence " + std::to_string(event.sequence()) + " instead of " +
                        std::to_string(next);
             }
-            continues = (event.flags() & kBatchContinues) != 0;
+            continues = event.continues_batch();
             const std::uint64_t tag = tag_of(event);
             if (tag == kWrongPayload) return "prefix: a payload that was never appended";
             if (tag != appended[next]) {

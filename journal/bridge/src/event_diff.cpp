@@ -16,14 +16,10 @@ namespace {
 
 constexpr std::uint32_t kLargestWindow = 4096;
 
-bool carries_key(const Event& event) noexcept {
-    return (event.flags() & kHasKey) != 0;
-}
-
 // Of all that is compared.
 std::uint64_t fingerprint_of(const Event& event, const DiffOptions& options) noexcept {
     const std::uint64_t type = options.compares_type ? event.type() : 0U;
-    const bool by_key = options.compares_key && carries_key(event);
+    const bool by_key = options.compares_key && event.has_key();
     const std::array<std::uint64_t, 4> words = {
         checksum64(event.payload(), 0),
         type | (by_key ? std::uint64_t{1} << 32U : 0U),
@@ -54,7 +50,7 @@ public:
         if (event.is_tombstone()) return;
         const Mark mark{fingerprint_of(event, options_), event.sequence()};
         if (options_.pairing == DiffPairing::by_key) {
-            keyed_.add(side, {mark, event.key(), carries_key(event)});
+            keyed_.add(side, {mark, event.key(), event.has_key()});
         } else {
             (side == DiffSide::a ? lane_.a : lane_.b).push(mark);
         }
@@ -149,15 +145,6 @@ Error unfinished(const StreamReader& reader) {
                       "tailrace inspect " + stream + " shows who; or end before it with --to");
 }
 
-Error foreign_bytes(const StreamReader& reader) {
-    const std::string& stream = reader.region().name();
-    return make_error(ErrorCode::corrupt,
-                      "stream '" + stream + "' holds bytes at sequence " +
-                          std::to_string(reader.next_sequence()) +
-                          " that no publisher of Tailrace writes",
-                      "tailrace inspect " + stream);
-}
-
 Error removed(const StreamReader& reader) {
     return make_error(ErrorCode::closed, reader.region().ending(), "tailrace ls");
 }
@@ -186,9 +173,8 @@ Result<bool> read_some(DiffInput& input, DiffSide side, EventDiff& diff) {
                 add_gap(diff, side, reader.last_gap(), input.end);
                 return true;
             case bus::PollState::failed:
-                return reader.error();
             case bus::PollState::corrupt:
-                return foreign_bytes(reader);
+                return reader.error();
             case bus::PollState::closed:
                 // Of a journal alone: its end has come back a little, behind a writer that died.
                 if (reader.source() == Source::journal) return false;
@@ -224,7 +210,7 @@ Result<DiffCounts> compare(DiffInput& a, DiffInput& b, const DiffOptions& option
 EventDifference difference_of(const Event& a, const Event& b) noexcept {
     EventDifference difference;
     difference.type = a.type() != b.type();
-    difference.key = carries_key(a) != carries_key(b) || a.key() != b.key();
+    difference.key = a.has_key() != b.has_key() || a.key() != b.key();
     difference.event_time = a.event_time_ns() != b.event_time_ns();
     const auto in_a = a.payload();
     const auto in_b = b.payload();

@@ -258,6 +258,10 @@ Result<void> Recorder::note_missed() {
     return {};
 }
 
+void Recorder::fail_board(const Error& error) noexcept {
+    board_.fail(error.os_errno != 0 ? error.os_errno : EIO);
+}
+
 Error Recorder::journal_error() const {
     if (writer_.state() == journal::WriterState::failed) return writer_.failure();
     return make_error(ErrorCode::io_failure,
@@ -316,7 +320,7 @@ Result<bool> Recorder::take_events() {
             if (pending_.count == 0) {
                 // An atomic batch is committed at once: where an event says that another one of it
                 // follows and none does, somebody wrote over it. Waiting would hold the ring.
-                if (writer_.has_unfinished()) writer_.end_unfinished();
+                writer_.end_unfinished();
                 return took;
             }
         }
@@ -389,7 +393,7 @@ Result<void> Recorder::step(std::uint64_t timeout_ns) {
     if (is_dead()) return dead_recorder();
     auto took = take_events();
     if (!took) {
-        board_.fail(took.error().os_errno != 0 ? took.error().os_errno : EIO);
+        fail_board(took.error());
         return took.error();
     }
     bool moved = writer_.drive(0) || *took;
@@ -410,7 +414,7 @@ Result<void> Recorder::step(std::uint64_t timeout_ns) {
     }
     if (lag_ != JournalLag::drop) return {};
     auto dropped = drop_forward();
-    if (!dropped) board_.fail(dropped.error().os_errno != 0 ? dropped.error().os_errno : EIO);
+    if (!dropped) fail_board(dropped.error());
     return dropped;
 }
 
@@ -469,7 +473,7 @@ Result<void> Recorder::close() {
             break;
     }
     if (auto closed = writer_.close(kCloseTimeoutNs); !closed) {
-        board_.fail(closed.error().os_errno != 0 ? closed.error().os_errno : EIO);
+        fail_board(closed.error());
         return closed.error();
     }
     report_progress();

@@ -1,10 +1,10 @@
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bridge/replayer.hpp>
 #include <tailrace/bus/deadline.hpp>
-#include <tailrace/bus/latency_histogram.hpp>
+#include <tailrace/bus/latency_recorder.hpp>
+#include <tailrace/bus/stream_status.hpp>
 
 #include <algorithm>
-#include <array>
 #include <ctime>
 
 namespace tailrace::bridge {
@@ -59,37 +59,20 @@ public:
             }
             now_ns = monotonic_ns();
         }
-        if (now_ns >= due_ns_) note(now_ns - due_ns_);
+        if (now_ns >= due_ns_) bus::note_latency(late_, now_ns - due_ns_);
     }
 
     [[nodiscard]] PaceReport report() const noexcept {
-        return {events_, percentile_ns(50), percentile_ns(99), max_ns_};
+        const bus::LatencyStatus late = bus::latency_status(late_);
+        return {late.samples, late.p50_ns, late.p99_ns, late.max_ns};
     }
 
 private:
-    void note(std::uint64_t late_ns) noexcept {
-        ++events_;
-        ++buckets_[bus::latency_bucket(late_ns)];
-        max_ns_ = std::max(max_ns_, late_ns);
-    }
-    [[nodiscard]] std::uint64_t percentile_ns(std::uint64_t percent) const noexcept {
-        constexpr std::uint64_t kWhole = 100;
-        std::uint64_t rank = (events_ * percent + kWhole - 1) / kWhole;
-        for (std::size_t bucket = 0; bucket + 1 < buckets_.size() && events_ != 0; ++bucket) {
-            if (buckets_[bucket] >= rank)
-                return std::min(max_ns_, bus::latency_bucket_floor_ns(bucket + 1) - 1);
-            rank -= buckets_[bucket];
-        }
-        return max_ns_;
-    }
-
     double speed_;
     std::uint64_t longest_pause_ns_;
     std::uint64_t last_time_ns_ = 0;
     std::uint64_t due_ns_ = 0;
-    std::uint64_t events_ = 0;
-    std::uint64_t max_ns_ = 0;
-    std::array<std::uint64_t, bus::kLatencyBucketCount> buckets_{};
+    bus::LatencyHistogram late_{};
 };
 
 class Replay {
@@ -267,13 +250,13 @@ bus::EventFields StreamSink::fields_of(const Event& event) const noexcept {
             event.event_time_ns() != 0 ? event.event_time_ns() : event.publish_time_ns();
         if (fields.event_time_ns != 0) fields.event_time_ns += shift_ns_;
     }
-    fields.has_key = (event.flags() & kHasKey) != 0;
+    fields.has_key = event.has_key();
     fields.key = event.key();
     return fields;
 }
 
 Result<bool> StreamSink::on_event(const Event& event) {
-    const bool continues = (event.flags() & kBatchContinues) != 0;
+    const bool continues = event.continues_batch();
     if (!continues && kept_.empty()) {
         const bus::EventFields fields = fields_of(event);
         return wait_for_room(
@@ -319,7 +302,7 @@ Result<bool> StreamSink::publish_kept() {
 }
 
 Result<bool> StreamSink::pass_over(const Event& event) {
-    return (event.flags() & kBatchContinues) != 0 ? Result<bool>(true) : publish_kept();
+    return event.continues_batch() ? Result<bool>(true) : publish_kept();
 }
 
 Result<bool> StreamSink::on_gap(journal::Gap /*gap*/) {

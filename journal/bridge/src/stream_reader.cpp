@@ -6,7 +6,6 @@
 #include <tailrace/bridge/stream_reader.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <ctime>
 #include <utility>
 
@@ -19,6 +18,13 @@ constexpr std::uint64_t kLookBackBytes = 256U << 10;
 // Nothing tells a reader in the journal of what is written next, so it looks this often.
 constexpr long kNapNs = 100'000;
 constexpr std::uint64_t kDurableWaitNs = 10'000'000;
+
+Error impossible_event(const bus::Region& region, Sequence sequence) {
+    return make_error(ErrorCode::corrupt,
+                      "stream '" + region.name() + "' holds bytes at sequence " +
+                          std::to_string(sequence) + " that no publisher of Tailrace writes",
+                      "tailrace inspect " + region.name());
+}
 
 Error not_its_journal(const bus::Region& region, const std::string& directory) {
     return make_error(ErrorCode::stale,
@@ -81,7 +87,7 @@ bool StreamReader::follow_recorder() {
     return true;
 }
 
-// Opens the journal, if need be, where the next event is. What isn't written that far is waited
+// Opens the journal, unless it stands there already, where the next event is. What isn't written that far is waited
 // for; what is gone is found to be missing.
 Result<void> StreamReader::place_log() {
     if (log_ != nullptr) return {};
@@ -104,7 +110,6 @@ bool StreamReader::enter_journal(Sequence sequence, std::uint64_t position) {
     position_ = position;
     rest_ = {};
     unlooked_bytes_ = 0;
-    log_.reset();
     static_cast<void>(follow_recorder());
     return true;
 }
@@ -112,25 +117,31 @@ bool StreamReader::enter_journal(Sequence sequence, std::uint64_t position) {
 // Called with what the ring said when it gave nothing. True: look again, elsewhere.
 bool StreamReader::leave_ring(bus::PollState state) {
     if (state == bus::PollState::behind) {
-        const bus::Place place = ring_->place();
+        const bus::Place place = ring_->mark();
         return enter_journal(place.sequence, place.position);
     }
+    if (state == bus::PollState::corrupt)
+        error_ = impossible_event(ring_->region(), next_sequence());
     if (state != bus::PollState::gap) return false;
     const bus::Gap gap = ring_->last_gap();
     if (slides_ && gap.count != 0) {
         static_cast<void>(follow_recorder());
-        const bool has_journal = !directory_.empty() && !is_out_of_reach();
-        if (has_journal && enter_journal(gap.first, bus::kNoPosition)) return true;
+        if (!directory_.empty() && finds_journal_at(gap.first) &&
+            enter_journal(gap.first, bus::kNoPosition)) {
+            return true;
+        }
+        log_.reset();
     }
     last_gap_ = gap;
     lost_events_ += gap.count;
     return false;
 }
 
-bool StreamReader::is_out_of_reach() {
-    log_.reset();
-    const auto opened = open_log();
-    return !opened && does_without_journal(opened.error());
+// Stands in the journal then; whatever else keeps it from that is told by the next poll.
+bool StreamReader::finds_journal_at(Sequence sequence) {
+    next_ = sequence;
+    const auto placed = place_log();
+    return placed || !does_without_journal(placed.error());
 }
 
 bool StreamReader::return_to_ring(const bus::Start& where) {
@@ -149,13 +160,9 @@ void StreamReader::show_place() noexcept {
 // --- in the journal
 
 void StreamReader::pass_front() noexcept {
-    EventHeader header{};
-    std::memcpy(&header, rest_.bytes.data(), sizeof(header));
-    const std::uint64_t size_bytes = event_size_bytes(
-        header.payload_size_bytes, header.extension_words, rest_.event_alignment_bytes);
-    rest_.bytes = rest_.bytes.subspan(size_bytes);
-    ++rest_.first_sequence;
-    --rest_.event_count;
+    const std::size_t before_bytes = rest_.bytes.size();
+    rest_.drop_front();
+    const std::uint64_t size_bytes = before_bytes - rest_.bytes.size();
     next_ = rest_.first_sequence;
     unlooked_bytes_ += size_bytes;
     if (position_ != bus::kNoPosition) position_ += size_bytes;
@@ -193,12 +200,8 @@ bus::PollState StreamReader::take_batch(const journal::BatchView& batch) {
         }
     }
     rest_ = batch;
-    const Sequence wanted = next_;
-    const std::uint64_t position = position_;
-    while (rest_.event_count != 0 && rest_.first_sequence < wanted)
-        pass_front();
-    next_ = wanted;
-    position_ = position;
+    while (rest_.event_count != 0 && rest_.first_sequence < next_)
+        rest_.drop_front();
     if (rest_.event_count == 0 || rest_.first_sequence == next_) return bus::PollState::ok;
     return tell_missing(rest_.first_sequence);
 }
@@ -312,7 +315,7 @@ std::uint64_t StreamReader::durable_room() {
     }
     // What a replay can't see, a reader of what is durable doesn't see.
     if (!bus::check_kept(region, next, bound)) {
-        if (!enter_journal(next, ring_->place().position)) room_state_ = bus::PollState::in_handler;
+        if (!enter_journal(next, ring_->mark().position)) room_state_ = bus::PollState::in_handler;
         return 0;
     }
     return bound - next;

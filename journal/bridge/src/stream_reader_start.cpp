@@ -34,6 +34,11 @@ Error without_times(const bus::Region& region) {
                       "a position by sequence: N, +N or -N");
 }
 
+// What left the ring is lost to the others.
+bool may_slide(bus::SlowPolicy policy) noexcept {
+    return policy != bus::SlowPolicy::skip && policy != bus::SlowPolicy::evict;
+}
+
 bus::SubscriberOptions reading(const StreamReaderOptions& options) {
     bus::SubscriberOptions reading;
     reading.name = options.name;
@@ -60,9 +65,7 @@ Result<StreamReader> StreamReader::attach(const std::string& stream,
 
 Result<StreamReader> StreamReader::attach(std::shared_ptr<bus::Region> region,
                                           const StreamReaderOptions& options) {
-    const bool slides = options.policy == bus::SlowPolicy::spill ||
-                        options.policy == bus::SlowPolicy::gate ||
-                        options.policy == bus::SlowPolicy::observe;
+    const bool slides = may_slide(options.policy);
     std::string directory = options.journal_directory.empty() ? journal_directory_of(*region)
                                                               : options.journal_directory;
     if (!slides && options.limit == ReadLimit::committed) directory.clear();
@@ -79,8 +82,7 @@ Result<StreamReader> StreamReader::attach_beside(std::shared_ptr<bus::Region> re
                                                  std::string directory) {
     StreamReader reader;
     reader.directory_ = std::move(directory);
-    reader.slides_ = !reader.directory_.empty() && options.policy != bus::SlowPolicy::skip &&
-                     options.policy != bus::SlowPolicy::evict;
+    reader.slides_ = !reader.directory_.empty() && may_slide(options.policy);
     reader.limit_ = options.limit;
     reader.filter_ = options.filter;
     if (reader.directory_.empty() && options.policy == bus::SlowPolicy::spill)
@@ -97,7 +99,7 @@ Result<StreamReader> StreamReader::attach_beside(std::shared_ptr<bus::Region> re
     reader.stay(Source::ring);
     // While it looks for its place it holds nobody up.
     const bool is_there = options.from.kind == Position::Kind::end;
-    if (!is_there) static_cast<void>(reader.ring_->step_aside(reader.ring_->place()));
+    if (!is_there) static_cast<void>(reader.ring_->step_aside(reader.ring_->mark()));
     if (auto went = reader.go_to(options.from); !went) return went.error();
     if (reader.source_ == Source::ring) reader.log_.reset();
     return reader;
@@ -115,6 +117,11 @@ Result<StreamReader> StreamReader::open_journal(const std::string& directory,
     return reader;
 }
 
+// A stream that is recorded from now on has none yet.
+bool StreamReader::may_begin_without_journal(const Error& error) const noexcept {
+    return ring_ && (error.code == ErrorCode::not_found || does_without_journal(error));
+}
+
 Result<Sequence> StreamReader::end_sequence() {
     if (!ring_) return log_->end_sequence();
     return ring_->region().tail().sequence;
@@ -125,10 +132,8 @@ Result<void> StreamReader::go_to_start() {
         if (auto restarted = ring_->restart(bus::Start::oldest()); !restarted) return restarted;
         stay(Source::ring);
         if (!slides_) return {};
-        // A stream that is recorded from now on has none yet.
         if (auto opened = open_log(); !opened) {
-            const bool is_new = opened.error().code == ErrorCode::not_found;
-            if (is_new || does_without_journal(opened.error())) return {};
+            if (may_begin_without_journal(opened.error())) return {};
             return opened;
         }
         if (log_->first_sequence() >= ring_->next_sequence()) return {};
@@ -149,14 +154,14 @@ Result<void> StreamReader::go_to_sequence(Sequence sequence) {
     }
     if (restarted.error().code != ErrorCode::sequence_gone || !slides_) return restarted;
     if (auto opened = open_log(); !opened) {
-        const bool is_new = opened.error().code == ErrorCode::not_found;
-        if (is_new || does_without_journal(opened.error())) return restarted;
+        if (may_begin_without_journal(opened.error())) return restarted;
         return opened;
     }
     if (auto sought = log_->seek_sequence(sequence); !sought) {
         if (sought.error().code == ErrorCode::sequence_ahead) return restarted;
         return sought;
     }
+    // It stands there already, and has left no ring.
     stay(Source::journal);
     static_cast<void>(enter_journal(sequence, bus::kNoPosition));
     return {};
@@ -236,7 +241,7 @@ Result<Sequence> StreamReader::first_of_atomic(Sequence sequence) const {
             const bus::PollResult result = reader->poll(
                 [&](const Event& event) {
                     if (event.sequence() >= sequence) return;
-                    continues = (event.flags() & kBatchContinues) != 0;
+                    continues = event.continues_batch();
                     if (!continues) begun = event.sequence() + 1;
                 },
                 sequence - reader->next_sequence());
@@ -255,8 +260,7 @@ Result<Sequence> StreamReader::sequence_at(std::uint64_t time_ns) {
     Position from = Position::start();
     if (slides_) {
         auto opened = open_log();
-        const bool is_new = !opened && ring_ && opened.error().code == ErrorCode::not_found;
-        if (!opened && !is_new && !does_without_journal(opened.error())) return opened.error();
+        if (!opened && !may_begin_without_journal(opened.error())) return opened.error();
         if (opened) {
             if (auto sought = log_->seek_time(time_ns); !sought) return sought.error();
             const Sequence found = log_->next_sequence();

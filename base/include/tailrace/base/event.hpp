@@ -41,6 +41,11 @@ public:
     [[nodiscard]] EventType type() const noexcept { return header_.type; }
     [[nodiscard]] std::uint8_t flags() const noexcept { return header_.flags; }
     [[nodiscard]] bool is_tombstone() const noexcept { return (header_.flags & kTombstone) != 0; }
+    // The next event is of the same atomic batch.
+    [[nodiscard]] bool continues_batch() const noexcept {
+        return (header_.flags & kBatchContinues) != 0;
+    }
+    [[nodiscard]] bool has_key() const noexcept { return (header_.flags & kHasKey) != 0; }
     [[nodiscard]] std::uint32_t size_bytes() const noexcept { return header_.payload_size_bytes; }
 
     [[nodiscard]] std::span<const std::byte> payload() const noexcept {

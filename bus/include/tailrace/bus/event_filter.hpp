@@ -42,7 +42,7 @@ public:
             if ((type_bits_[type / kWordBits] >> (type % kWordBits) & 1U) == 0) return false;
         }
         if (keys_.empty() && modulus_ == 0) return true;
-        if ((event.flags() & kHasKey) == 0) return false;
+        if (!event.has_key()) return false;
         const std::uint64_t key = event.key();
         if (modulus_ != 0 && key % modulus_ != remainder_) return false;
         return keys_.empty() || std::binary_search(keys_.begin(), keys_.end(), key);

@@ -12,6 +12,16 @@
 
 namespace tailrace::bus {
 
+// One sample. Who calls it is the only writer of the histogram.
+inline void note_latency(LatencyHistogram& histogram, std::uint64_t latency_ns) noexcept {
+    count_up(histogram.buckets[latency_bucket(latency_ns)]);
+    count_up(histogram.sum_ns, latency_ns);
+    count_up(histogram.count);
+    // Relaxed, both: statistics of one writer.
+    if (latency_ns > histogram.max_ns.load(std::memory_order_relaxed)) [[unlikely]]
+        histogram.max_ns.store(latency_ns, std::memory_order_relaxed);
+}
+
 class LatencyRecorder {
 public:
     LatencyRecorder() noexcept = default;
@@ -27,12 +37,7 @@ public:
             count_up(histogram_->ahead_count);
             latency_ns = 0;
         }
-        count_up(histogram_->buckets[latency_bucket(latency_ns)]);
-        count_up(histogram_->sum_ns, latency_ns);
-        count_up(histogram_->count);
-        // Relaxed, both: statistics of an own slot.
-        if (latency_ns > histogram_->max_ns.load(std::memory_order_relaxed)) [[unlikely]]
-            histogram_->max_ns.store(latency_ns, std::memory_order_relaxed);
+        note_latency(*histogram_, latency_ns);
     }
 
 private:

@@ -236,8 +236,6 @@ public:
     // The oldest sequence from which on the ring holds everything for at least a quarter of its
     // size.
     [[nodiscard]] Sequence oldest_lasting_sequence() const noexcept;
-    // Where it stands in the ring, or was shown to.
-    [[nodiscard]] Place place() const noexcept { return next_; }
 
     // The sequence that is delivered next; where events are copied out first, and a handler has
     // thrown, the next one to be copied.
@@ -332,6 +330,7 @@ private:
     // It has passed nothing since it stands at `place`.
     void begin_counting(Place place) noexcept;
 
+    [[nodiscard]] Place oldest_lasting_place() const noexcept;
     void note_source(ReadSource source) const noexcept;
     [[nodiscard]] Result<void> start(const Start& where);
     [[nodiscard]] std::optional<Place> find_start(const Start& where) const noexcept;

@@ -107,6 +107,15 @@ public:
     // batch; end_sequence() if none does. An event whose clock was ahead of the writer's counts
     // last: its time is above the running maximum.
     [[nodiscard]] Sequence sequence_at(std::uint64_t time_ns) const noexcept;
+    // Leaves out the first event. Requires: there is one.
+    void drop_front() noexcept {
+        EventHeader head{};
+        std::memcpy(&head, bytes.data(), sizeof(head));
+        bytes = bytes.subspan(
+            event_size_bytes(head.payload_size_bytes, head.extension_words, event_alignment_bytes));
+        ++first_sequence;
+        --event_count;
+    }
     [[nodiscard]] Iterator begin() const noexcept {
         return {bytes.data(), first_sequence, event_alignment_bytes};
     }

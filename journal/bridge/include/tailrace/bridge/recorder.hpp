@@ -133,6 +133,7 @@ private:
     void wait_for_events(std::uint64_t timeout_ns) noexcept;
     void report_progress();
     void attend_compressor(std::uint64_t segment_count);
+    void fail_board(const Error& error) noexcept;
     [[nodiscard]] Error journal_error() const;
 
     bus::Subscriber subscriber_;

@@ -126,7 +126,7 @@ public:
     [[nodiscard]] Sequence next_sequence() const noexcept;
     [[nodiscard]] bus::Gap last_gap() const noexcept { return last_gap_; }
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
-    // For the states `stalled` and `failed`. Asking again tries again.
+    // For the states `stalled`, `failed` and `corrupt`. Asking again tries again.
     [[nodiscard]] const Error& error() const noexcept { return error_; }
     // How often it has left the ring for the journal.
     [[nodiscard]] std::uint64_t spill_count() const noexcept { return spill_count_; }
@@ -227,7 +227,7 @@ private:
     [[nodiscard]] Result<void> place_log();
     // Whether the stream is recorded elsewhere by now; then it looks there.
     bool follow_recorder();
-    [[nodiscard]] bool is_out_of_reach();
+    [[nodiscard]] bool finds_journal_at(Sequence sequence);
     [[nodiscard]] bool return_to_ring(const bus::Start& where);
     [[nodiscard]] std::uint64_t durable_room();
     [[nodiscard]] bus::PollState waiting_state();
@@ -240,6 +240,7 @@ private:
                                                             std::string directory);
     [[nodiscard]] Result<void> open_log();
     [[nodiscard]] bool does_without_journal(const Error& error) const noexcept;
+    [[nodiscard]] bool may_begin_without_journal(const Error& error) const noexcept;
     [[nodiscard]] Result<void> go_to(const Position& position);
     [[nodiscard]] Result<void> go_to_sequence(Sequence sequence);
     [[nodiscard]] Result<void> go_to_start();
