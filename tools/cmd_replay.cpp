@@ -3,8 +3,8 @@
 
 #include "command.hpp"
 #include "commands.hpp"
-#include "event_key.hpp"
 #include "event_printer.hpp"
+#include "filter_option.hpp"
 #include "journal_place.hpp"
 #include "position.hpp"
 #include "progress.hpp"
@@ -32,9 +32,7 @@ struct ReplayFlags {
     std::string into;
     std::optional<Position> from;
     std::optional<Position> to;
-    std::vector<EventType> types;
-    std::vector<std::string> keys;
-    bus::EventFilter filter;  // of both
+    FilterFlags wanted;
     std::optional<double> speed;
     std::uint64_t rounds = 1;  // 0: until it is told to stop
     bridge::ReplayTimes times = bridge::ReplayTimes::original;
@@ -58,6 +56,7 @@ class ChosenEvents final : public bridge::ReplaySink {
 public:
     ChosenEvents(const ReplayFlags& flags, const std::string& stream, std::uint64_t total)
         : flags_(flags),
+          filter_(filter_of(flags.wanted)),
           printer_(stream, settings().format, flags.written_as),
           progress_(fmt::format("replaying '{}'", stream), "events", total) {}
 
@@ -72,7 +71,7 @@ public:
     }
 
     [[nodiscard]] Result<bool> on_event(const Event& event) override {
-        if (!flags_.filter.accepts(event))
+        if (!filter_.accepts(event))
             return target_ != nullptr ? target_->pass_over(event) : Result<bool>(true);
         if (target_ != nullptr) {
             auto passed = target_->on_event(event);
@@ -112,6 +111,7 @@ public:
 
 private:
     const ReplayFlags& flags_;
+    bus::EventFilter filter_;
     EventPrinter printer_;
     Progress progress_;
     bridge::StreamSink* target_ = nullptr;
@@ -304,10 +304,6 @@ Result<ExitCode> run_replay(ReplayFlags& flags) {
     }
     // On a screen or in a pipe nobody waits for what was; live readers do.
     flags.options.speed = flags.speed.value_or(flags.into.empty() ? 0.0 : 1.0);
-    for (const EventType type : flags.types)
-        flags.filter.add_type(type);
-    for (const std::string& key : flags.keys)
-        flags.filter.add_key(event_key(key));
     auto reader = journal::Reader::open(*directory);
     if (!reader) return reader.error();
     auto total = set_range(flags, *reader);
@@ -368,16 +364,7 @@ void register_replay(CLI::App& app) {
                EventTemplate::parse,
                std::string(EventTemplate::kHelp))
         ->excludes("--into");
-    command->add_option("--type", flags->types, "Only events of this type; may be given again")
-        ->type_name("TYPE")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    command
-        ->add_option(
-            "--key", flags->keys, "Only events of this key, a number or a text; may be given again")
-        ->type_name("KEY")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    add_filter_options(*command, flags->wanted);
     CLI::Option* const loop =
         add_parsed(*command,
                    "--loop",

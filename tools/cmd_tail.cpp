@@ -7,8 +7,8 @@
 
 #include "command.hpp"
 #include "commands.hpp"
-#include "event_key.hpp"
 #include "event_printer.hpp"
+#include "filter_option.hpp"
 #include "pace.hpp"
 #include "position.hpp"
 #include "stop_signal.hpp"
@@ -38,8 +38,7 @@ struct TailFlags {
     bool durable = false;
     CLI::Option* name = nullptr;
     std::string name_text = "tail";
-    std::vector<EventType> types;
-    std::vector<std::string> keys;
+    FilterFlags wanted;
     std::string partition;
     CLI::Option* evict_after = nullptr;
     std::uint64_t evict_after_ns = 1'000'000'000;
@@ -217,11 +216,7 @@ Result<Boundary> end_of(const TailFlags& flags, const std::shared_ptr<bus::Regio
 
 // "1/4": keys that leave 1 when divided by 4.
 Result<bus::EventFilter> filter_of(const TailFlags& flags) {
-    bus::EventFilter filter;
-    for (const EventType type : flags.types)
-        filter.add_type(type);
-    for (const std::string& key : flags.keys)
-        filter.add_key(event_key(key));
+    bus::EventFilter filter = filter_of(flags.wanted);
     if (flags.partition.empty()) return filter;
     const std::size_t slash = flags.partition.find('/');
     const std::string_view text = flags.partition;
@@ -334,16 +329,7 @@ void register_tail(CLI::App& app) {
                flags->written_as,
                EventTemplate::parse,
                std::string(EventTemplate::kHelp));
-    command->add_option("--type", flags->types, "Only events of this type; may be given again")
-        ->type_name("TYPE")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    command
-        ->add_option(
-            "--key", flags->keys, "Only events of this key, a number or a text; may be given again")
-        ->type_name("KEY")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    add_filter_options(*command, flags->wanted);
     command
         ->add_option("--partition",
                      flags->partition,

@@ -17,11 +17,6 @@ namespace {
 
 constexpr std::uint64_t kPatienceMs = 1000;
 
-bool is_path(const std::string& target) {
-    std::error_code ignored;
-    return target.find('/') != std::string::npos || std::filesystem::is_directory(target, ignored);
-}
-
 std::string real_path(const std::string& path) {
     std::error_code failed;
     const auto real = std::filesystem::canonical(path, failed);

@@ -64,8 +64,7 @@ std::string differing(const Event& a, const Event& b) {
     return text;
 }
 
-Json differing_json(const Event& a, const Event& b) {
-    const bridge::EventDifference found = bridge::difference_of(a, b);
+Json differing_json(const bridge::EventDifference& found) {
     Json names = Json::array();
     if (found.type) names.push_back("type");
     if (found.key) names.push_back("key");
@@ -183,10 +182,13 @@ void DiffReport::tell_json(const Difference& difference,
     document["a_seq"] = sequence_json(difference.a);
     document["b_seq"] = sequence_json(difference.b);
     if (difference.kind == DifferenceKind::changed) {
-        document["differs"] = a && b ? differing_json(a->event(), b->event()) : Json();
-        const bool in_payload = a && b && bridge::difference_of(a->event(), b->event()).payload;
-        document["first_byte"] =
-            in_payload ? Json(bridge::difference_of(a->event(), b->event()).first_byte) : Json();
+        document["differs"] = Json();
+        document["first_byte"] = Json();
+        if (a && b) {
+            const bridge::EventDifference found = bridge::difference_of(a->event(), b->event());
+            document["differs"] = differing_json(found);
+            if (found.payload) document["first_byte"] = found.first_byte;
+        }
     }
     document["a"] = event_json(a_, a);
     document["b"] = event_json(b_, b);

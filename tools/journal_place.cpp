@@ -55,8 +55,12 @@ std::string absolute_path(const std::string& path) {
     return text;
 }
 
+bool is_path(const std::string& target) {
+    return target.find('/') != std::string::npos || is_directory(target);
+}
+
 Result<std::string> find_journal(const std::string& target) {
-    if (target.find('/') != std::string::npos || is_directory(target)) {
+    if (is_path(target)) {
         if (exists(target)) return absolute_path(target);
         return make_error(ErrorCode::not_found,
                           fmt::format("there is no journal '{}'", target),

@@ -25,6 +25,9 @@ namespace tailrace::tool {
 // An absolute path, without following links.
 [[nodiscard]] std::string absolute_path(const std::string& path);
 
+// Whether a person means a directory by it, and not a stream's name.
+[[nodiscard]] bool is_path(const std::string& target);
+
 // `target` as a journal's directory: a path if it has a slash or is a directory, else a stream's
 // name, whose ring may say where its journal is. Error `not_found` says where it was looked for.
 [[nodiscard]] Result<std::string> find_journal(const std::string& target);

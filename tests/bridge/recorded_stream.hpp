@@ -10,8 +10,10 @@
 #include <tailrace/journal/reader.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace tailrace::test {
@@ -60,6 +62,17 @@ struct JournalContent {
     }
 }
 
+// Whether one publisher's events are all there, in order.
+[[nodiscard]] inline bool is_numbered_from(const JournalContent& content,
+                                           std::uint32_t publisher,
+                                           std::uint64_t count) {
+    std::uint64_t expected = 0;
+    for (const JournaledEvent& event : content.events) {
+        if (event.publisher == publisher && event.number != expected++) return false;
+    }
+    return expected == count;
+}
+
 class RecordedStream {
 public:
     explicit RecordedStream(const bus::StreamOptions& options = small_stream())
@@ -103,6 +116,16 @@ private:
     return true;
 }
 
+// Publishes numbered events, `first` on, until there is no room. Returns the number of the next.
+[[nodiscard]] inline std::uint64_t publish_until_full(bus::Publisher& publisher,
+                                                      std::uint32_t id,
+                                                      std::uint64_t first = 0) {
+    std::uint64_t next = first;
+    while (publish_numbered(publisher, id, next, 1, bus::Deadline::at_once()))
+        ++next;
+    return next;
+}
+
 // Steps until everything published so far is durable. False: the recorder failed.
 [[nodiscard]] inline bool record_all(bridge::Recorder& recorder, const bus::Region& region) {
     constexpr std::uint64_t kTurnNs = 1'000'000;
@@ -111,5 +134,27 @@ private:
     }
     return true;
 }
+
+// A recorder that runs in a thread of its own.
+class RunningRecorder {
+public:
+    explicit RunningRecorder(const RecordedStream& recorded)
+        : RunningRecorder(recorded, recorded.options()) {}
+    RunningRecorder(const RecordedStream& recorded, const bridge::RecorderOptions& options)
+        : recorder_(expect(bridge::Recorder::attach(recorded.stream().name(), options), "record")),
+          thread_([this] { outcome_ = recorder_.run(stop_); }) {}
+    RunningRecorder(const RunningRecorder&) = delete;
+    RunningRecorder& operator=(const RunningRecorder&) = delete;
+    ~RunningRecorder() {
+        stop_.store(true);
+        thread_.join();
+    }
+
+private:
+    std::atomic<bool> stop_{false};
+    Result<void> outcome_;
+    bridge::Recorder recorder_;
+    std::thread thread_;
+};
 
 }  // namespace tailrace::test

@@ -16,14 +16,6 @@ namespace {
 using namespace tailrace;
 using namespace tailrace::test;
 
-bool is_numbered_from(const JournalContent& content, std::uint32_t publisher, std::uint64_t count) {
-    std::uint64_t expected = 0;
-    for (const JournaledEvent& event : content.events) {
-        if (event.publisher == publisher && event.number != expected++) return false;
-    }
-    return expected == count;
-}
-
 // Publishes `count` numbered events at once, `first` on; false when there was no room.
 bool publish_atomic(bus::Publisher& publisher, std::uint64_t first, std::uint32_t count) {
     std::vector<std::uint32_t> sizes_bytes;
@@ -82,9 +74,7 @@ TEST_CASE("recorder: an atomic batch whose end somebody wrote over doesn't hold 
     const RecordedStream recorded;
     auto publisher = recorded.stream().publisher();
     auto recorder = recorded.recorder();
-    std::uint64_t published = 0;
-    while (publish_numbered(publisher, 1, published, 1, bus::Deadline::at_once()))
-        ++published;
+    const std::uint64_t published = publish_until_full(publisher, 1);
     // The last event of a full ring says that another one of its batch follows.
     const auto region = recorded.stream().open();
     std::uint64_t position = 0;

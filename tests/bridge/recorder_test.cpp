@@ -27,14 +27,6 @@ namespace {
 using namespace tailrace;
 using namespace tailrace::test;
 
-bool is_numbered_from(const JournalContent& content, std::uint32_t publisher, std::uint64_t count) {
-    std::uint64_t expected = 0;
-    for (const JournaledEvent& event : content.events) {
-        if (event.publisher == publisher && event.number != expected++) return false;
-    }
-    return expected == count;
-}
-
 TEST_CASE("recorder: what was published is in the journal, byte for byte", "[bridge][recorder]") {
     const Watchdog watchdog("recorder content");
     const RecordedStream recorded;
@@ -208,9 +200,7 @@ TEST_CASE("recorder: with drop it lets publishers pass, and the journal tells th
     options.journal.queue_depth = 1;
     auto recorder = expect(bridge::Recorder::attach("stream", options), "attach");
     // The recorder reads nothing until the ring is full, as if the disk had stood still.
-    std::uint64_t published = 0;
-    while (publish_numbered(publisher, 1, published, 1, bus::Deadline::at_once()))
-        ++published;
+    std::uint64_t published = publish_until_full(publisher, 1);
 
     // One step takes what fits into the writer, and gives up the rest.
     REQUIRE(recorder.step(0));
@@ -303,8 +293,7 @@ TEST_CASE("recorder: while it drops, who waits is told yes for what is kept and 
 
     std::uint64_t published = 0;
     for (int lap = 0; lap < kLaps; ++lap) {
-        while (publish_numbered(publisher, 1, published, 1, bus::Deadline::at_once()))
-            ++published;
+        published = publish_until_full(publisher, 1, published);
         full_rings.store(lap + 1);
         wait_until([&] { return seen_full.load() > lap || failed.load(); });
     }

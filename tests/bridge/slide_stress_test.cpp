@@ -27,19 +27,12 @@ public:
     BusyStream(std::uint64_t capacity_bytes, std::uint64_t retain_size_bytes)
         : recorded_(options_of(capacity_bytes)),
           publisher_(recorded_.stream().publisher()),
-          recorder_(expect(
-              Recorder::attach(recorded_.stream().name(), recorder_options(retain_size_bytes)),
-              "record")) {
-        recording_ = std::thread([this] { outcome_ = recorder_.run(stop_recording_); });
+          recorder_(recorded_, recorder_options(retain_size_bytes)) {
         publishing_ = std::thread([this] { publish(); });
     }
     BusyStream(const BusyStream&) = delete;
     BusyStream& operator=(const BusyStream&) = delete;
-    ~BusyStream() {
-        stop_publishing();
-        stop_recording_.store(true);
-        recording_.join();
-    }
+    ~BusyStream() { stop_publishing(); }
 
     void stop_publishing() {
         stop_publishing_.store(true);
@@ -71,12 +64,9 @@ private:
 
     RecordedStream recorded_;
     bus::Publisher publisher_;
-    Recorder recorder_;
+    RunningRecorder recorder_;
     std::atomic<bool> stop_publishing_{false};
-    std::atomic<bool> stop_recording_{false};
     std::atomic<Sequence> published_{0};
-    Result<void> outcome_;
-    std::thread recording_;
     std::thread publishing_;
 };
 

@@ -7,7 +7,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <atomic>
 #include <filesystem>
 #include <optional>
 #include <thread>
@@ -63,28 +62,6 @@ bool is_whole(const Account& account, Sequence first, Sequence end) {
     }
     return true;
 }
-
-// A recorder that runs in a thread of its own.
-class RunningRecorder {
-public:
-    explicit RunningRecorder(const RecordedStream& recorded)
-        : RunningRecorder(recorded, recorded.options()) {}
-    RunningRecorder(const RecordedStream& recorded, const RecorderOptions& options)
-        : recorder_(expect(Recorder::attach(recorded.stream().name(), options), "record")),
-          thread_([this] { outcome_ = recorder_.run(stop_); }) {}
-    RunningRecorder(const RunningRecorder&) = delete;
-    RunningRecorder& operator=(const RunningRecorder&) = delete;
-    ~RunningRecorder() {
-        stop_.store(true);
-        thread_.join();
-    }
-
-private:
-    std::atomic<bool> stop_{false};
-    Result<void> outcome_;
-    Recorder recorder_;
-    std::thread thread_;
-};
 
 StreamReaderOptions reading(const RecordedStream& recorded,
                             Position from,
@@ -303,9 +280,7 @@ TEST_CASE("stream reader: a gap that the recorder makes is told as it is",
     options.journal.queue_depth = 1;
     auto recorder = expect(Recorder::attach("stream", options), "attach");
     auto reader = reader_of(recorded, Position::end());
-    std::uint64_t published = 0;
-    while (publish_numbered(publisher, 1, published, 1, bus::Deadline::at_once()))
-        ++published;
+    std::uint64_t published = publish_until_full(publisher, 1);
     REQUIRE(recorder.step(0));
     REQUIRE(recorder.status().lost_events > 0);
     // The ring goes round once more, so that the gap is nowhere else either.

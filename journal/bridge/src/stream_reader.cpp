@@ -87,8 +87,8 @@ bool StreamReader::follow_recorder() {
     return true;
 }
 
-// Opens the journal, unless it stands there already, where the next event is. What isn't written that far is waited
-// for; what is gone is found to be missing.
+// Opens the journal where the next event is, unless it stands there already. What isn't written
+// that far is waited for; what is gone is found to be missing.
 Result<void> StreamReader::place_log() {
     if (log_ != nullptr) return {};
     if (auto opened = open_log(); !opened) return opened;

@@ -169,8 +169,8 @@ public:
     // is appended, by this or a later call: on disk there is all of it or nothing. Except where it
     // takes more than max_event_size_bytes(): it is then atomic in the ring only.
     [[nodiscard]] AppendResult append(const Run& run) noexcept;
-    // Takes what was appended of an atomic batch, if one is unfinished, for all of it: for who knows
-    // that its last event will never come.
+    // Takes what was appended of an atomic batch, if one is unfinished, for all of it: for who
+    // knows that its last event will never come.
     void end_unfinished() noexcept;
     // Takes back what was appended of an atomic batch whose last event wasn't; next_sequence() is
     // that of its first again. For who gives up the rest of it.
