@@ -1,12 +1,12 @@
-// tailrace pub: publishes arguments, lines of stdin or of files, or made-up events.
+// tailrace pub: publishes arguments, what stdin or files hold, or made-up events.
 
 #include "command.hpp"
 #include "commands.hpp"
 #include "event_key.hpp"
 #include "journal_place.hpp"
-#include "line_source.hpp"
 #include "pace.hpp"
 #include "progress.hpp"
+#include "pub_source.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
 #include "wait_option.hpp"
@@ -15,12 +15,8 @@
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/publisher.hpp>
 
-#include <unistd.h>
-
 #include <fmt/format.h>
-#include <functional>
 #include <memory>
-#include <optional>
 
 namespace tailrace::tool {
 
@@ -30,108 +26,16 @@ namespace {
 constexpr std::uint64_t kLookUpNs = 200 * kNsPerMs;
 
 struct PubFlags {
-    std::string stream;
-    std::vector<std::string> bodies;
-    bool from_stdin = false;
-    std::vector<std::string> files;
-    bool repeat = false;
-    std::optional<std::uint64_t> count;  // without it: all there are
+    PubSourceFlags source;
     double rate_per_s = 0;
-    CLI::Option* size = nullptr;
-    std::uint64_t size_bytes = 0;
     std::string name = "pub";
-    bus::EventFields fields;
     std::string key;
     bool durable = false;
     std::uint64_t timeout_ns = UINT64_MAX;
     bus::WaitStrategy wait = bus::WaitStrategy::adaptive;
+
+    [[nodiscard]] const std::string& stream() const noexcept { return source.stream; }
 };
-
-// Where payloads come from: the next one, or nothing at the end.
-using Source = std::function<Result<std::optional<std::string_view>>()>;
-
-Source body_source(const PubFlags& flags) {
-    const bool repeats = flags.repeat || flags.count;
-    return [&flags,
-            repeats,
-            next = std::size_t{0}]() mutable -> Result<std::optional<std::string_view>> {
-        if (next == flags.bodies.size() && repeats) next = 0;
-        if (next == flags.bodies.size()) return std::optional<std::string_view>();
-        return std::optional<std::string_view>(flags.bodies[next++]);
-    };
-}
-
-// "0000000042" and letters behind it: readable, and different for each event.
-Source generator_source(std::uint64_t size_bytes) {
-    constexpr std::size_t kDigits = 10;
-    std::string payload(size_bytes, '.');
-    for (std::size_t at = kDigits; at < payload.size(); ++at) {
-        payload[at] = static_cast<char>('a' + at % 26);
-    }
-    return
-        [payload, number = std::uint64_t{0}]() mutable -> Result<std::optional<std::string_view>> {
-            const std::string digits = fmt::format("{:010}", number++ % 10'000'000'000);
-            payload.replace(0, std::min(digits.size(), payload.size()), digits, 0, payload.size());
-            return std::optional<std::string_view>(payload);
-        };
-}
-
-Source file_source(std::vector<LineSource> files, bool repeat) {
-    const auto lines = std::make_shared<FileLines>(std::move(files), repeat);
-    return [lines] {
-        return lines->next();
-    };
-}
-
-Result<Source> source_of(const PubFlags& flags, std::uint64_t max_event_bytes) {
-    const bool generates = flags.size->count() != 0;
-    const int sources = (flags.bodies.empty() ? 0 : 1) + (flags.files.empty() ? 0 : 1) +
-                        (flags.from_stdin ? 1 : 0) + (generates ? 1 : 0);
-    if (sources > 1) {
-        return make_error(
-            ErrorCode::invalid_argument,
-            "events come from arguments, from --file, from --stdin or from --size: choose one",
-            "tailrace pub --help");
-    }
-    if (generates) {
-        if (flags.size_bytes <= max_event_bytes) return generator_source(flags.size_bytes);
-        return make_error(
-            ErrorCode::too_large,
-            fmt::format("events of {} bytes are more than the {} bytes that stream '{}' allows",
-                        flags.size_bytes,
-                        max_event_bytes,
-                        flags.stream),
-            fmt::format("a --size up to {}, or create a stream with a larger --max-event",
-                        max_event_bytes));
-    }
-    if (!flags.bodies.empty()) {
-        // All of them before the first one is published: nothing is half-made.
-        for (const std::string& body : flags.bodies) {
-            if (body.size() <= max_event_bytes) continue;
-            return make_error(
-                ErrorCode::too_large,
-                fmt::format(
-                    "an event of {} bytes is more than the {} bytes that stream '{}' allows; "
-                    "nothing was published",
-                    body.size(),
-                    max_event_bytes,
-                    flags.stream),
-                "create a stream with a larger --max-event");
-        }
-        return body_source(flags);
-    }
-    std::vector<LineSource> files;
-    for (const std::string& path :
-         flags.files.empty() ? std::vector<std::string>{"-"} : flags.files) {
-        auto lines = LineSource::open(path, max_event_bytes);
-        if (!lines) return lines.error();
-        files.push_back(std::move(*lines));
-    }
-    if (flags.files.empty() && is_terminal(STDIN_FILENO)) {
-        say(fmt::format("each line becomes an event of '{}'; Ctrl-D ends", flags.stream));
-    }
-    return file_source(std::move(files), flags.repeat);
-}
 
 // One publishing run: what it did so far, and how it ends.
 class Publishing {
@@ -140,12 +44,12 @@ public:
         : flags_(flags),
           publisher_(std::move(publisher)) {}
 
-    [[nodiscard]] Result<ExitCode> run(const Source& source);
+    [[nodiscard]] Result<ExitCode> run(const PubSource& source);
     void report() const;
     [[nodiscard]] std::uint64_t events() const noexcept { return events_; }
 
 private:
-    [[nodiscard]] Result<bool> publish(std::string_view payload);
+    [[nodiscard]] Result<bool> publish(const InputEvent& event);
     [[nodiscard]] Result<bool> wait_durable();
     [[nodiscard]] Error refused(bus::PublishStatus status, std::size_t size_bytes) const;
 
@@ -170,28 +74,29 @@ Error Publishing::refused(bus::PublishStatus status, std::size_t size_bytes) con
                             "allows{}",
                             size_bytes,
                             publisher_.region().header().max_payload_bytes,
-                            flags_.stream,
+                            flags_.stream(),
                             done),
                 "create a stream with a larger --max-event");
         case bus::PublishStatus::closed:
             return make_error(ErrorCode::closed,
                               fmt::format("{}{}", publisher_.region().ending(), done),
-                              fmt::format("tailrace create {}", flags_.stream));
+                              fmt::format("tailrace create {}", flags_.stream()));
         default:
             return make_error(ErrorCode::timed_out,
                               fmt::format("no room in stream '{}'{}{}{}",
-                                          flags_.stream,
+                                          flags_.stream(),
                                           holder.empty() ? "" : ": it waits for ",
                                           holder,
                                           done),
-                              fmt::format("tailrace lag {}", flags_.stream));
+                              fmt::format("tailrace lag {}", flags_.stream()));
     }
 }
 
 // False: stopped while it waited for room.
-Result<bool> Publishing::publish(std::string_view payload) {
+Result<bool> Publishing::publish(const InputEvent& event) {
     constexpr std::uint64_t kTellAfterNs = 1'000 * kNsPerMs;
-    const auto bytes = std::as_bytes(std::span<const char>(payload.data(), payload.size()));
+    const auto bytes =
+        std::as_bytes(std::span<const char>(event.payload.data(), event.payload.size()));
     const std::uint64_t start_ns = monotonic_ns();
     bool told = false;
     for (;;) {
@@ -199,42 +104,40 @@ Result<bool> Publishing::publish(std::string_view payload) {
         const std::uint64_t left_ns =
             flags_.timeout_ns > waited_ns ? flags_.timeout_ns - waited_ns : 0;
         const bus::PublishStatus status = publisher_.publish(
-            bytes, flags_.fields, bus::Deadline::in_ns(std::min(left_ns, kLookUpNs)));
+            bytes, event.fields, bus::Deadline::in_ns(std::min(left_ns, kLookUpNs)));
         if (status == bus::PublishStatus::ok) {
             if (first_sequence_ == kNoSequence)
                 first_sequence_ = publisher_.next_own_sequence() - 1;
             ++events_;
-            bytes_ += payload.size();
+            bytes_ += event.payload.size();
             return true;
         }
         if (status != bus::PublishStatus::timed_out || left_ns <= kLookUpNs) {
-            return refused(status, payload.size());
+            return refused(status, event.payload.size());
         }
         if (stop_requested()) return false;
         if (!told && monotonic_ns() - start_ns > kTellAfterNs) {
             told = true;
             const std::string holder = publisher_.holder();
             say(fmt::format("waiting for room in '{}'{}{}; tailrace lag {}",
-                            flags_.stream,
+                            flags_.stream(),
                             holder.empty() ? "" : ": held by ",
                             holder,
-                            flags_.stream));
+                            flags_.stream()));
         }
     }
 }
 
-Result<ExitCode> Publishing::run(const Source& source) {
-    // Of its own accord it ends only when there is an end.
-    const bool endless = !flags_.count && (flags_.repeat || flags_.size->count() != 0 ||
-                                           (flags_.files.empty() && flags_.bodies.empty()));
+Result<ExitCode> Publishing::run(const PubSource& source) {
     Pace pace(flags_.rate_per_s);
-    Progress progress(
-        fmt::format("publishing to '{}'", flags_.stream), "events", flags_.count.value_or(0));
+    Progress progress(fmt::format("publishing to '{}'", flags_.stream()),
+                      "events",
+                      flags_.source.count.value_or(0));
     bool stopped = false;
-    while (!flags_.count || events_ < *flags_.count) {
-        auto payload = source();
-        if (!payload) return payload.error();
-        if (!*payload) {
+    while (!flags_.source.count || events_ < *flags_.source.count) {
+        auto event = source.next();
+        if (!event) return event.error();
+        if (!*event) {
             stopped = stop_requested();
             break;
         }
@@ -242,7 +145,7 @@ Result<ExitCode> Publishing::run(const Source& source) {
             stopped = true;
             break;
         }
-        auto published = publish(**payload);
+        auto published = publish(**event);
         if (!published) return published.error();
         if (!*published) {
             stopped = true;
@@ -257,8 +160,11 @@ Result<ExitCode> Publishing::run(const Source& source) {
         if (!durable_) stopped = true;
     }
     // Lines that were published but not made durable as asked are not a job that is done.
-    const bool unfinished = stopped && (!endless || (flags_.durable && !durable_));
-    return unfinished ? ExitCode::interrupted : ExitCode::done;
+    const bool unfinished =
+        stopped && (!flags_.source.is_endless() || (flags_.durable && !durable_));
+    if (unfinished) return ExitCode::interrupted;
+    const bool is_missing_some = source.input && source.input->missing_events() != 0;
+    return is_missing_some ? ExitCode::damage : ExitCode::done;
 }
 
 // False: stopped while it waited.
@@ -282,7 +188,7 @@ void Publishing::report() const {
     const Sequence last = events_ == 0 ? 0 : publisher_.next_own_sequence() - 1;
     if (settings().json()) {
         Json document;
-        document["stream"] = flags_.stream;
+        document["stream"] = flags_.stream();
         document["events"] = events_;
         document["payload_bytes"] = bytes_;
         document["first_seq"] = events_ == 0 ? Json() : Json(first_sequence_);
@@ -307,16 +213,17 @@ void Publishing::report() const {
 Result<ExitCode> run_pub(PubFlags& flags) {
     if (auto allowed = allow_only_text_and_json("pub"); !allowed) return allowed.error();
     if (!flags.key.empty()) {
-        flags.fields.has_key = true;
-        flags.fields.key = event_key(flags.key);
+        flags.source.input.usual.has_key = true;
+        flags.source.input.usual.key = event_key(flags.key);
     }
     bus::PublisherOptions options;
     options.name = flags.name;
     options.wait = flags.wait;
     options.directory = settings().directory;
-    auto region = bus::Region::open(flags.stream, bus::RegionAccess::publish, settings().directory);
+    auto region =
+        bus::Region::open(flags.stream(), bus::RegionAccess::publish, settings().directory);
     if (!region) return region.error();
-    auto source = source_of(flags, (*region)->header().max_payload_bytes);
+    auto source = open_source(flags.source, (*region)->header().max_payload_bytes);
     if (!source) return source.error();
     if (flags.durable) {
         if (auto checked = bus::check_durable(**region); !checked) {
@@ -331,7 +238,7 @@ Result<ExitCode> run_pub(PubFlags& flags) {
         say(
             fmt::format("nobody records stream '{0}': what leaves the ring is lost; "
                         "tailrace record {0}",
-                        flags.stream));
+                        flags.stream()));
     }
     Publishing publishing(flags, std::move(*publisher));
     auto ended = publishing.run(*source);
@@ -347,23 +254,10 @@ void register_pub(CLI::App& app) {
         add_command(app, "pub", "Publish events: arguments, lines, or made up", [flags] {
             return run_pub(*flags);
         });
-    command->add_option("STREAM", flags->stream, "Name of the stream")->required();
-    command->add_option("BODY", flags->bodies, "Each becomes an event (default: lines of stdin)");
-    command->add_flag("--stdin", flags->from_stdin, "Each line of stdin becomes an event");
-    command->add_option("--file", flags->files, "Each line of FILE becomes an event; - is stdin")
-        ->type_name("FILE")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    command->add_flag("--repeat", flags->repeat, "Start over at the end, until -n or Ctrl-C");
-    flags->size = add_parsed(*command,
-                             "--size",
-                             flags->size_bytes,
-                             parse_size_bytes,
-                             "Make up events of this size, until -n or Ctrl-C");
-    add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
+    add_source_options(*command, flags->source);
     add_parsed(
         *command, "--rate", flags->rate_per_s, parse_rate_per_s, "At most so many: 1000/s, 100k/s");
-    command->add_option("--type", flags->fields.type, "The events' type, 0 to 65535")
+    command->add_option("--type", flags->source.input.usual.type, "The events' type, 0 to 65535")
         ->capture_default_str();
     command->add_option("--key", flags->key, "The events' key: a number, or a text to be hashed")
         ->type_name("KEY");

@@ -56,9 +56,10 @@ std::string value_name(ParsePosition /*parse*/) {
 
 Result<void> allow_only_text_and_json(const char* command) {
     if (settings().format == Format::text || settings().format == Format::json) return {};
-    return make_error(ErrorCode::invalid_argument,
-                      fmt::format("tailrace {} prints text or json only", command),
-                      "--format text or --json; raw, hex and digest are for tail and replay");
+    return make_error(
+        ErrorCode::invalid_argument,
+        fmt::format("tailrace {} prints text or json only", command),
+        "--format text or --json; raw, framed, hex and digest are for tail and replay");
 }
 
 }  // namespace tailrace::tool

@@ -24,7 +24,7 @@ struct Position;
 
 namespace tailrace::tool {
 
-enum class Format : std::uint8_t { text, json, raw, hex, digest };
+enum class Format : std::uint8_t { text, json, raw, framed, hex, digest };
 
 struct Settings {
     std::string directory;  // of rings; empty: TAILRACE_DIR or the default

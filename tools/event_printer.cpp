@@ -1,5 +1,6 @@
 #include "event_printer.hpp"
 
+#include "event_frame.hpp"
 #include "payload_text.hpp"
 #include "units.hpp"
 
@@ -83,6 +84,9 @@ std::string_view EventPrinter::line(const Event& event) {
         case Format::raw:
             line_ += text_of(event.payload());
             line_ += '\n';
+            break;
+        case Format::framed:
+            append_frame(line_, event);
             break;
         case Format::digest:
             fmt::format_to(std::back_inserter(line_),

@@ -7,6 +7,7 @@
 //             gaps: {"stream":…,"gap_first_seq":…,"gap_events":…}, of a journal with
 //             "gap_kind" as well
 //     raw     the payload and a newline
+//     framed  payload, type, key and event time as bytes (event_frame.hpp)
 //     hex     the text line without its payload, then a hex dump
 //     digest  SEQ TYPE SIZE HASH, HASH being XXH3-64 of the payload: small, and equal for equal
 //             events

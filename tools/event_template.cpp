@@ -1,12 +1,12 @@
 #include "event_template.hpp"
 
+#include "escape.hpp"
 #include "payload_text.hpp"
 #include "units.hpp"
 
 #include <cstddef>
 #include <fmt/format.h>
 #include <iterator>
-#include <optional>
 #include <utility>
 
 namespace tailrace::tool {
@@ -21,37 +21,6 @@ Error refused(std::string_view text, std::size_t column, std::string what) {
         fmt::format("'{}', column {}: {}", text, column + 1, what),
         "%s sequence, %k key, %v payload, %V its size, %t stream, %y type, %d %T publish time, %E "
         "event time, %x %b payload in hexadecimal and base64, %%, \\n \\t \\r \\0 \\\\ \\xHH");
-}
-
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-// The byte that `text` means behind its backslash, and how many characters that takes.
-std::optional<std::pair<char, std::size_t>> escaped(std::string_view text) noexcept {
-    if (text.empty()) return std::nullopt;
-    switch (text.front()) {
-        case 'n':
-            return std::pair{'\n', std::size_t{1}};
-        case 't':
-            return std::pair{'\t', std::size_t{1}};
-        case 'r':
-            return std::pair{'\r', std::size_t{1}};
-        case '0':
-            return std::pair{'\0', std::size_t{1}};
-        case '\\':
-            return std::pair{'\\', std::size_t{1}};
-        case 'x':
-            break;
-        default:
-            return std::nullopt;
-    }
-    if (text.size() < 3 || hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0) return std::nullopt;
-    return std::pair{static_cast<char>(hex_digit(text[1]) * 16 + hex_digit(text[2])),
-                     std::size_t{3}};
 }
 
 void append_field(std::string& line, char field, const Event& event, std::string_view stream) {
@@ -105,7 +74,7 @@ Result<EventTemplate> EventTemplate::parse(std::string_view text) {
     for (std::size_t at = 0; at < text.size(); ++at) {
         const std::string_view rest = text.substr(at + 1);
         if (text[at] == '\\') {
-            const auto byte = escaped(rest);
+            const auto byte = escaped_byte(rest);
             if (!byte) return refused(text, at, "no such byte");
             before += byte->first;
             at += byte->second;

@@ -68,13 +68,14 @@ void add_global_options(CLI::App& app) {
     const std::map<std::string, Format> formats = {{"text", Format::text},
                                                    {"json", Format::json},
                                                    {"raw", Format::raw},
+                                                   {"framed", Format::framed},
                                                    {"hex", Format::hex},
                                                    {"digest", Format::digest}};
     app.add_option_function<std::string>(
            "--format",
            [&settings, formats](const std::string& name) { settings.format = formats.at(name); },
-           "text, json; for events also raw, hex, digest")
-        ->check(CLI::IsMember({"text", "json", "raw", "hex", "digest"}));
+           "text, json; for events also raw, framed, hex, digest")
+        ->check(CLI::IsMember({"text", "json", "raw", "framed", "hex", "digest"}));
     const std::map<std::string, ColourMode> modes = {{"auto", ColourMode::automatic},
                                                      {"always", ColourMode::always},
                                                      {"never", ColourMode::never}};

@@ -10,6 +10,9 @@ namespace tailrace::tool {
 
 namespace {
 
+constexpr std::string_view kBase64Digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 std::uint32_t at(std::span<const std::byte> bytes, std::size_t index) {
     return std::to_integer<std::uint32_t>(bytes[index]);
 }
@@ -52,8 +55,6 @@ std::string_view text_of(std::span<const std::byte> payload) noexcept {
 }
 
 std::string base64(std::span<const std::byte> payload) {
-    static constexpr std::string_view kDigits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string text;
     text.reserve((payload.size() + 2) / 3 * 4);
     for (std::size_t index = 0; index < payload.size(); index += 3) {
@@ -61,12 +62,34 @@ std::string base64(std::span<const std::byte> payload) {
         std::uint32_t word = at(payload, index) << 16U;
         if (count > 1) word |= at(payload, index + 1) << 8U;
         if (count > 2) word |= at(payload, index + 2);
-        text += kDigits[word >> 18U];
-        text += kDigits[(word >> 12U) & 63U];
-        text += count > 1 ? kDigits[(word >> 6U) & 63U] : '=';
-        text += count > 2 ? kDigits[word & 63U] : '=';
+        text += kBase64Digits[word >> 18U];
+        text += kBase64Digits[(word >> 12U) & 63U];
+        text += count > 1 ? kBase64Digits[(word >> 6U) & 63U] : '=';
+        text += count > 2 ? kBase64Digits[word & 63U] : '=';
     }
     return text;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+    if (text.size() % 4 != 0) return std::nullopt;
+    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+    text.remove_suffix(padding);
+    std::string bytes;
+    bytes.reserve(text.size() / 4 * 3 + 2);
+    std::uint32_t word = 0;
+    std::uint32_t bits = 0;
+    for (const char c : text) {
+        const std::size_t digit = kBase64Digits.find(c);
+        if (digit == std::string_view::npos) return std::nullopt;
+        word = word << 6U | static_cast<std::uint32_t>(digit);
+        bits += 6;
+        if (bits < 8) continue;
+        bits -= 8;
+        bytes += static_cast<char>(word >> bits & 0xFFU);
+    }
+    // What is left over of the last digit would be lost.
+    if ((word & ((1U << bits) - 1)) != 0) return std::nullopt;
+    return bytes;
 }
 
 std::string hex_word(std::span<const std::byte> payload, std::size_t limit_bytes) {

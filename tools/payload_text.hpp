@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,8 @@ namespace tailrace::tool {
 [[nodiscard]] std::string_view text_of(std::span<const std::byte> payload) noexcept;
 
 [[nodiscard]] std::string base64(std::span<const std::byte> payload);
+// The bytes again; empty for what isn't base64, or lacks its padding.
+[[nodiscard]] std::optional<std::string> from_base64(std::string_view text);
 
 // "0x01ab…", at most `limit_bytes` of it.
 [[nodiscard]] std::string hex_word(std::span<const std::byte> payload, std::size_t limit_bytes);

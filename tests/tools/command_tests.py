@@ -14,6 +14,7 @@ import bad_input_cases
 import clock_cases
 import diff_cases
 import figure_cases
+import input_cases
 import journal_cases
 import keeping_cases
 import priority_cases
@@ -25,6 +26,7 @@ import stream_cases
 
 MODULES = (
     stream_cases,
+    input_cases,
     reader_cases,
     figure_cases,
     journal_cases,

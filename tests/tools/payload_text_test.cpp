@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace payload_text_test {
@@ -57,6 +58,36 @@ TEST_CASE("payload_text: hexadecimal shows all bytes, or how many were left out.
     CHECK(hex_dump(bytes_of("0123456789abcdef\n")) ==
           "0000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|\n"
           "0010  0a                                                |.|\n");
+}
+
+TEST_CASE("payload_text: what was written in base64 is read again.") {
+    std::string bytes;
+    for (int byte = 0; byte < 256; ++byte) {
+        CHECK(from_base64(base64(bytes_of(bytes))) == bytes);
+        bytes += static_cast<char>(255 - byte);
+    }
+    CHECK(from_base64("") == "");
+    CHECK(from_base64("QQ==") == "A");
+}
+
+TEST_CASE("payload_text: what isn't base64 is refused, also in its last bits.") {
+    for (const char* const text : {"Q",
+                                   "QQ",
+                                   "QQ=",
+                                   "QQQ",
+                                   "QR==",
+                                   "QUJ=",
+                                   "=QQQ",
+                                   "Q===",
+                                   "====",
+                                   "QQ=Q",
+                                   "QQ==QQ==",
+                                   "Q-_Q",
+                                   "Q Q=",
+                                   "QQ==\n"}) {
+        INFO(text);
+        CHECK_FALSE(from_base64(text));
+    }
 }
 
 }  // namespace payload_text_test
