@@ -8,8 +8,8 @@
 
 namespace tailrace::tool {
 
-// The byte that `text` means behind its backslash, and how many characters that takes: n t r 0 \
-// and xHH. Empty when it means none.
+// The byte that `text` means behind its backslash, and how many characters that takes: n t r 0, a
+// backslash and xHH. Empty when it means none.
 [[nodiscard]] std::optional<std::pair<char, std::size_t>> escaped_byte(
     std::string_view text) noexcept;
 
