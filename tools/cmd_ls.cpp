@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 #include <set>
 
 namespace tailrace::tool {
@@ -68,15 +69,6 @@ StreamRow row_of_stream(const std::string& name) {
     return row;
 }
 
-// However it is written: with a link, relative, or with a slash at its end.
-std::string same_for_all(const std::string& directory) {
-    std::error_code failed;
-    const auto path = std::filesystem::weakly_canonical(directory, failed);
-    std::string text = failed ? directory : path.string();
-    if (text.size() > 1 && text.ends_with('/')) text.pop_back();
-    return text;
-}
-
 // The stream that keeps its journal in the usual place without naming it: made without --journal,
 // or one whose ring can't be read.
 StreamRow* unnamed_owner(std::vector<StreamRow>& streams, const std::string& name) {
@@ -88,15 +80,16 @@ StreamRow* unnamed_owner(std::vector<StreamRow>& streams, const std::string& nam
 
 // Journals in the usual place that no ring names: what is left of streams after a reboot.
 std::vector<StreamRow> journals_without_ring(std::vector<StreamRow>& streams) {
-    std::set<std::string> known;
+    std::set<std::optional<DirectoryIdentity>> known;
     for (const StreamRow& row : streams) {
-        if (!row.journal.empty()) known.insert(same_for_all(row.journal));
+        if (!row.journal.empty()) known.insert(directory_identity(row.journal));
     }
     std::vector<StreamRow> rows;
     std::error_code failed;
     for (const auto& entry : std::filesystem::directory_iterator(usual_journal_parent(), failed)) {
         const std::string directory = entry.path().string();
-        if (known.contains(same_for_all(directory)) || !journal::is_journal(directory)) continue;
+        if (known.contains(directory_identity(directory)) || !journal::is_journal(directory))
+            continue;
         if (StreamRow* const owner = unnamed_owner(streams, entry.path().filename().string())) {
             owner->journal = directory;
             if (owner->journal_state == "off") owner->journal_state = "stopped";

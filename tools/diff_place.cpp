@@ -3,12 +3,9 @@
 #include "command.hpp"
 #include "journal_place.hpp"
 
-#include <system_error>
-
 #include <algorithm>
 #include <cstring>
 #include <deque>
-#include <filesystem>
 #include <fmt/format.h>
 
 namespace tailrace::tool {
@@ -16,12 +13,6 @@ namespace tailrace::tool {
 namespace {
 
 constexpr std::uint64_t kPatienceMs = 1000;
-
-std::string real_path(const std::string& path) {
-    std::error_code failed;
-    const auto real = std::filesystem::canonical(path, failed);
-    return failed ? path : real.string();
-}
 
 bool have_same_key(const Event& one, const Event& other) {
     return one.has_key() == other.has_key() && one.key() == other.key();
@@ -52,7 +43,7 @@ Result<DiffPlace> DiffPlace::find(const std::string& target) {
     }
     auto directory = find_journal(target);
     if (directory) {
-        place.directory_ = real_path(*directory);
+        place.directory_ = std::move(*directory);
         return place;
     }
     if (is_path(target)) return directory.error();
@@ -67,7 +58,9 @@ Result<DiffPlace> DiffPlace::find(const std::string& target) {
 
 bool DiffPlace::is(const DiffPlace& other) const {
     if (region_ && other.region_) return region_->name() == other.region_->name();
-    return !region_ && !other.region_ && directory_ == other.directory_;
+    if (region_ || other.region_) return false;
+    const auto identity = directory_identity(directory_);
+    return identity && identity == directory_identity(other.directory_);
 }
 
 Result<bridge::StreamReader> DiffPlace::read_from(const Position& from) const {

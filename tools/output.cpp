@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +47,23 @@ std::size_t width_of(std::string_view text) {
     }));
 }
 
+std::string_view cut_to(std::string_view text, std::size_t width) {
+    std::size_t end = 0;
+    for (std::size_t columns = 0; end < text.size(); ++end) {
+        const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
+        if (begins && ++columns > width) break;
+    }
+    return text.substr(0, end);
+}
+
+// Of the one behind stderr.
+std::size_t terminal_width() noexcept {
+    constexpr std::size_t kUsualWidth = 80;
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsualWidth;
+    return size.ws_col;
+}
+
 }  // namespace
 
 Output& out() noexcept {
@@ -65,6 +83,10 @@ void Output::write_json(const Json& document) {
 
 bool Output::flush() noexcept {
     std::string_view rest = buffer_;
+    if (!rest.empty()) {
+        if (status_line_shown && is_terminal(STDOUT_FILENO)) clear_status_line();
+        is_at_line_start_ = rest.back() == '\n';
+    }
     while (!rest.empty() && !closed_ && failure_errno_ == 0) {
         const ssize_t count = ::write(STDOUT_FILENO, rest.data(), rest.size());
         if (count >= 0) {
@@ -118,8 +140,14 @@ void print_error(const Error& error, int exit_code, bool as_json) {
 
 void show_status_line(std::string_view line) {
     if (settings().quiet || !is_terminal(STDERR_FILENO)) return;
-    write_stderr(fmt::format("\r{}\033[K", line));
+    if (!out().is_at_line_start() && is_terminal(STDOUT_FILENO)) return;
+    // A line that reaches the edge couldn't be overwritten.
+    write_stderr(fmt::format("\r{}\033[K", cut_to(line, terminal_width() - 1)));
     status_line_shown = true;
+}
+
+bool is_status_line_shown() noexcept {
+    return status_line_shown;
 }
 
 void clear_status_line() {

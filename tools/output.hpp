@@ -32,12 +32,15 @@ public:
 
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }
     [[nodiscard]] int failure_errno() const noexcept { return failure_errno_; }
+    // What was written last ended with a newline.
+    [[nodiscard]] bool is_at_line_start() const noexcept { return is_at_line_start_; }
 
 private:
     static constexpr std::size_t kFlushBytes = std::size_t{64} * 1024;
 
     std::string buffer_;
     bool closed_ = false;
+    bool is_at_line_start_ = true;
     int failure_errno_ = 0;
 };
 
@@ -56,10 +59,12 @@ void warn(std::string_view line);
 // The message and "  try: …", or one JSON object.
 void print_error(const Error& error, int exit_code, bool as_json);
 
-// A line on a terminal that is overwritten by the next one; nothing elsewhere. say() and warn()
-// clear it.
+// A line on a terminal, as far as that is wide, that is overwritten by the next one; nothing
+// elsewhere, nor behind output that hasn't ended its line there. say(), warn() and output on the
+// terminal clear it.
 void show_status_line(std::string_view line);
 void clear_status_line();
+[[nodiscard]] bool is_status_line_shown() noexcept;
 
 [[nodiscard]] bool is_terminal(int fd) noexcept;
 

@@ -2,7 +2,6 @@
 
 #include "units.hpp"
 
-#include <algorithm>
 #include <fmt/format.h>
 
 namespace tailrace::tool {
@@ -55,38 +54,6 @@ Result<Position> parse_position(std::string_view text) {
     if (!number) return not_a_position(text);
     position.value = *number;
     return position;
-}
-
-Boundary resolve(const Position& position,
-                 Sequence first,
-                 Sequence end,
-                 std::uint64_t now_ns) noexcept {
-    const std::uint64_t count = end > first ? end - first : 0;
-    Boundary boundary;
-    switch (position.kind) {
-        case Position::Kind::start:
-            boundary.sequence = first;
-            break;
-        case Position::Kind::end:
-            boundary.sequence = end;
-            break;
-        case Position::Kind::sequence:
-            boundary.sequence = position.value;
-            break;
-        case Position::Kind::after_start:
-            boundary.sequence = first + std::min(position.value, count);
-            break;
-        case Position::Kind::before_end:
-            boundary.sequence = end - std::min(position.value, count);
-            break;
-        case Position::Kind::time:
-            boundary.time_ns = position.value;
-            break;
-        case Position::Kind::before_now:
-            boundary.time_ns = now_ns - std::min(position.value, now_ns);
-            break;
-    }
-    return boundary;
 }
 
 }  // namespace tailrace::tool

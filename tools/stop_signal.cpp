@@ -12,10 +12,23 @@ namespace tailrace::tool {
 namespace {
 
 std::atomic<bool> stop{false};
+std::atomic<void (*)() noexcept> at_sudden_end{nullptr};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes it");
+static_assert(std::atomic<void (*)() noexcept>::is_always_lock_free, "a signal handler reads it");
 
-void on_stop_signal(int /*signal*/) {
+void on_second_signal(int signal) {
+    if (void (*const hook)() noexcept = at_sudden_end.load(std::memory_order_relaxed)) hook();
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    ::sigaction(signal, &action, nullptr);
+    ::raise(signal);  // comes when the handler returns
+}
+
+void on_stop_signal(int signal) {
     stop.store(true, std::memory_order_relaxed);
+    struct sigaction action {};
+    action.sa_handler = on_second_signal;
+    ::sigaction(signal, &action, nullptr);
 }
 
 }  // namespace
@@ -23,15 +36,17 @@ void on_stop_signal(int /*signal*/) {
 void install_stop_signals() noexcept {
     struct sigaction action {};
     action.sa_handler = on_stop_signal;
-    // No SA_RESTART: blocking calls come back and look at the flag. Once only: the next one ends
-    // the process.
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    // No SA_RESTART: blocking calls come back and look at the flag.
     ::sigaction(SIGINT, &action, nullptr);
     ::sigaction(SIGTERM, &action, nullptr);
     struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &ignore, nullptr);
     ::sigaction(SIGXFSZ, &ignore, nullptr);  // a limit on file sizes: an error (EFBIG), with text
+}
+
+void before_sudden_end(void (*hook)() noexcept) noexcept {
+    at_sudden_end.store(hook, std::memory_order_relaxed);  // of this process, and a whole pointer
 }
 
 const std::atomic<bool>& stop_flag() noexcept {

@@ -12,6 +12,9 @@ namespace tailrace::tool {
 // Call once, at the start of main.
 void install_stop_signals() noexcept;
 
+// Called before a second signal ends the process; null: nothing. A signal handler calls it.
+void before_sudden_end(void (*hook)() noexcept) noexcept;
+
 [[nodiscard]] const std::atomic<bool>& stop_flag() noexcept;
 [[nodiscard]] bool stop_requested() noexcept;
 

@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <optional>
@@ -31,8 +32,14 @@ public:
         return true;
     }
 
+    Result<void> on_end() override {
+        has_ended = true;
+        return {};
+    }
+
     std::vector<Sequence> sequences;
     std::vector<journal::Gap> gaps;
+    bool has_ended = false;
     std::size_t most_events = SIZE_MAX;
 };
 
@@ -261,6 +268,97 @@ TEST_CASE(
     cut.longest_pause_ns = 1'000'000;
     ListSink sink;
     CHECK(replay_all(recorded, sink, cut).events == 2);
+}
+
+// Says for each event in turn what is written there; behind that, the last of them.
+class ScriptedPilot final : public bridge::ReplayPilot {
+public:
+    explicit ScriptedPilot(std::vector<Course> script) : script_(std::move(script)) {}
+
+    Course course(Sequence next) override {
+        asked.push_back(next);
+        return script_[std::min(asked.size(), script_.size()) - 1];
+    }
+    void nap(std::uint64_t /*longest_ns*/) override { ++naps; }
+
+    std::vector<Sequence> asked;
+    std::uint64_t naps = 0;
+
+private:
+    std::vector<Course> script_;
+};
+
+using Turn = bridge::ReplayPilot::Turn;
+
+TEST_CASE("replay: a pilot holds it, lets single events go and ends it", "[bridge][replay]") {
+    const Watchdog watchdog("replay with a pilot");
+    const RecordedStream recorded;
+    record_numbered(recorded, 100);
+    ScriptedPilot pilot({{Turn::go, 0},
+                         {Turn::hold, 0},
+                         {Turn::hold, 1e-9},
+                         {Turn::step, 1e-9},
+                         {Turn::step, 1e-9},
+                         {Turn::hold, 1e-9},
+                         {Turn::go, 0},
+                         {Turn::end, 0}});
+    bridge::ReplayOptions options;
+    options.pilot = &pilot;
+    ListSink sink;
+
+    const auto report = replay_all(recorded, sink, options);
+
+    CHECK(sink.sequences == std::vector<Sequence>{0, 1, 2, 3});
+    CHECK(pilot.asked == std::vector<Sequence>{0, 1, 1, 1, 2, 3, 3, 4});
+    CHECK(pilot.naps == 3);
+    CHECK(report.stopped);
+    CHECK(report.next_sequence == 4);
+    CHECK_FALSE(sink.has_ended);
+    // None of them had a due time by then, however long the holds were.
+    CHECK(report.pace.events == 0);
+}
+
+TEST_CASE("replay: a pilot that lets it go changes nothing", "[bridge][replay]") {
+    const Watchdog watchdog("replay with an idle pilot");
+    const RecordedStream recorded;
+    record_numbered(recorded, 100);
+    ScriptedPilot pilot({{Turn::go, 1e6}});
+    bridge::ReplayOptions options;
+    options.pilot = &pilot;
+    ListSink sink;
+
+    const auto report = replay_all(recorded, sink, options);
+
+    CHECK(report.events == 100);
+    CHECK(report.pace.events == 99);
+    CHECK_FALSE(report.stopped);
+    CHECK(sink.has_ended);
+}
+
+TEST_CASE("replay: a pilot ends a wait for more, and a wait for room", "[bridge][replay]") {
+    const Watchdog watchdog("replay that a pilot ends");
+    const RecordedStream recorded;
+    record_numbered(recorded, 200);
+    ScriptedPilot ends_at_once({{Turn::end, 0}});
+    bridge::ReplayOptions options;
+    options.pilot = &ends_at_once;
+    options.follow = true;
+    ListSink sink;
+    CHECK(replay_all(recorded, sink, options, 200).stopped);
+
+    const TestStream target;
+    const auto gate = target.subscriber();
+    bridge::StreamSink full(target.publisher());
+    const std::atomic<bool> stop{false};
+    full.stop_when(&stop, &ends_at_once);
+    options.pilot = nullptr;
+    options.follow = false;
+    options.speed = 0;
+    // Again and again, until the ring is full.
+    std::uint64_t rounds = 0;
+    while (!replay_all(recorded, full, options).stopped)
+        ++rounds;
+    CHECK(full.published_events() >= rounds * 200);
 }
 
 }  // namespace

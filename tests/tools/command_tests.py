@@ -22,6 +22,7 @@ import reader_cases
 import removal_cases
 import sandbox
 import service_cases
+import steering_cases
 import stream_cases
 
 MODULES = (
@@ -30,6 +31,7 @@ MODULES = (
     reader_cases,
     figure_cases,
     journal_cases,
+    steering_cases,
     diff_cases,
     keeping_cases,
     service_cases,

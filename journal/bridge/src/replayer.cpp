@@ -1,79 +1,14 @@
+#include "pacing.hpp"
+
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bridge/replayer.hpp>
 #include <tailrace/bus/deadline.hpp>
-#include <tailrace/bus/latency_recorder.hpp>
-#include <tailrace/bus/stream_status.hpp>
 
 #include <algorithm>
-#include <ctime>
 
 namespace tailrace::bridge {
 
 namespace {
-
-// Sleeping is late by some 50 µs, and by more than 100 on a virtual machine; what is left after a
-// sleep is waited for with open eyes.
-constexpr std::uint64_t kSleepMarginNs = 250'000;
-// So that `stop` is seen within a pause.
-constexpr std::uint64_t kLongestNapNs = 50'000'000;
-constexpr std::uint64_t kFollowNapNs = 1'000'000;
-
-void nap(std::uint64_t duration_ns) noexcept {
-    const timespec duration{static_cast<time_t>(duration_ns / kNsPerSecond),
-                            static_cast<long>(duration_ns % kNsPerSecond)};
-    ::nanosleep(&duration, nullptr);
-}
-
-bool is_set(const std::atomic<bool>& stop) noexcept {
-    return stop.load(std::memory_order_relaxed);  // a flag that carries nothing
-}
-
-// Turns publish times into due times. Pauses that are cut short move everything after them forward.
-class Pace {
-public:
-    Pace(double speed, std::uint64_t longest_pause_ns) noexcept
-        : speed_(speed),
-          longest_pause_ns_(longest_pause_ns) {}
-
-    // Waits until an event of that time is due, and counts how late it is by then.
-    void wait_for(std::uint64_t time_ns, const std::atomic<bool>& stop) noexcept {
-        if (speed_ <= 0 || time_ns == 0) return;
-        if (last_time_ns_ == 0) {
-            last_time_ns_ = time_ns;
-            due_ns_ = monotonic_ns();
-            return;
-        }
-        if (time_ns > last_time_ns_) {
-            const double pause = static_cast<double>(time_ns - last_time_ns_) / speed_;
-            const auto longest = static_cast<double>(longest_pause_ns_);
-            due_ns_ += static_cast<std::uint64_t>(std::min(pause, longest));
-            last_time_ns_ = time_ns;
-        }
-        std::uint64_t now_ns = monotonic_ns();
-        while (now_ns < due_ns_ && !is_set(stop)) {
-            const std::uint64_t left_ns = due_ns_ - now_ns;
-            if (left_ns > kSleepMarginNs) {
-                nap(std::min(left_ns - kSleepMarginNs, kLongestNapNs));
-            } else {
-                bus::cpu_relax();
-            }
-            now_ns = monotonic_ns();
-        }
-        if (now_ns >= due_ns_) bus::note_latency(late_, now_ns - due_ns_);
-    }
-
-    [[nodiscard]] PaceReport report() const noexcept {
-        const bus::LatencyStatus late = bus::latency_status(late_);
-        return {late.samples, late.p50_ns, late.p99_ns, late.max_ns};
-    }
-
-private:
-    double speed_;
-    std::uint64_t longest_pause_ns_;
-    std::uint64_t last_time_ns_ = 0;
-    std::uint64_t due_ns_ = 0;
-    bus::LatencyHistogram late_{};
-};
 
 class Replay {
 public:
@@ -84,8 +19,7 @@ public:
         : reader_(reader),
           sink_(sink),
           options_(options),
-          stop_(stop),
-          pace_(options.speed, options.longest_pause_ns),
+          pacing_(options, stop),
           end_(options.to_sequence.value_or(kNoSequence)),
           awaits_time_(options.to_time_ns.has_value()) {}
 
@@ -94,7 +28,7 @@ public:
         if (auto found = find_end(); !found) return found.error();
         report_.next_sequence = reader_.next_sequence();
         for (bool more = true; more;) {
-            if (is_set(stop_)) {
+            if (pacing_.is_stopped()) {
                 report_.stopped = true;
                 break;
             }
@@ -104,10 +38,10 @@ public:
             if (!went_on) return went_on.error();
             more = *went_on;
         }
-        if (!is_set(stop_)) {
+        if (!pacing_.is_stopped()) {
             if (auto ended = sink_.on_end(); !ended) return ended.error();
         }
-        report_.pace = pace_.report();
+        report_.pace = pacing_.report();
         report_.elapsed_ns = monotonic_ns() - begin_ns;
         return report_;
     }
@@ -134,8 +68,7 @@ private:
         if (step.kind == journal::ReadKind::end) {
             if (!options_.follow) return false;
             sink_.on_idle();
-            nap(kFollowNapNs);
-            return true;
+            return pacing_.idle(report_.next_sequence) ? Result<bool>(true) : stopped();
         }
         if (step.kind == journal::ReadKind::gap) return take_gap(step.gap);
         if (awaits_time_) {
@@ -150,8 +83,7 @@ private:
             }
             // A time ahead of the recorder's clock would be waited for as long as it is ahead.
             const std::uint64_t time_ns = std::min(event.publish_time_ns(), step.batch.max_time_ns);
-            pace_.wait_for(time_ns, stop_);
-            if (is_set(stop_)) return stopped();
+            if (!pacing_.wait_for(time_ns, event.sequence())) return stopped();
             auto wanted = sink_.on_event(event);
             if (!wanted) return wanted.error();
             if (!*wanted) return stopped();
@@ -184,14 +116,18 @@ private:
     journal::Reader& reader_;
     ReplaySink& sink_;
     const ReplayOptions& options_;
-    const std::atomic<bool>& stop_;
-    Pace pace_;
+    Pacing pacing_;
     Sequence end_;
     bool awaits_time_;
     ReplayReport report_;
 };
 
 }  // namespace
+
+bool StreamSink::is_told_to_stop(Sequence next) const {
+    if (stop_ != nullptr && is_set(*stop_)) return true;
+    return pilot_ != nullptr && pilot_->course(next).turn == ReplayPilot::Turn::end;
+}
 
 template <typename Publish>
 Result<bool> StreamSink::wait_for_room(Publish&& publish,
@@ -206,7 +142,7 @@ Result<bool> StreamSink::wait_for_room(Publish&& publish,
             return true;
         }
         if (status == bus::PublishStatus::timed_out) {
-            if (stop_ != nullptr && is_set(*stop_)) return false;
+            if (is_told_to_stop(first)) return false;
             continue;
         }
         const std::string& target = publisher_.region().name();

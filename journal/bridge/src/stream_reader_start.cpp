@@ -183,22 +183,16 @@ Result<void> StreamReader::go_to(const Position& position) {
             if (auto went = go_to_start(); !went) return went;
             auto end = end_sequence();
             if (!end) return end.error();
-            const Sequence first = next_sequence();
-            const std::uint64_t count = std::min(position.value, *end - std::min(first, *end));
-            return go_to_sequence(first + count);
+            return go_to_sequence(*resolve(position, next_sequence(), *end, 0).sequence);
         }
         case Position::Kind::before_end: {
             auto end = end_sequence();
             if (!end) return end.error();
-            const Sequence wanted = *end - std::min(position.value, *end);
-            return go_back_to(wanted);
+            return go_back_to(*resolve(position, 0, *end, 0).sequence);
         }
         case Position::Kind::time:
         case Position::Kind::before_now: {
-            const std::uint64_t now_ns = wall_clock_ns();
-            auto sequence = sequence_at(position.kind == Position::Kind::time
-                                            ? position.value
-                                            : now_ns - std::min(position.value, now_ns));
+            auto sequence = sequence_at(*resolve(position, 0, 0, wall_clock_ns()).time_ns);
             if (!sequence) return sequence.error();
             return go_back_to(*sequence);
         }

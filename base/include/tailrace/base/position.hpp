@@ -9,7 +9,9 @@
 
 #include <tailrace/base/event_header.hpp>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 
 namespace tailrace {
 
@@ -47,5 +49,37 @@ struct Position {
 
     friend constexpr bool operator==(const Position&, const Position&) = default;
 };
+
+// What a position means for events [first, end) at the time now: a sequence, or a time to look for.
+struct Boundary {
+    std::optional<Sequence> sequence;
+    std::optional<std::uint64_t> time_ns;
+};
+
+// Relative positions are cut to the range; an absolute sequence is left as it is, so that whoever
+// seeks it can say that it is gone or not there yet.
+[[nodiscard]] constexpr Boundary resolve(const Position& position,
+                                         Sequence first,
+                                         Sequence end,
+                                         std::uint64_t now_ns) noexcept {
+    const std::uint64_t count = end > first ? end - first : 0;
+    switch (position.kind) {
+        case Position::Kind::start:
+            return {first, {}};
+        case Position::Kind::end:
+            return {end, {}};
+        case Position::Kind::sequence:
+            return {position.value, {}};
+        case Position::Kind::after_start:
+            return {first + std::min(position.value, count), {}};
+        case Position::Kind::before_end:
+            return {end - std::min(position.value, count), {}};
+        case Position::Kind::time:
+            return {{}, position.value};
+        case Position::Kind::before_now:
+            return {{}, now_ns - std::min(position.value, now_ns)};
+    }
+    return {};
+}
 
 }  // namespace tailrace

@@ -18,9 +18,37 @@
 
 namespace tailrace::bridge {
 
+// Who steers a replay while it runs. Called from the thread that replays.
+class ReplayPilot {
+public:
+    enum class Turn : std::uint8_t {
+        go,    // hand it out when it is due
+        hold,  // not yet; ask again
+        step,  // hand it out now; the next one is due behind it
+        end,   // the replay is over. What isn't whole of an atomic batch isn't published
+    };
+    struct Course {
+        Turn turn = Turn::go;
+        double speed = 1.0;  // as ReplayOptions::speed, which counts no more
+    };
+
+    ReplayPilot() = default;
+    ReplayPilot(const ReplayPilot&) = delete;
+    ReplayPilot& operator=(const ReplayPilot&) = delete;
+    virtual ~ReplayPilot() = default;
+    // Asked before the event `next` is handed out, and again after each nap while it isn't; also
+    // while there is none yet (ReplayOptions::follow), or no room for it in the stream. After a
+    // hold or another speed the schedule starts anew: what is left of the pause stays or is scaled,
+    // and none of that counts as late.
+    [[nodiscard]] virtual Course course(Sequence next) = 0;
+    // Passes the time, at most so much; ends sooner when the course may be another.
+    virtual void nap(std::uint64_t longest_ns) = 0;
+};
+
 struct ReplayOptions {
     // 1: original pace, 10: ten times as fast; 0: no pauses.
     double speed = 1.0;
+    ReplayPilot* pilot = nullptr;         // nobody steers
     std::optional<Sequence> to_sequence;  // exclusive
     // Exclusive: ends before the first event at which the running maximum of publish times reaches
     // it, which is where Reader::seek_time finds it. So ranges by time that meet share no event and
@@ -52,7 +80,7 @@ struct ReplayReport {
     // none.
     std::uint64_t first_time_ns = 0;
     std::uint64_t last_time_ns = 0;
-    bool stopped = false;  // by `stop` or by the sink
+    bool stopped = false;  // by `stop`, by the pilot or by the sink
 };
 
 // What receives a replay. Each returns false to stop it. Events of an atomic batch come one after
@@ -67,8 +95,8 @@ public:
     [[nodiscard]] virtual Result<bool> on_gap(journal::Gap gap) = 0;
     // All that is there was handed over; with ReplayOptions::follow more is waited for.
     virtual void on_idle() {}
-    // The replay has come to its end, or the sink has stopped it. Not called when `stop` was set,
-    // nor after an error.
+    // The replay has come to its end, or the sink has stopped it. Not called when `stop` was set or
+    // the pilot ended it, nor after an error.
     [[nodiscard]] virtual Result<void> on_end() { return {}; }
 };
 
@@ -93,8 +121,12 @@ public:
     void shift_times(std::uint64_t shift_ns) noexcept { shift_ns_ = shift_ns; }
     // An event that isn't passed on; it may be the last one of a batch.
     [[nodiscard]] Result<bool> pass_over(const Event& event);
-    // Set from another thread or a signal handler's flag: a wait for room gives up.
-    void stop_when(const std::atomic<bool>* stop) noexcept { stop_ = stop; }
+    // Set from another thread or a signal handler's flag: a wait for room gives up. So it does when
+    // the pilot ends the replay.
+    void stop_when(const std::atomic<bool>* stop, ReplayPilot* pilot = nullptr) noexcept {
+        stop_ = stop;
+        pilot_ = pilot;
+    }
     // Events that are in the stream now. What was handed over of a batch that isn't whole is not.
     [[nodiscard]] std::uint64_t published_events() const noexcept { return published_events_; }
     // The sequence in the stream of the next one, if nobody else publishes there.
@@ -104,6 +136,7 @@ private:
     [[nodiscard]] bus::EventFields fields_of(const Event& event) const noexcept;
     [[nodiscard]] Result<void> keep(const Event& event);
     [[nodiscard]] Result<bool> publish_kept();
+    [[nodiscard]] bool is_told_to_stop(Sequence next) const;
     template <typename Publish>
     [[nodiscard]] Result<bool> wait_for_room(Publish&& publish,
                                              Sequence first,
@@ -118,6 +151,7 @@ private:
 
     bus::Publisher publisher_;
     const std::atomic<bool>* stop_ = nullptr;
+    ReplayPilot* pilot_ = nullptr;
     ReplayTimes times_ = ReplayTimes::original;
     std::uint64_t shift_ns_ = 0;
     std::uint64_t published_events_ = 0;

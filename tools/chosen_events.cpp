@@ -1,0 +1,57 @@
+#include "chosen_events.hpp"
+
+#include "units.hpp"
+
+#include <fmt/format.h>
+
+namespace tailrace::tool {
+
+std::string_view kind_of(const journal::Gap& gap) noexcept {
+    return gap.kind == journal::GapKind::lost ? "lost" : "never_journaled";
+}
+
+ChosenEvents::ChosenEvents(const ReplayFlags& flags, const std::string& stream, std::uint64_t total)
+    : flags_(flags),
+      filter_(filter_of(flags.wanted)),
+      printer_(stream, settings().format, flags.written_as) {
+    progress_.emplace(fmt::format("replaying '{}'", stream), "events", total);
+}
+
+Result<bool> ChosenEvents::on_event(const Event& event) {
+    if (!filter_.accepts(event))
+        return target_ != nullptr ? target_->pass_over(event) : Result<bool>(true);
+    if (target_ != nullptr) {
+        auto passed = target_->on_event(event);
+        if (!passed || !*passed) return passed;
+    } else {
+        printer_.print(event);
+        // A paced replay is watched while it runs.
+        if (flags_.options.speed > 0) out().flush();
+        if (out().is_closed()) return false;
+    }
+    ++events_;
+    if (progress_) progress_->update(events_);
+    return !is_finished();
+}
+
+Result<bool> ChosenEvents::on_gap(journal::Gap gap) {
+    if (target_ == nullptr) {
+        printer_.print_gap(gap.first, gap.count, kind_of(gap));
+        return true;
+    }
+    auto passed = target_->on_gap(gap);
+    if (!passed || !*passed) return passed;
+    gaps_.push_back({gap, target_->next_sequence()});
+    warn(
+        fmt::format("the journal doesn't have {} events, {}..{} ({}); in '{}' they would stand "
+                    "before sequence {}",
+                    count_text(gap.count),
+                    gap.first,
+                    gap.first + gap.count - 1,
+                    gap.kind == journal::GapKind::lost ? "lost to damage" : "never journaled",
+                    flags_.into,
+                    target_->next_sequence()));
+    return true;
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,31 @@
+// ReplayFlags: what `tailrace replay` was asked for. A plain value.
+#pragma once
+
+#include "event_template.hpp"
+#include "filter_option.hpp"
+
+#include <tailrace/base/position.hpp>
+#include <tailrace/bridge/replayer.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace tailrace::tool {
+
+struct ReplayFlags {
+    std::string journal;
+    std::string into;  // empty: to stdout
+    std::optional<Position> from;
+    std::optional<Position> to;
+    FilterFlags wanted;
+    std::optional<double> speed;
+    bool by_steps = false;
+    std::uint64_t rounds = 1;  // 0: until it is told to stop
+    bridge::ReplayTimes times = bridge::ReplayTimes::original;
+    std::optional<std::uint64_t> count;
+    std::optional<EventTemplate> written_as;
+    bridge::ReplayOptions options;
+};
+
+}  // namespace tailrace::tool
