@@ -148,6 +148,20 @@ void read_all_of_it(const std::string& rings) {
     std::printf("read %llu\n", static_cast<unsigned long long>(events));
 }
 
+void resume_by_cursor(const std::string& rings) {
+    bridge::StreamReaderOptions options;
+    options.cursor = "risk";
+    options.new_cursor_at = tailrace::Position::start();  // where it begins the first time
+    options.policy = bus::SlowPolicy::gate;               // or spill, while somebody records
+    options.bus_directory = rings;
+    auto reader = bridge::StreamReader::attach("market", options).value();
+    std::uint64_t events = 0;
+    while (reader.poll([&](const tailrace::Event&) { ++events; }, 256).events != 0) {
+        // Behind the last handler of a poll the cursor has moved: what was handled is done.
+    }
+    std::printf("resumed by cursor: %llu\n", static_cast<unsigned long long>(events));
+}
+
 void replay_into_another_stream(const std::string& rings, const std::string& journals) {
     const auto created = bus::Region::create("again", {}, rings);
     if (!created && created.error().code != tailrace::ErrorCode::already_exists)
@@ -171,5 +185,6 @@ int main(int argc, char** argv) {
     read_trades(directory + "/rings");
     read_journal(directory);
     read_all_of_it(directory + "/rings");
+    resume_by_cursor(directory + "/rings");
     replay_into_another_stream(directory + "/rings", directory);
 }

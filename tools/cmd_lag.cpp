@@ -11,8 +11,10 @@
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/shortage.hpp>
+#include <tailrace/bus/cursor.hpp>
 #include <tailrace/bus/region.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <fmt/format.h>
@@ -170,6 +172,25 @@ std::vector<LagRow> rows_of(const std::string& stream, const bus::StreamStatus& 
     return rows;
 }
 
+// Cursors that nobody reads by at the moment; the others are shown as their readers are.
+void add_cursor_rows(std::vector<LagRow>& rows,
+                     const std::string& stream,
+                     const bus::Region& region,
+                     Sequence end) {
+    for (const bus::CursorStatus& cursor : bus::read_cursors(region)) {
+        if (cursor.is_owned) continue;
+        LagRow row;
+        row.stream = stream;
+        row.reader = cursor.name;
+        row.policy = "cursor";
+        row.end_sequence = end;
+        row.picture.is_away = true;
+        row.picture.sequence = cursor.sequence;
+        row.picture.lag.events = end - std::min(end, cursor.sequence);
+        rows.push_back(std::move(row));
+    }
+}
+
 // One look at all streams.
 struct Look {
     std::vector<LagRow> rows;
@@ -195,7 +216,9 @@ Result<Look> look(const LagFlags& flags, History& history) {
             continue;
         }
         const bus::StreamStatus status = bus::read_status(*region);
-        for (LagRow& row : rows_of(stream, status)) {
+        std::vector<LagRow> rows = rows_of(stream, status);
+        add_cursor_rows(rows, stream, **region, status.end_sequence);
+        for (LagRow& row : rows) {
             row.journal_directory = journal_directory_of((*region)->header());
             if (flags.reader.empty() || flags.reader == row.reader)
                 found.rows.push_back(std::move(row));
@@ -328,20 +351,21 @@ void print_table(const Look& found, bool with_trend) {
     Table table(headings);
     for (const LagRow& row : found.rows) {
         const ReaderPicture& picture = row.picture;
-        std::vector<std::string> cells = {row.stream,
-                                          row.reader,
-                                          row.pid == 0 ? "-" : std::to_string(row.pid),
-                                          row.is_evicted ? row.policy + "ed" : row.policy,
-                                          count_text(picture.sequence),
-                                          count_text(row.end_sequence),
-                                          count_text(picture.lag.events),
-                                          size_text(picture.lag.bytes),
-                                          age_text(row),
-                                          count_text(picture.lost_events),
-                                          fmt::format("{:.1f}%", picture.room_ratio * 100),
-                                          latency_text(row, &bus::LatencyStatus::p50_ns),
-                                          latency_text(row, &bus::LatencyStatus::p99_ns),
-                                          latency_text(row, &bus::LatencyStatus::max_ns)};
+        std::vector<std::string> cells = {
+            row.stream,
+            row.reader,
+            row.pid == 0 ? "-" : std::to_string(row.pid),
+            row.is_evicted ? row.policy + "ed" : row.policy,
+            count_text(picture.sequence),
+            count_text(row.end_sequence),
+            count_text(picture.lag.events),
+            picture.is_away ? "?" : size_text(picture.lag.bytes),
+            age_text(row),
+            count_text(picture.lost_events),
+            picture.is_away ? "-" : fmt::format("{:.1f}%", picture.room_ratio * 100),
+            latency_text(row, &bus::LatencyStatus::p50_ns),
+            latency_text(row, &bus::LatencyStatus::p99_ns),
+            latency_text(row, &bus::LatencyStatus::max_ns)};
         if (with_trend) cells.push_back(trend_text(row));
         cells.emplace_back(reader_state_name(row.state));
         const std::size_t state_column = cells.size() - 1;
@@ -367,11 +391,11 @@ void print_json(const Look& found) {
         reader["seq"] = picture.sequence;
         reader["end_seq"] = row.end_sequence;
         reader["lag_events"] = picture.lag.events;
-        reader["lag_bytes"] = picture.lag.bytes;
+        reader["lag_bytes"] = picture.is_away ? Json() : Json(picture.lag.bytes);
         reader["lag_ns"] = picture.lag.age_ns ? Json(ns_string(*picture.lag.age_ns)) : Json();
         reader["lost_events"] = picture.lost_events;
         if (row.is_journal) reader["unrecorded_events"] = row.unrecorded_events;
-        reader["room_ratio"] = picture.room_ratio;
+        reader["room_ratio"] = picture.is_away ? Json() : Json(picture.room_ratio);
         if (row.latency.samples == 0) {
             reader["latency"] = Json();
         } else {

@@ -76,8 +76,8 @@ void tell_refusal(const bridge::Recorder& recorder) {
     warn("  try: " + recorder.priority_refusal()->hint);
 }
 
-void tell_compression_trouble(bridge::Recorder& recorder) {
-    const auto trouble = recorder.take_compression_trouble();
+void tell_trouble(bridge::Recorder& recorder) {
+    const auto trouble = recorder.take_trouble();
     if (!trouble) return;
     warn(trouble->message + "; recording goes on");
     if (!trouble->hint.empty()) warn("  try: " + trouble->hint);
@@ -226,7 +226,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
             return stepped.error();
         }
         report.show_now_and_then(*recorder);
-        tell_compression_trouble(*recorder);
+        tell_trouble(*recorder);
     }
     if (recorder->stream_was_removed()) say(recorder->stream_ending());
     if (auto closed = recorder->close(); !closed) {

@@ -15,6 +15,7 @@
 #include "units.hpp"
 #include "wait_option.hpp"
 
+#include <tailrace/bridge/cursor_place.hpp>
 #include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/stream_status.hpp>
 
@@ -36,6 +37,8 @@ struct TailFlags {
     bool exit_at_end = false;
     std::string policy = "observe";
     bool durable = false;
+    std::string cursor;
+    CLI::Option* policy_option = nullptr;
     CLI::Option* name = nullptr;
     std::string name_text = "tail";
     FilterFlags wanted;
@@ -70,6 +73,7 @@ public:
 
 private:
     void take(const Event& event);
+    void note_done();
     [[nodiscard]] bool reaches(const Event& event, std::uint64_t time_ns) noexcept;
     [[nodiscard]] bool waits_for_time() const noexcept;
     [[nodiscard]] Result<bool> look(bus::PollState state, std::uint64_t idle_since_ns);
@@ -82,6 +86,7 @@ private:
     std::uint64_t latest_ns_ = 0;  // times beyond it are of a wrong clock
     std::uint64_t printed_ = 0;
     bool finished_ = false;
+    std::optional<Sequence> undone_;  // the first event that was handed over and not printed
     bool was_evicted_ = false;
     bool is_stalled_ = false;
 };
@@ -95,17 +100,32 @@ bool Tail::reaches(const Event& event, std::uint64_t time_ns) noexcept {
 }
 
 void Tail::take(const Event& event) {
-    if (finished_) return;
-    if (to_.sequence && event.sequence() >= *to_.sequence) finished_ = true;
-    if (to_.time_ns && reaches(event, *to_.time_ns)) finished_ = true;
-    if (finished_) return;
+    if (!finished_ && to_.sequence && event.sequence() >= *to_.sequence) finished_ = true;
+    if (!finished_ && to_.time_ns && reaches(event, *to_.time_ns)) finished_ = true;
+    if (finished_ || undone_) {
+        if (!undone_) undone_ = event.sequence();
+        return;
+    }
     if (to_.sequence && event.sequence() + 1 >= *to_.sequence) finished_ = true;
     // What was printed shall be seen before a pause.
     if (pace_.is_early()) out().flush();
-    if (!pace_.wait()) return;
+    if (!pace_.wait()) {
+        undone_ = event.sequence();
+        return;
+    }
     printer_.print(event);
     ++printed_;
     if (printed_ == flags_.count) finished_ = true;
+}
+
+// What was printed and has left this process is done.
+void Tail::note_done() {
+    if (flags_.cursor.empty() || !out().flush()) return;
+    if (undone_) {
+        (void)reader_.commit(*undone_);  // it is below what was handed over
+    } else {
+        reader_.commit();
+    }
 }
 
 // --to @TIME also ends when the time has come and nothing more was published.
@@ -172,6 +192,11 @@ Result<ExitCode> Tail::run() {
                                paced ? 1 : kBatch,
                                bus::Deadline::in_ms(finished_ ? 0 : kLookUpMs));
         if (result.events != 0) idle_since_ns = monotonic_ns();
+        if (result.events != 0) note_done();
+        if (result.state == bus::PollState::moved)
+            say(fmt::format("cursor '{}' was moved: on from {}",
+                            flags_.cursor,
+                            count_text(reader_.next_sequence())));
         // What it doesn't want isn't handed over, but it may be the end.
         if (to_.sequence && reader_.next_sequence() >= *to_.sequence) finished_ = true;
         auto goes_on = look(result.state, idle_since_ns);
@@ -231,10 +256,19 @@ Result<bus::EventFilter> filter_of(const TailFlags& flags) {
     return filter.set_partition(*modulus, *remainder);
 }
 
+bool has_journal(const std::string& stream) {
+    auto place =
+        bridge::CursorPlace::of_stream(stream, bus::RegionAccess::observe, settings().directory);
+    return place && !place->journal_directory().empty();
+}
+
 Result<ExitCode> run_tail(TailFlags& flags) {
     if (auto allowed = allow_template(flags.written_as); !allowed) return allowed.error();
     bridge::StreamReaderOptions options;
     options.policy = policy_of(flags.policy);
+    // Who has a place of its own is no observer. Without a journal it is lossless all the same.
+    if (!flags.cursor.empty() && flags.policy_option->count() == 0)
+        options.policy = has_journal(flags.stream) ? bus::SlowPolicy::spill : bus::SlowPolicy::gate;
     options.limit = flags.durable ? bridge::ReadLimit::durable : bridge::ReadLimit::committed;
     options.name = flags.name_text;
     options.wait = flags.wait;
@@ -263,6 +297,11 @@ Result<ExitCode> run_tail(TailFlags& flags) {
     auto to = end_of(flags, *region);
     if (!to) return to.error();
     options.from = start_of(flags);
+    if (!flags.cursor.empty()) {
+        options.cursor = flags.cursor;
+        options.new_cursor_at = options.from;
+        options.commit = bridge::CommitMode::manual;
+    }
     auto reader = bridge::StreamReader::attach(*region, options);
     if (!reader) return reader.error();
     if (is_terminal(1) && options.from.kind == Position::Kind::end && !flags.exit_at_end) {
@@ -275,13 +314,20 @@ Result<ExitCode> run_tail(TailFlags& flags) {
 
 void add_reader_options(CLI::App& command, TailFlags& flags) {
     command
-        .add_option(
-            "--policy",
-            flags.policy,
-            "When it is slow: it reads the journal (observe: unseen, spill: registered), is told "
-            "what it missed (skip), or publishers wait (gate), or wait but not for ever (evict)")
-        ->check(CLI::IsMember({"observe", "spill", "skip", "gate", "evict"}))
-        ->capture_default_str();
+        .add_option("--cursor",
+                    flags.cursor,
+                    "Go on where the last reader of that name had come to, and note what is "
+                    "printed; a new one begins at --from (tailrace cursor)")
+        ->type_name("NAME");
+    flags.policy_option = command
+                              .add_option("--policy",
+                                          flags.policy,
+                                          "When it is slow: it reads the journal (observe: unseen, "
+                                          "spill: registered), is told "
+                                          "what it missed (skip), or publishers wait (gate), or "
+                                          "wait but not for ever (evict)")
+                              ->check(CLI::IsMember({"observe", "spill", "skip", "gate", "evict"}))
+                              ->capture_default_str();
     command.add_flag("--durable", flags.durable, "Only what a power cut can't take back");
     flags.name =
         command.add_option("--name", flags.name_text, "What tailrace lag calls this reader")

@@ -9,6 +9,7 @@ namespace tailrace::tool {
 void register_backup(CLI::App& app);
 void register_compress(CLI::App& app);
 void register_create(CLI::App& app);
+void register_cursor(CLI::App& app);
 void register_diff(CLI::App& app);
 void register_doctor(CLI::App& app);
 void register_inspect(CLI::App& app);

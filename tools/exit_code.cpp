@@ -69,7 +69,7 @@ std::span<const ExitCodeRow> exit_code_table() noexcept {
          "an event larger than the stream allows, or more than fits into memory (diff --by key)"},
         {ExitCode::not_tailrace, "not a Tailrace file: foreign bytes"},
         {ExitCode::truncated, "a Tailrace file that is cut off"},
-        {ExitCode::stale, "a ring of an earlier boot"},
+        {ExitCode::stale, "a ring of an earlier boot, or a cursor of another history"},
         {ExitCode::no_writer, "no journal writer runs"},
         {ExitCode::interrupted, "interrupted before a finite job was finished"},
     }};

@@ -26,25 +26,11 @@ namespace {
 using RegisterFunction = void (*)(CLI::App&);
 
 // In the order of --help: from a stream's birth to looking at its remains, then the machine.
-constexpr std::array<RegisterFunction, 18> kCommands = {
-    register_create,
-    register_ls,
-    register_rm,
-    register_pub,
-    register_tail,
-    register_record,
-    register_replay,
-    register_diff,
-    register_lag,
-    register_inspect,
-    register_verify,
-    register_repair,
-    register_backup,
-    register_compress,
-    register_doctor,
-    register_sample,
-    register_bench,
-    register_version,
+constexpr std::array<RegisterFunction, 19> kCommands = {
+    register_create,  register_ls,     register_rm,     register_pub,     register_tail,
+    register_record,  register_replay, register_diff,   register_lag,     register_cursor,
+    register_inspect, register_verify, register_repair, register_backup,  register_compress,
+    register_doctor,  register_sample, register_bench,  register_version,
 };
 
 std::string exit_code_text() {

@@ -33,6 +33,8 @@ std::string_view reader_state_name(ReaderState state) noexcept {
             return "DISK-FULL";
         case ReaderState::opening:
             return "OPENING";
+        case ReaderState::away:
+            return "AWAY";
     }
     return "UNKNOWN";
 }
@@ -41,12 +43,13 @@ Colour reader_state_colour(ReaderState state) noexcept {
     if (state == ReaderState::ok) return Colour::green;
     const bool is_warning = state == ReaderState::lagging || state == ReaderState::low_space ||
                             state == ReaderState::opening || state == ReaderState::spilling ||
-                            state == ReaderState::catching_up;
+                            state == ReaderState::catching_up || state == ReaderState::away;
     return is_warning ? Colour::yellow : Colour::red;
 }
 
 ReaderState reader_state(const ReaderPicture& now,
                          const std::optional<ReaderPicture>& before) noexcept {
+    if (now.is_away) return ReaderState::away;
     if (now.journal == bus::JournalState::failed) return ReaderState::failed;
     if (!now.is_alive) return ReaderState::stopped;
     if (now.journal == bus::JournalState::opening) return ReaderState::opening;

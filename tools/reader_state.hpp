@@ -11,6 +11,7 @@
 //     CATCHING-UP  the same, and it is less far behind than at the last look
 //     LOW-SPACE the journal's disk has no room behind what is being filled
 //     DISK-FULL that is full too
+//     AWAY      a cursor that nobody reads by at the moment
 //     OPENING   the journal is being recovered: how far it is durable isn't known yet
 // Pure functions.
 #pragma once
@@ -36,13 +37,14 @@ enum class ReaderState : std::uint8_t {
     catching_up,
     low_space,
     disk_full,
-    opening
+    opening,
+    away
 };
 
 [[nodiscard]] std::string_view reader_state_name(ReaderState state) noexcept;
 [[nodiscard]] Colour reader_state_colour(ReaderState state) noexcept;
 
-// What is known of a reader, whatever it is: a subscriber or the journal.
+// What is known of a reader, whatever it is: a subscriber, the journal, or a cursor without one.
 struct ReaderPicture {
     bool is_alive = false;
     Sequence sequence = 0;
@@ -51,6 +53,7 @@ struct ReaderPicture {
     double room_ratio = 1.0;
     bus::JournalState journal = bus::JournalState::none;  // for the journal's row
     bus::ReadSource source = bus::ReadSource::ring;
+    bool is_away = false;  // a cursor without a reader
 };
 
 // `before`: the same reader some time ago, if it was seen.

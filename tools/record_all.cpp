@@ -37,7 +37,7 @@ struct WriterNews {
     bool ended = false;
     std::string ending;  // of the stream, if it is gone
     std::optional<Error> failure;
-    std::optional<Error> compression_trouble;  // not told yet
+    std::optional<Error> trouble;  // not told yet
     bridge::RecorderStatus status;
     std::string backend;
     std::string priority;                   // in use
@@ -59,7 +59,7 @@ public:
     [[nodiscard]] WriterNews news() {
         const std::lock_guard lock(mutex_);
         WriterNews news = news_;
-        news_.compression_trouble.reset();
+        news_.trouble.reset();
         return news;
     }
 
@@ -97,8 +97,8 @@ private:
             last_told_ns = now_ns;
             tell([&](WriterNews& news) {
                 news.status = recorder->status();
-                if (auto trouble = recorder->take_compression_trouble(); trouble)
-                    news.compression_trouble = std::move(trouble);
+                if (auto trouble = recorder->take_trouble(); trouble)
+                    news.trouble = std::move(trouble);
             });
         }
         auto closed = recorder->close();
@@ -286,11 +286,9 @@ void RecordAll::listen() {
                             news.priority));
             tell_refusal(news);
         }
-        if (news.compression_trouble) {
-            warn(fmt::format(
-                "'{}': {}; recording goes on", stream, news.compression_trouble->message));
-            if (!news.compression_trouble->hint.empty())
-                warn("  try: " + news.compression_trouble->hint);
+        if (news.trouble) {
+            warn(fmt::format("'{}': {}; recording goes on", stream, news.trouble->message));
+            if (!news.trouble->hint.empty()) warn("  try: " + news.trouble->hint);
         }
         if (news.ended) note_end(stream, entry, news);
     }

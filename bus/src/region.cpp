@@ -246,6 +246,8 @@ Result<std::shared_ptr<Region>> Region::open_in(UniqueFd directory_fd,
         reinterpret_cast<SubscriberSlot*>(base + subscriber_table_offset(header->publisher_slots));
     region->latency_table_ = reinterpret_cast<LatencyHistogram*>(
         base + latency_table_offset(header->publisher_slots, header->subscriber_slots));
+    region->cursor_table_ = reinterpret_cast<CursorSlot*>(
+        base + cursor_table_offset(header->publisher_slots, header->subscriber_slots));
     return region;
 }
 

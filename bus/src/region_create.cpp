@@ -122,6 +122,10 @@ void write_control(std::byte* base,
     for (std::uint32_t index = 0; index < header.subscriber_slots; ++index) {
         new (latencies + index * sizeof(LatencyHistogram)) LatencyHistogram{};
     }
+    auto* const cursors =
+        base + cursor_table_offset(header.publisher_slots, header.subscriber_slots);
+    for (std::uint32_t index = 0; index < kCursorSlots; ++index)
+        new (cursors + index * sizeof(CursorSlot)) CursorSlot{};
 }
 
 // Errors leave the directory to the caller.

@@ -80,6 +80,8 @@ std::string_view poll_state_name(PollState state) noexcept {
             return "stalled";
         case PollState::failed:
             return "failed";
+        case PollState::moved:
+            return "moved";
     }
     return "unknown";
 }

@@ -1,6 +1,5 @@
-#include "background_thread.hpp"
-
 #include <tailrace/journal/background_compressor.hpp>
+#include <tailrace/journal/background_thread.hpp>
 
 #include <sys/resource.h>
 #include <unistd.h>

@@ -4,6 +4,7 @@
 #include "aside_file.hpp"
 #include "catalogue_file.hpp"
 #include "lease.hpp"
+#include "ledger_file.hpp"
 #include "missing_events.hpp"
 #include "segment_census.hpp"
 #include "segment_map.hpp"
@@ -427,7 +428,23 @@ Result<void> BackupCore::copy(std::size_t nth) {
     return {};
 }
 
+// Of the cursors what the copy's log has come to: they were read before it.
+Result<void> BackupCore::copy_ledger(Ledger ledger) {
+    if (ledger.cursors.empty()) return {};
+    if (auto made = make_ledger(files_, destination_); !made) return made;
+    auto copied = read_ledger(files_, destination_);
+    ledger.generation = copied ? copied->generation : 0;
+    for (LedgerCursor& cursor : ledger.cursors) {
+        if (cursor.sequence <= report_.end_sequence) continue;
+        cursor.sequence = report_.end_sequence;
+        cursor.record_salt = 0;
+    }
+    return write_ledger(files_, destination_, ledger);
+}
+
 Result<BackupReport> BackupCore::run() {
+    auto ledger = read_ledger(files_, source_);
+    if (!ledger) return ledger.error();
     if (auto source = while_segments_go([this] { return look_at_source(); }); !source) {
         return source.error();
     }
@@ -451,6 +468,7 @@ Result<BackupReport> BackupCore::run() {
     report_.end_sequence = is_shorter ? copied_end_.sequence : parts_.back().end_sequence;
     report_.first_sequence = parts_[first_part_].header.first_sequence;
     if (auto written = write_super_of_copy(); !written) return written.error();
+    if (auto copied = copy_ledger(std::move(*ledger)); !copied) return copied.error();
     rebuild_catalogue(files_, destination_);
     return report_;
 }

@@ -11,6 +11,7 @@
 #include "storage.hpp"
 
 #include <tailrace/journal/backup.hpp>
+#include <tailrace/journal/ledger.hpp>
 
 #include <functional>
 #include <optional>
@@ -74,6 +75,7 @@ private:
     void copy_index(const Part& part);
     [[nodiscard]] std::optional<Sequence> first_sequence_of_copy() const;
     [[nodiscard]] Result<void> write_super_of_copy();
+    [[nodiscard]] Result<void> copy_ledger(Ledger ledger);
     [[nodiscard]] Error not_a_copy(const std::string& why) const;
     void show_progress(std::uint64_t more_bytes);
 

@@ -49,18 +49,30 @@ int open_or_make(const std::string& path, const JournalAccess& access) noexcept 
     return fd;
 }
 
+Result<UniqueFd> open_trusted(const std::string& directory, const JournalAccess& access) {
+    const std::string path = lock_path(directory);
+    UniqueFd fd(open_or_make(path, access));
+    if (fd.is_open() && is_trusted(fd.get(), path)) return fd;
+    const int os_errno = fd.is_open() ? EPERM : errno;
+    return os_error(os_errno,
+                    "cannot open '" + path + "'" + why_refused(os_errno),
+                    "check the permissions of the directory with 'ls -la " + directory + "'");
+}
+
 }  // namespace
+
+Result<std::string> make_lock_file(const std::string& directory, const JournalAccess& access) {
+    auto opened = open_trusted(directory, access);
+    if (!opened) return opened.error();
+    return lock_path(directory);
+}
 
 Result<FileLock> lock_journal(const std::string& directory, const JournalAccess& access) {
     const std::string path = lock_path(directory);
-    const UniqueFd fd(open_or_make(path, access));
-    if (!fd.is_open() || !is_trusted(fd.get(), path)) {
-        const int os_errno = fd.is_open() ? EPERM : errno;
-        return os_error(os_errno,
-                        "cannot open '" + path + "'" + why_refused(os_errno),
-                        "check the permissions of the directory with 'ls -la " + directory + "'");
-    }
-    auto lock = FileLock::try_lock(path, 0);
+    auto opened = open_trusted(directory, access);
+    if (!opened) return opened.error();
+    const UniqueFd fd = std::move(*opened);
+    auto lock = FileLock::try_lock(path, kWriterByte);
     if (!lock && lock.error().code == ErrorCode::busy) {
         const std::uint32_t pid = pid_in(fd.get());
         return make_error(ErrorCode::busy,
@@ -93,7 +105,7 @@ Result<JournalWriterLook> look_for_writer(const std::string& directory) noexcept
 LockHolder look_at_lock(const std::string& directory) noexcept {
     const UniqueFd fd(
         ::open(lock_path(directory).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!fd.is_open() || !is_locked(fd.get(), 0)) return {};
+    if (!fd.is_open() || !is_locked(fd.get(), kWriterByte)) return {};
     return {true, pid_in(fd.get())};
 }
 

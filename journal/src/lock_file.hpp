@@ -11,13 +11,20 @@
 
 namespace tailrace::journal {
 
-// Of LOCK: the writer's byte, and that of whoever exchanges old segments beside it.
+// Of LOCK: the writer's byte, that of whoever exchanges old segments beside it, that of whoever
+// changes LEDGER, and those of who reads by a cursor of it.
 inline constexpr std::uint64_t kWriterByte = 0;
 inline constexpr std::uint64_t kCompressorByte = 1;
+inline constexpr std::uint64_t kLedgerByte = 2;
+inline constexpr std::uint64_t kCursorBytes = std::uint64_t{1} << 41U;
 
 // Makes the file if need be, with this access. Error `busy` names the holder's pid.
 [[nodiscard]] Result<FileLock> lock_journal(const std::string& directory,
                                             const JournalAccess& access = {});
+
+// The same file, to be locked by another byte of it.
+[[nodiscard]] Result<std::string> make_lock_file(const std::string& directory,
+                                                 const JournalAccess& access = {});
 
 struct LockHolder {
     bool is_held = false;

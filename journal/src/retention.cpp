@@ -26,7 +26,7 @@ std::uint64_t Retention::oldest_to_keep(std::uint64_t active_size_bytes,
                                         std::uint64_t now_ns,
                                         std::uint64_t most_by_age) const noexcept {
     std::uint64_t bytes = kept_bytes_ + active_size_bytes;
-    std::uint64_t oldest = 0;
+    std::size_t kept_from = 0;
     for (std::size_t nth = 0; nth + 1 < segments_.size(); ++nth) {
         const KeptSegment& segment = segments_[nth];
         const bool too_much = limits_.size_bytes != 0 && bytes > limits_.size_bytes;
@@ -35,9 +35,26 @@ std::uint64_t Retention::oldest_to_keep(std::uint64_t active_size_bytes,
         if (!too_much && (!too_old || most_by_age == 0)) break;
         if (!too_much) --most_by_age;
         bytes -= segment.size_bytes;
-        oldest = segments_[nth + 1].number;
+        kept_from = nth + 1;
     }
-    return oldest;
+    kept_from = first_held(kept_from);
+    return kept_from == 0 ? 0 : segments_[kept_from].number;
+}
+
+// Of the segments before that one the oldest that somebody holds, or that one.
+std::size_t Retention::first_held(std::size_t kept_from) const noexcept {
+    std::size_t first = kept_from;
+    for (const HeldBack& held : held_) {
+        std::uint64_t bytes = 0;
+        // A segment ends where the next one begins.
+        for (std::size_t nth = kept_from; nth > 0 && segments_[nth].first_sequence > held.sequence;
+             --nth) {
+            bytes += segments_[nth - 1].size_bytes;
+            if (bytes > held.size_bytes) break;
+            first = std::min(first, nth - 1);
+        }
+    }
+    return first;
 }
 
 void Retention::forget_below(std::uint64_t oldest_number) noexcept {

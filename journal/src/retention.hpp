@@ -7,9 +7,12 @@
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
+#include <tailrace/journal/writer.hpp>
 
 #include <cstdint>
 #include <deque>
+#include <utility>
+#include <vector>
 
 namespace tailrace::journal {
 
@@ -35,6 +38,9 @@ public:
     // It was compressed meanwhile. One that isn't known means nothing.
     void resize(std::uint64_t number, std::uint64_t size_bytes) noexcept;
 
+    // What the limits would give up is spared for each of these, as far as its bytes reach.
+    void hold_back(std::vector<HeldBack> held) { held_ = std::move(held); }
+
     // The number of the oldest segment to keep, beside an active one of that size. 0: no limit is
     // exceeded, nothing changes. Of those that are there at most `most_by_age` go because of their
     // age.
@@ -55,7 +61,10 @@ public:
     [[nodiscard]] bool limits_age() const noexcept { return limits_.age_ns != 0; }
 
 private:
+    [[nodiscard]] std::size_t first_held(std::size_t kept_from) const noexcept;
+
     RetentionLimits limits_;
+    std::vector<HeldBack> held_;
     std::deque<KeptSegment> segments_;
     std::uint64_t kept_bytes_ = 0;  // of segments_
 };

@@ -9,7 +9,7 @@ namespace {
 
 // Each time something is missing, retention must have moved on while the names were read, or SUPER
 // have been half written while it was.
-constexpr int kMostLooks = 8;
+constexpr int kMostCensusLooks = 8;
 
 // Behind the newest that SUPER names, a writer that was killed again and again before it wrote
 // SUPER leaves one for each time; one of those may be missing.
@@ -138,7 +138,7 @@ SegmentExtent extent_by_names(const SegmentCensus& census) {
 
 Result<SegmentCensus> take_census(FileStore& files, const std::string& directory, Access access) {
     auto census = look_once(files, directory, access);
-    for (int look = 1; look < kMostLooks; ++look) {
+    for (int look = 1; look < kMostCensusLooks; ++look) {
         if (!census || census->missing.empty()) break;
         census = look_once(files, directory, access);
     }
@@ -146,13 +146,14 @@ Result<SegmentCensus> take_census(FileStore& files, const std::string& directory
 }
 
 Result<SegmentExtent> take_extent(FileStore& files, const std::string& directory) {
-    for (int look = 1; look <= kMostLooks; ++look) {
+    for (int look = 1; look <= kMostCensusLooks; ++look) {
         auto super = read_super(files, directory, Access::reading);
         const bool is_known =
             super && super->is_whole() && super->newest->newest_segment_number > 0;
         if (!is_known) break;
         SegmentExtent extent = extent_by_super(files, directory, *super->newest);
-        if (look == kMostLooks || (!extent.lacks_oldest && !extent.lacks_newest)) return extent;
+        if (look == kMostCensusLooks || (!extent.lacks_oldest && !extent.lacks_newest))
+            return extent;
     }
     auto census = take_census(files, directory);
     if (!census) return census.error();

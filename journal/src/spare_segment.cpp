@@ -1,10 +1,10 @@
 #include "spare_segment.hpp"
 
 #include "aligned_memory.hpp"
-#include "background_thread.hpp"
 #include "batch_codec.hpp"
 #include "segment_directory.hpp"
 
+#include <tailrace/journal/background_thread.hpp>
 #include <tailrace/journal/format.hpp>
 
 #include <system_error>

@@ -29,6 +29,8 @@ std::string_view finding_kind_name(FindingKind kind) noexcept {
             return "damaged_super";
         case FindingKind::damaged_index:
             return "damaged_index";
+        case FindingKind::damaged_ledger:
+            return "damaged_ledger";
         case FindingKind::damaged_catalogue:
             return "damaged_catalogue";
         case FindingKind::dirty_padding:
@@ -49,6 +51,7 @@ bool is_damage(FindingKind kind) noexcept {
         case FindingKind::truncated_segment:
         case FindingKind::damaged_batch:
         case FindingKind::damaged_event:
+        case FindingKind::damaged_ledger:
             return true;
         case FindingKind::damaged_marker:
         case FindingKind::lost_events:

@@ -2,6 +2,7 @@
 
 #include "catalogue_file.hpp"
 #include "lease.hpp"
+#include "ledger_file.hpp"
 #include "segment_census.hpp"
 #include "segment_map.hpp"
 
@@ -237,6 +238,18 @@ void VerifyCore::check_against_catalogue() {
     report_.findings.push_back({FindingKind::damaged_catalogue, 0, 0, 0, 0, std::move(check.text)});
 }
 
+void VerifyCore::check_ledger() {
+    const auto tell = [this](std::string text) {
+        report_.findings.push_back({FindingKind::damaged_ledger, 0, 0, 0, 0, std::move(text)});
+    };
+    if (!ledger_) return tell(ledger_.error().message);
+    for (const LedgerCursor& cursor : ledger_->cursors) {
+        if (cursor.sequence <= report_.end_sequence) continue;
+        tell("the cursor '" + cursor.name + "' stands at " + std::to_string(cursor.sequence) +
+             ", behind the end of the log");
+    }
+}
+
 Result<void> VerifyCore::look() {
     report_ = {};
     segments_.clear();
@@ -287,6 +300,8 @@ void VerifyCore::begin_report() {
 }
 
 Result<VerifyReport> VerifyCore::run() {
+    // Before the log, which may go on meanwhile, and its cursors with it.
+    ledger_ = read_ledger(files_, directory_);
     if (auto looked = while_segments_go([this] { return look(); }); !looked) return looked.error();
     begin_report();
     report_.segment_count = segments_.size();
@@ -302,6 +317,7 @@ Result<VerifyReport> VerifyCore::run() {
         add_missing(lost);
     }
     check_against_catalogue();
+    check_ledger();
     if (progress_) progress_(total_bytes_, total_bytes_);
     return std::move(report_);
 }

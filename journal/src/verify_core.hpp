@@ -10,6 +10,7 @@
 #include "segment_directory.hpp"
 #include "storage.hpp"
 
+#include <tailrace/journal/ledger.hpp>
 #include <tailrace/journal/verify.hpp>
 
 #include <atomic>
@@ -44,6 +45,7 @@ private:
     void check_chain(const SegmentCandidate& before, const SegmentCandidate& segment);
     void check_contents();
     void check_against_catalogue();
+    void check_ledger();
     void check_some();
     void merge(std::size_t nth);
     void show_progress();
@@ -61,6 +63,7 @@ private:
     VerifyProgress progress_;
     std::size_t jobs_;
     VerifyReport report_;
+    Result<Ledger> ledger_ = Ledger{};
     std::optional<SuperBlock> super_;
     std::uint64_t oldest_number_ = 0;  // where the journal begins
     std::optional<SegmentRange> missing_back_;

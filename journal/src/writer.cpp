@@ -142,6 +142,10 @@ void Writer::note_stored_size(std::uint64_t segment_number, std::uint64_t stored
     if (is_dead()) return;
     core_->note_stored_size(segment_number, stored_bytes);
 }
+void Writer::hold_back(std::vector<HeldBack> held) noexcept {
+    if (is_dead()) return;
+    core_->hold_back(std::move(held));
+}
 Result<void> Writer::sync(std::uint64_t timeout_ns) noexcept {
     if (is_dead()) return dead_writer();
     return core_->sync(timeout_ns);

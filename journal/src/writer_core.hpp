@@ -77,6 +77,7 @@ public:
     void note_stored_size(std::uint64_t segment_number, std::uint64_t stored_bytes) noexcept {
         retention_.resize(segment_number, stored_bytes);
     }
+    void hold_back(std::vector<HeldBack> held) noexcept { retention_.hold_back(std::move(held)); }
     [[nodiscard]] Result<void> sync(std::uint64_t timeout_ns) noexcept;
     [[nodiscard]] Result<void> close(std::uint64_t timeout_ns) noexcept;
 

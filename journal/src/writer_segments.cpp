@@ -1,5 +1,6 @@
 // The part of WriterCore that opens a journal and begins segments. Cold, but for the roll.
 
+#include "ledger_file.hpp"
 #include "writer_core.hpp"
 
 #include <tailrace/base/shortage.hpp>
@@ -420,6 +421,14 @@ void WriterCore::begin_keeping(const Assessment& found) {
                         successor.age_clock_ns != 0 ? successor.age_clock_ns : age_now_ns(),
                         segment.first_sequence});
         catalogue_.add(catalogued(segment, successor));
+    }
+    // Of a damaged ledger the stream's own cursors are known all the same, a little later.
+    if (auto ledger = read_ledger(*around_.files, options_.directory)) {
+        std::vector<HeldBack> held;
+        for (const LedgerCursor& cursor : ledger->cursors) {
+            if (cursor.hold_bytes != 0) held.push_back({cursor.sequence, cursor.hold_bytes});
+        }
+        retention_.hold_back(std::move(held));
     }
     retired_ = std::make_unique<RetiredSegments>(
         *around_.files, options_.directory, options_.segment_size_bytes);

@@ -145,7 +145,7 @@ TEST_CASE("recorder: compresses what it has sealed, when it is asked to", "[brid
         }
         REQUIRE(record_all(*recorder, publisher.region()));
         REQUIRE(recorder->step(1'000'000));
-        const auto trouble = recorder->take_compression_trouble();
+        const auto trouble = recorder->take_trouble();
         if (trouble) FAIL(trouble->message);
     }
     const journal::CompressionFigures figures = recorder->status().compression;

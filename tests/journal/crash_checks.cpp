@@ -2,6 +2,7 @@
 
 #include "assessment.hpp"
 #include "crash_simulation.hpp"
+#include "ledger_file.hpp"
 #include "reader_core.hpp"
 #include "verify_core.hpp"
 
@@ -92,6 +93,24 @@ std::string check_sound(SimulatedDisk& disk, const CrashedJournal& journal) {
 
 }  // namespace
 
+namespace {
+
+std::string check_cursor(SimulatedDisk& disk, const CrashedJournal& journal, Sequence end) {
+    const auto ledger = read_ledger(disk, journal.directory);
+    if (!ledger) return "cursor: the ledger is refused: " + ledger.error().message;
+    const LedgerCursor* const kept = ledger->find("reader");
+    const Sequence stands = kept == nullptr ? 0 : kept->sequence;
+    if (stands > end) {
+        return "cursor: it stands at " + std::to_string(stands) + ", the log ends at " +
+               std::to_string(end);
+    }
+    if (stands >= journal.kept_cursor) return {};
+    return "cursor: it stands at " + std::to_string(stands) + ", though " +
+           std::to_string(journal.kept_cursor) + " was durable";
+}
+
+}  // namespace
+
 std::string check_crash(SimulatedDisk& disk,
                         const WriteLedger& ledger,
                         const CrashedJournal& journal,
@@ -105,6 +124,7 @@ std::string check_crash(SimulatedDisk& disk,
                std::to_string(journal.acknowledged) + " acknowledged events";
     }
     if (end > journal.appended->size()) return "prefix: more than was ever appended";
+    if (std::string wrong = check_cursor(disk, journal, end); !wrong.empty()) return wrong;
     // Where there are locks, nothing is on its way any more once recovery has begun.
     if (journal.is_exact || !disk.faults.refuse_holds) {
         auto again = assess(disk, journal.directory, AssessMode::deciding);

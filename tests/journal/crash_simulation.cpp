@@ -1,6 +1,7 @@
 #include "crash_simulation.hpp"
 
 #include "assessment.hpp"
+#include "ledger_file.hpp"
 #include "segment_directory.hpp"
 
 #include <algorithm>
@@ -34,6 +35,7 @@ void SimulationCounts::add(const SimulationCounts& other) {
     kills += other.kills;
     atomic_batches += other.atomic_batches;
     atomic_taken_back += other.atomic_taken_back;
+    kept_cursors += other.kept_cursors;
     for (std::size_t i = 0; i < kFaultKinds; ++i)
         fired[i] += other.fired[i];
 }
@@ -136,6 +138,23 @@ void CrashSimulation::append_some(WriterCore& writer) {
     append_one(writer, count, 8 + static_cast<std::uint32_t>(size));
 }
 
+// A reader goes on, further than what is durable, and the keeper writes what may be written of it.
+void CrashSimulation::keep_cursor(WriterCore& writer) {
+    cursor_ += disk_.random_below(writer.next_sequence() - cursor_ + 1);
+    const Sequence kept = std::min(cursor_, writer.durable_sequence());
+    if (!make_ledger(disk_, kDirectory)) return;
+    auto ledger = read_ledger(disk_, kDirectory);
+    if (!ledger) return;
+    // Others, so that it takes several sectors.
+    constexpr int kOthers = 20;
+    for (int other = 0; other < kOthers; ++other)
+        ledger->put({"other" + std::to_string(other), kept, record_salt_, 0});
+    ledger->put({"reader", kept, 0, 0});
+    if (!write_ledger(disk_, kDirectory, *ledger)) return;
+    kept_cursor_ = kept;
+    ++counts_.kept_cursors;
+}
+
 std::string CrashSimulation::check_durable(const WriterCore& writer) {
     acknowledged_ = std::max(acknowledged_, writer.durable_sequence());
     if (character_ != DiskCharacter::honest) return {};
@@ -151,6 +170,7 @@ std::string CrashSimulation::work(WriterCore& writer, std::uint64_t rounds) {
         for (std::uint64_t k = 0; k < burst; ++k)
             append_some(writer);
         (void)writer.drive(disk_.random_below(2) == 0 ? 0 : 1'000'000);
+        if (character_ == DiskCharacter::honest && disk_.random_below(12) == 0) keep_cursor(writer);
         if (disk_.random_below(200) == 0) (void)writer.sync(kSecondNs);
         if (std::string wrong = check_durable(writer); !wrong.empty()) return wrong;
         if (writer.state() == WriterState::failed) break;
@@ -184,6 +204,11 @@ std::string CrashSimulation::live() {
     appended_.resize(begin);
     ledger_.begin_life(begin);
     atomic_left_ = 0;  // whatever had begun: its rest died with who appended it
+    cursor_ = 0;
+    if (const auto ledger = read_ledger(disk_, kDirectory)) {
+        const LedgerCursor* const kept = ledger->find("reader");
+        if (kept != nullptr) cursor_ = std::min(kept->sequence, begin);
+    }
     const std::uint64_t flushes_before = disk_.flushes_after_failed_flush();
     std::string wrong = work(**writer, disk_.random_below(120));
     if (wrong.empty() && disk_.random_below(6) == 0) (void)(*writer)->close(kSecondNs);
@@ -210,6 +235,7 @@ std::string CrashSimulation::crash() {
     disk_.faults = DiskFaults{.sector_bytes = disk_.faults.sector_bytes,
                               .refuse_holds = disk_.faults.refuse_holds};
     CrashedJournal journal{kDirectory, &appended_, acknowledged_};
+    journal.kept_cursor = kept_cursor_;
     if (!disk_.is_stopped()) {
         disk_.stop_after(0);  // of a writer that could not begin
         // Killed: what is in the cache is seen, what is still on its way may yet arrive.

@@ -7,6 +7,8 @@
 //   where
 //               what was written stops being there
 //   atomic      an atomic batch is there whole or not at all
+//   cursor      no cursor in the ledger is beyond the end of the log, or behind where it was last
+//               said to be durable; and the ledger is never unreadable
 //   dead        nothing comes back that an earlier recovery had discarded
 //   range       what can't be read although it was promised is refused, with its exact range
 //   untouched   a journal that is refused is not written to
@@ -46,6 +48,7 @@ struct SimulationCounts {
     std::uint64_t kills = 0;
     std::uint64_t atomic_batches = 0;
     std::uint64_t atomic_taken_back = 0;  // begun, and given up before their end
+    std::uint64_t kept_cursors = 0;       // writes of the ledger that were completed
     FaultCounts fired{};
 
     void add(const SimulationCounts& other);
@@ -66,6 +69,7 @@ private:
     [[nodiscard]] std::string work(WriterCore& writer, std::uint64_t rounds);
     void append_some(WriterCore& writer);
     void append_one(WriterCore& writer, std::uint64_t count, std::uint32_t payload_bytes);
+    void keep_cursor(WriterCore& writer);
     void set_faults();
     [[nodiscard]] std::string check_durable(const WriterCore& writer);
     [[nodiscard]] std::string crash();
@@ -81,6 +85,8 @@ private:
     std::uint64_t life_ = 0;
     std::uint64_t record_salt_ = kTestSalt;
     std::uint64_t atomic_left_ = 0;  // events of an atomic batch that has begun
+    Sequence cursor_ = 0;            // up to where a reader is done
+    Sequence kept_cursor_ = 0;       // as the ledger says, durably
     bool over_ = false;              // the disk is beyond recovery, as it should be
     SimulationCounts counts_;
 };
@@ -94,6 +100,7 @@ struct CrashedJournal {
     Sequence acknowledged = 0;
     bool is_exact = true;  // nothing is still on its way to the disk
     bool is_whole = true;  // look at every event, not only at the last ones
+    Sequence kept_cursor = 0;
 };
 
 // Recovers, twice, and reads. `end`: where it ends. Empty when every invariant of an honest disk

@@ -107,6 +107,7 @@ TEST_CASE("crash simulation: nothing acknowledged is ever lost, nothing discarde
     CHECK(counts.cuts_in_spare > 0);
     CHECK(counts.atomic_batches > 0);
     CHECK(counts.atomic_taken_back > 0);
+    CHECK(counts.kept_cursors > 0);
 }
 
 TEST_CASE("crash simulation: on a device that lies about flushes nothing false is handed out",

@@ -104,6 +104,14 @@ MUTATIONS = {
         (SRC + "batch_filler.cpp",
          "    if ((walk.last_flags & kBatchContinues) == 0) {\n        account(all",
          "    if (walk.event_count > 0) {\n        account(all")]),
+    "the ledger has one slot": (("cursor",), [
+        (SRC + "ledger_file.cpp",
+         "    const std::uint64_t offset = ledger.generation % kLedgerSlots * kLedgerSlotBytes;\n",
+         "    const std::uint64_t offset = 0;\n")]),
+    "the ledger is not flushed": (("cursor",), [
+        (SRC + "ledger_file.cpp",
+         "    if (outcome.ok()) outcome = files.sync(file->id());\n",
+         "")]),
     "a reader goes on behind the end that the successor names": (("dead", "prefix", "kept"), [
         (SRC + "reader_core.cpp",
          "const bool at_bound = bound_ && reading_->position.offset",

@@ -12,6 +12,7 @@ import unittest
 
 import bad_input_cases
 import clock_cases
+import cursor_cases
 import diff_cases
 import figure_cases
 import input_cases
@@ -39,6 +40,7 @@ MODULES = (
     bad_input_cases,
     removal_cases,
     clock_cases,
+    cursor_cases,
 )
 WATCHDOG_S = 290  # before ctest's own, so that a hang shows where it hangs
 

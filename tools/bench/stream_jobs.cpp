@@ -1,5 +1,6 @@
 // The rows of the suite that show what reading a stream as one log costs.
 
+#include "cursor_cost.hpp"
 #include "floor.hpp"
 #include "sliding.hpp"
 #include "suite.hpp"
@@ -69,6 +70,41 @@ SuiteJob returns_job(const SuiteOptions& options) {
     return job;
 }
 
+SuiteJob commit_job(const SuiteOptions& options) {
+    constexpr double kMostNs = 5;
+    SuiteJob job;
+    job.name = "stream_cursor_commit";
+    job.rows = {{job.name, "ns", Judged::value_at_most, kMostNs}};
+    job.conditions = {{"commits", "one after the other, by hand"},
+                      {"verified", "where the cursor stands at the end"}};
+    job.run = [sliding = sliding_of(options, 20'000'000)]() -> Result<Reading> {
+        const double floor_ns = measure_floor_ns();
+        auto commit_ns = run_cursor_commit(sliding);
+        if (!commit_ns) return commit_ns.error();
+        return Reading{{*commit_ns}, floor_ns};
+    };
+    return job;
+}
+
+SuiteJob durable_commit_job(const SuiteOptions& options) {
+    // At most 1.3 times as long.
+    constexpr double kLeastShare = 1 / 1.3;
+    SuiteJob job;
+    job.name = "stream_cursor_durable_commit_p50";
+    job.rows = {{job.name, "ns", Judged::not_at_all, 0},
+                {job.name + "_share", "share", Judged::share_at_least, kLeastShare}};
+    job.conditions = {{"size_bytes", 64},
+                      {"share_of", "the durable acknowledge of the event before it"},
+                      {"verified", "every event read and compared"}};
+    job.run = [sliding = sliding_of(options, 2'000)]() -> Result<Reading> {
+        const double floor_ns = measure_floor_ns();
+        auto cost = run_durable_commit(sliding);
+        if (!cost) return cost.error();
+        return Reading{{cost->commit_ns, cost->acknowledge_ns / cost->commit_ns}, floor_ns};
+    };
+    return job;
+}
+
 }  // namespace
 
 void add_stream_jobs(std::vector<SuiteJob>& jobs, const SuiteOptions& options) {
@@ -108,6 +144,18 @@ void add_stream_jobs(std::vector<SuiteJob>& jobs, const SuiteOptions& options) {
                                 return LivePair{cost->alone_per_s, cost->beside_per_s};
                             }));
     jobs.push_back(returns_job(options));
+    jobs.push_back(commit_job(options));
+    jobs.push_back(durable_commit_job(options));
+    constexpr double kCommitShare = 0.99;
+    jobs.push_back(
+        pair_job("stream_durable_beside_cursor_64",
+                 "events/s",
+                 kCommitShare,
+                 {{"size_bytes", 64},
+                  {"reader", "gates, and commits each event"},
+                  {"share_of", "the same reader without a cursor, in turns"},
+                  {"verified", "every byte read and compared"}},
+                 [=] { return run_commits_beside_journal(sliding_of(options, 4'000'000)); }));
 }
 
 }  // namespace tailrace::tool

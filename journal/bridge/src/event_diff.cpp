@@ -185,6 +185,7 @@ Result<bool> read_some(DiffInput& input, DiffSide side, EventDiff& diff) {
             case bus::PollState::in_handler:
             case bus::PollState::dead_handle:
             case bus::PollState::stalled:
+            case bus::PollState::moved:
                 return invalid_argument("a side's reader can't be used here: " +
                                         std::string(bus::poll_state_name(result.state)));
         }

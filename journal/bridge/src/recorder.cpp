@@ -1,3 +1,5 @@
+#include "cursor_keeper.hpp"
+
 #include <tailrace/base/check.hpp>
 #include <tailrace/bridge/recorder.hpp>
 #include <tailrace/journal/reader.hpp>
@@ -355,6 +357,17 @@ void Recorder::report_progress() {
     board_.progress(
         writer_.durable_sequence(), written, statistics.written_bytes, statistics.flushes);
     if (compressor_) attend_compressor(statistics.segments);
+    if (keeper_ || bus::CursorKeeping::has_any(subscriber_.region())) attend_keeper();
+}
+
+void Recorder::attend_keeper() {
+    if (!keeper_) {
+        keeper_ = std::make_unique<CursorKeeper>(
+            subscriber_.shared_region(), journal_directory_, writer_.journal_id());
+    }
+    CursorKeeper::News news = keeper_->take_news();
+    if (news.held) writer_.hold_back(std::move(*news.held));
+    if (news.trouble) cursor_trouble_ = std::move(news.trouble);
 }
 
 void Recorder::attend_compressor(std::uint64_t segment_count) {
@@ -376,6 +389,8 @@ void Recorder::wait_for_events(std::uint64_t timeout_ns) noexcept {
     }
 }
 
+Recorder::Recorder(Recorder&& other) noexcept = default;
+
 Recorder& Recorder::operator=(Recorder&& other) noexcept {
     if (this != &other) {
         std::destroy_at(this);
@@ -386,7 +401,9 @@ Recorder& Recorder::operator=(Recorder&& other) noexcept {
 
 Recorder::~Recorder() {
     // Its thread doesn't run in a forked child, so nobody could wait for it.
-    if (is_dead()) (void)compressor_.release();
+    if (!is_dead()) return;
+    (void)compressor_.release();
+    (void)keeper_.release();
 }
 
 Result<void> Recorder::step(std::uint64_t timeout_ns) {
@@ -477,6 +494,10 @@ Result<void> Recorder::close() {
         return closed.error();
     }
     report_progress();
+    if (keeper_) {
+        keeper_->finish();
+        attend_keeper();
+    }
     return {};
 }
 

@@ -42,7 +42,8 @@ bool is_told(const Error& error) noexcept {
 
 void StreamReader::stay(Source source) noexcept {
     source_ = source;
-    reads_ring_plainly_ = source == Source::ring && limit_ == ReadLimit::committed;
+    reads_ring_plainly_ = source == Source::ring && limit_ == ReadLimit::committed &&
+                          !commits_itself_ && !is_move_pending_;
 }
 
 Sequence StreamReader::next_sequence() const noexcept {

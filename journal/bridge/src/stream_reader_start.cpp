@@ -69,7 +69,9 @@ Result<StreamReader> StreamReader::attach(std::shared_ptr<bus::Region> region,
     std::string directory = options.journal_directory.empty() ? journal_directory_of(*region)
                                                               : options.journal_directory;
     if (!slides && options.limit == ReadLimit::committed) directory.clear();
-    auto reader = attach_beside(std::move(region), options, std::move(directory));
+    auto reader = options.cursor.empty()
+                      ? attach_beside(std::move(region), options, std::move(directory))
+                      : attach_by_cursor(std::move(region), options, directory);
     if (!reader) return reader;
     reader->slides_ = slides;
     reader->is_directory_given_ = !options.journal_directory.empty();
@@ -79,7 +81,8 @@ Result<StreamReader> StreamReader::attach(std::shared_ptr<bus::Region> region,
 // With the journal in that directory; empty: in the ring alone.
 Result<StreamReader> StreamReader::attach_beside(std::shared_ptr<bus::Region> region,
                                                  const StreamReaderOptions& options,
-                                                 std::string directory) {
+                                                 std::string directory,
+                                                 std::optional<Sequence> resume) {
     StreamReader reader;
     reader.directory_ = std::move(directory);
     reader.slides_ = !reader.directory_.empty() && may_slide(options.policy);
@@ -98,9 +101,10 @@ Result<StreamReader> StreamReader::attach_beside(std::shared_ptr<bus::Region> re
     reader.ring_.emplace(std::move(*ring));
     reader.stay(Source::ring);
     // While it looks for its place it holds nobody up.
-    const bool is_there = options.from.kind == Position::Kind::end;
+    const bool is_there = !resume && options.from.kind == Position::Kind::end;
     if (!is_there) static_cast<void>(reader.ring_->step_aside(reader.ring_->mark()));
-    if (auto went = reader.go_to(options.from); !went) return went.error();
+    auto went = resume ? reader.resume_at(*resume) : reader.go_to(options.from);
+    if (!went) return went.error();
     if (reader.source_ == Source::ring) reader.log_.reset();
     return reader;
 }
@@ -113,7 +117,9 @@ Result<StreamReader> StreamReader::open_journal(const std::string& directory,
     reader.filter_ = options.filter;
     if (auto opened = reader.open_log(); !opened) return opened.error();
     reader.stay(Source::journal);
-    if (auto went = reader.go_to(options.from); !went) return went.error();
+    auto went =
+        options.cursor.empty() ? reader.go_to(options.from) : reader.take_journal_cursor(options);
+    if (!went) return went.error();
     return reader;
 }
 

@@ -1,8 +1,8 @@
 // What lies in a stream's two shared files. Bytes and offsets only, no behaviour.
 //
 // Law: docs/ring_layout.md. `control` holds a page that never changes after create (StreamHeader),
-// a page that everybody watches (StreamState), then the tables of publishers, of subscribers and of
-// the subscribers' delivery latencies.
+// a page that everybody watches (StreamState), then the tables of publishers, of subscribers, of
+// their delivery latencies and of cursors.
 // `events` holds nothing but event bytes, so that subscribers can map it read-only. Words are
 // grouped by who writes them, and different writers stand kWriterDistanceBytes apart.
 #pragma once
@@ -23,8 +23,8 @@ namespace tailrace::bus {
 
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
-inline constexpr std::uint16_t kLayoutMajor = 4;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 2;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMajor = 5;  // another major: attach refuses
+inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
@@ -142,7 +142,7 @@ inline constexpr std::size_t kJournalDirectoryCapacity = 512;
 
 // What was durable, and in which journal: it stays when the journal's writer goes, so that whoever
 // comes next and finds another journal in that place, or none, knows it. Written by the holder of
-// the journal lock alone. Since layout 4.1.
+// the journal lock alone.
 struct JournalMemory {
     std::atomic<std::uint64_t> id_high;  // of the journal
     std::atomic<std::uint64_t> id_low;
@@ -151,6 +151,22 @@ struct JournalMemory {
     ValueInWords<std::array<char, kJournalDirectoryCapacity>> directory;
 };
 static_assert(sizeof(JournalMemory) == 544);
+
+// How those who want a cursor to survive power loss and the keeper, who writes cursors to the disk,
+// find each other. The keeper lives in the journal writer's process.
+struct CursorBoard {
+    std::atomic<std::uint32_t> used;       // cursors that are there; under the registry lock
+    std::atomic<std::uint32_t> requested;  // rounds that were asked for, by anybody
+    WaitCell keeper_wait;
+    // By the keeper alone: what had been asked for when the last round began that was written, and
+    // the last one that could not be, and why.
+    alignas(kWriterDistanceBytes) std::atomic<std::uint32_t> kept;
+    std::atomic<std::uint32_t> failed;
+    std::atomic<std::uint32_t> os_errno;
+    std::uint32_t reserved;
+    WaitCell kept_wait;
+};
+static_assert(sizeof(CursorBoard) == 256);
 
 // What holders of the registry lock did, one after the other. The totals hold what the slots of
 // owners that have left counted, as of each slot's next owner.
@@ -217,6 +233,7 @@ struct StreamState {
     // lives (CLOCK_MONOTONIC).
     alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> holder_looked_ns;
     alignas(kWriterDistanceBytes) JournalMemory journal_memory;
+    alignas(kWriterDistanceBytes) CursorBoard cursors;
 };
 static_assert(sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
@@ -234,6 +251,7 @@ static_assert(offsetof(StreamState, subscribers_round) == 1976);
 static_assert(offsetof(StreamState, registry_wait) == 2048);
 static_assert(offsetof(StreamState, holder_looked_ns) == 2176);
 static_assert(offsetof(StreamState, journal_memory) == 2304);
+static_assert(offsetof(StreamState, cursors) == 2944);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a
@@ -343,12 +361,39 @@ static_assert(offsetof(SubscriberSlot, declared) == 256);
 static_assert(offsetof(SubscriberSlot, notice) == 384);
 static_assert(offsetof(SubscriberSlot, statistics) == 512);
 
+inline constexpr std::uint32_t kCursorSlots = 128;
+
+enum class CursorUse : std::uint32_t { free = 0, used = 1 };
+
+// A named place in the stream that outlives whoever reads by it.
+struct CursorSlot {
+    // Everything below is done. Written by its owner alone; while it has none, under the registry
+    // lock.
+    alignas(kWriterDistanceBytes) std::atomic<Sequence> sequence;
+    std::atomic<std::uint32_t> moves_seen;  // of `moves`
+
+    // Under the registry lock. The owner's name is the cursor's, and stays while it is used.
+    alignas(kWriterDistanceBytes) SlotOwner owner;
+    alignas(kWriterDistanceBytes) std::atomic<CursorUse> use;
+    std::atomic<std::uint32_t> moves;  // how often somebody else moved it
+    std::atomic<Sequence> move_to;
+    std::atomic<std::uint64_t> hold_bytes;  // of the journal that it may hold back; 0: none
+
+    // By the keeper alone: where it is on the disk. kNoSequence: nowhere.
+    alignas(kWriterDistanceBytes) std::atomic<Sequence> durable_sequence;
+};
+static_assert(sizeof(CursorSlot) == 512);
+static_assert(offsetof(CursorSlot, owner) == 128);
+static_assert(offsetof(CursorSlot, use) == 256);
+static_assert(offsetof(CursorSlot, durable_sequence) == 384);
+
 // Bytes of `control` beyond its end are locked, never written: a held lock is a living owner.
 inline constexpr std::uint64_t kLockBase = std::uint64_t{1} << 40U;
 inline constexpr std::uint64_t kRegistryLock = kLockBase;
 inline constexpr std::uint64_t kJournalLock = kLockBase + 1;
 inline constexpr std::uint64_t kPublisherLocks = kLockBase + 0x1000;
 inline constexpr std::uint64_t kSubscriberLocks = kLockBase + 0x10000;
+inline constexpr std::uint64_t kCursorLocks = kLockBase + 0x20000;
 
 // A dead owner may leave a child that still holds its lock. The next one then locks the byte of the
 // turn after, and says so beside its identity.
@@ -373,13 +418,19 @@ inline constexpr std::uint64_t kPublisherTableOffset = 2 * kHeaderPageBytes;
     return subscriber_table_offset(publisher_slots) + subscriber_slots * sizeof(SubscriberSlot);
 }
 
+[[nodiscard]] constexpr std::uint64_t cursor_table_offset(std::uint64_t publisher_slots,
+                                                          std::uint64_t subscriber_slots) noexcept {
+    return latency_table_offset(publisher_slots, subscriber_slots) +
+           subscriber_slots * sizeof(LatencyHistogram);
+}
+
 [[nodiscard]] constexpr std::uint64_t control_size_bytes(std::uint64_t publisher_slots,
                                                          std::uint64_t subscriber_slots) noexcept {
-    return align_up(latency_table_offset(publisher_slots, subscriber_slots) +
-                        subscriber_slots * sizeof(LatencyHistogram),
-                    kHeaderPageBytes);
+    return align_up(
+        cursor_table_offset(publisher_slots, subscriber_slots) + kCursorSlots * sizeof(CursorSlot),
+        kHeaderPageBytes);
 }
-static_assert(control_size_bytes(16, 32) == 110592);
+static_assert(control_size_bytes(16, 32) == 176128);
 
 // How far ahead of the tail publishers may write without looking at the readers again.
 [[nodiscard]] constexpr std::uint64_t grant_step_bytes(std::uint64_t capacity_bytes) noexcept {

@@ -91,6 +91,10 @@ public:
         return latency_table_[index];
     }
 
+    [[nodiscard]] CursorSlot& cursor_slot(std::uint32_t index) const noexcept {
+        return cursor_table_[index];
+    }
+
     // The event at `position` and capacity_bytes() of contiguous memory from there on.
     [[nodiscard]] std::byte* event_at(std::uint64_t position) const noexcept {
         // The lowest bits go too: a position that was read from a table may be any number.
@@ -140,6 +144,7 @@ private:
     PublisherSlot* publisher_table_ = nullptr;
     SubscriberSlot* subscriber_table_ = nullptr;
     LatencyHistogram* latency_table_ = nullptr;
+    CursorSlot* cursor_table_ = nullptr;
     std::uint64_t control_inode_ = 0;
     mutable std::atomic<bool> files_gone_{false};  // noticed by an observer
     mutable std::atomic<std::uint64_t> next_file_look_ns_{0};

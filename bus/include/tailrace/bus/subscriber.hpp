@@ -90,6 +90,7 @@ enum class PollState : std::uint8_t {
     // Of bridge::StreamReader alone:
     stalled,  // nothing more becomes durable: error() says why. Poll again to see whether it does
     failed,   // the journal can't be read here: error() says why, again and again
+    moved,    // somebody has moved its cursor: next_sequence() says where to. Poll again to go on
 };
 
 [[nodiscard]] std::string_view poll_state_name(PollState state) noexcept;
@@ -248,6 +249,8 @@ public:
         if (!has_copies()) return next_.sequence;
         return load_stamp(copies_buffer_.data() + handed_bytes_) ^ cell_->salt;
     }
+    // Handlers run at this moment.
+    [[nodiscard]] bool is_in_handler() const noexcept { return mode_ == Mode::in_handler; }
     [[nodiscard]] Gap last_gap() const noexcept { return last_gap_; }
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
     // Policy evict: publishers don't wait for it any more, and it goes on as one that skips.

@@ -25,6 +25,7 @@ enum class FindingKind : std::uint8_t {
     lost_events,        // harmless by now: a repair has made a stated gap of them
     damaged_super,      // both slots
     damaged_index,      // harmless: it is rebuilt in memory
+    damaged_ledger,     // the cursors are not known, or one stands beyond the log
     damaged_catalogue,  // harmless: seeks take longer until the next writer makes it anew
     dirty_padding,      // harmless: bytes between two batches that should be zero
     torn_tail,          // harmless: a write that was never acknowledged
@@ -33,7 +34,7 @@ enum class FindingKind : std::uint8_t {
 
 // "damaged_batch" and so on.
 [[nodiscard]] std::string_view finding_kind_name(FindingKind kind) noexcept;
-// Whether acknowledged events are lost or the journal can't be opened.
+// Whether acknowledged events, or cursors, are lost, or the journal can't be opened.
 [[nodiscard]] bool is_damage(FindingKind kind) noexcept;
 
 struct Finding {

@@ -24,6 +24,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tailrace::journal {
 
@@ -142,6 +143,12 @@ struct WriterStatistics {
     std::uint64_t leased_bytes;
 };
 
+// What retention spares for a reader that is away: no more than so many bytes.
+struct HeldBack {
+    Sequence sequence = 0;
+    std::uint64_t size_bytes = 0;
+};
+
 class WriterCore;
 
 class Writer {
@@ -199,6 +206,11 @@ public:
     // A sealed segment was compressed to so many bytes: retention by size counts those from here
     // on. Compressed segments that are there when the journal is opened are known.
     void note_stored_size(std::uint64_t segment_number, std::uint64_t stored_bytes) noexcept;
+
+    // Retention spares what lies at each of those sequences and behind it, as far as its bytes
+    // reach. Takes the place of what was said before; the cursors in LEDGER are known when the
+    // journal is opened.
+    void hold_back(std::vector<HeldBack> held) noexcept;
 
     // Drives until everything appended is durable, but for an atomic batch that is unfinished.
     // Error: failure(), or `timed_out`.

@@ -33,6 +33,8 @@ namespace tailrace::bridge {
 inline constexpr std::uint32_t kMaxJournaledPayloadBytes =
     static_cast<std::uint32_t>(journal::kMaxBodySizeBytes) - 128;
 
+class CursorKeeper;
+
 // What happens to publishers when the disk can't keep up.
 enum class JournalLag : std::uint8_t {
     gate,  // they wait: nothing is lost, a slow disk becomes back-pressure
@@ -82,7 +84,7 @@ public:
     [[nodiscard]] static Result<Recorder> attach(const std::string& stream,
                                                  const RecorderOptions& options);
 
-    Recorder(Recorder&&) noexcept = default;
+    Recorder(Recorder&& other) noexcept;
     Recorder& operator=(Recorder&& other) noexcept;
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
@@ -107,10 +109,11 @@ public:
     [[nodiscard]] const std::optional<Error>& priority_refusal() const noexcept {
         return priority_refusal_;
     }
-    // What keeps sealed segments from being compressed, once each time it comes up: recording goes
-    // on.
-    [[nodiscard]] std::optional<Error> take_compression_trouble() noexcept {
-        return std::exchange(compression_trouble_, std::nullopt);
+    // What keeps sealed segments from being compressed, or cursors from being written beside the
+    // journal, once each time it comes up: recording goes on.
+    [[nodiscard]] std::optional<Error> take_trouble() noexcept {
+        if (compression_trouble_) return std::exchange(compression_trouble_, std::nullopt);
+        return std::exchange(cursor_trouble_, std::nullopt);
     }
     [[nodiscard]] bool stream_was_removed() const noexcept;
     // How; empty while it goes on.
@@ -133,6 +136,7 @@ private:
     void wait_for_events(std::uint64_t timeout_ns) noexcept;
     void report_progress();
     void attend_compressor(std::uint64_t segment_count);
+    void attend_keeper();
     void fail_board(const Error& error) noexcept;
     [[nodiscard]] Error journal_error() const;
 
@@ -148,6 +152,8 @@ private:
     std::uint64_t lost_events_ = 0;
     std::unique_ptr<journal::BackgroundCompressor> compressor_;  // none: nothing is compressed
     std::optional<Error> compression_trouble_;
+    std::unique_ptr<CursorKeeper> keeper_;  // none: the stream has no cursor yet
+    std::optional<Error> cursor_trouble_;
     std::uint64_t seen_segments_ = 0;  // begun, when the compressor was woken last
     bus::Run pending_;                 // read from the ring, not yet appended whole
     std::deque<bus::Place>

@@ -17,12 +17,18 @@
 //     observe  as spill, read-only and unregistered; without a journal it loses as ever
 //     skip, evict   as bus::Subscriber: what left the ring is lost to them
 //
+// A reader with a cursor (`.cursor = "risk"`) goes on where the last one of that name had come to,
+// whatever ended it: its own crash, everybody's, a reboot. What it has handed over it notes there
+// by itself, or when commit() is called. Where the power was cut it goes on no later than it had
+// come to, and never behind an event that the log has lost.
+//
 // One thread at a time may use it. In the ring it costs what the Subscriber behind it costs.
 // Law: docs/durability.md, "One log".
 #pragma once
 
 #include <tailrace/base/position.hpp>
 #include <tailrace/base/result.hpp>
+#include <tailrace/bridge/reader_cursor.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/subscriber.hpp>
 #include <tailrace/journal/reader.hpp>
@@ -49,6 +55,13 @@ struct StreamReaderOptions {
     bus::EventFilter filter = {};  // empty: every event
     bus::WaitStrategy wait = bus::WaitStrategy::adaptive;
     std::uint64_t evict_after_ns = 1'000'000'000;  // for the policy evict
+    // Goes on where the cursor of that name stands; `from` doesn't count. Not for the policies that
+    // forget (skip, evict) and not for observe, which leaves no trace.
+    std::string cursor = {};
+    // Where a cursor begins that isn't there yet. Nothing: that is an error, not_found.
+    std::optional<Position> new_cursor_at = {};
+    CommitMode commit = CommitMode::per_poll;
+    std::uint64_t commit_interval_ns = 100'000'000;  // for CommitMode::interval
     // Policy spill: attach although nobody records. What the ring overwrites then is lost, and
     // told.
     bool without_recorder = false;
@@ -58,10 +71,13 @@ struct StreamReaderOptions {
 
 class StreamReader {
 public:
-    // Errors: those of Region::open and Subscriber::attach; those of journal::Reader::open when the
-    // position lies in the journal; sequence_gone and sequence_ahead for an exact sequence that is
-    // nowhere; invalid_argument for spill or `durable` without a journal, and for a time in a
-    // stream without times; no_writer for spill when nobody records.
+    // Errors: those of Region::open, Subscriber::attach and bus::Cursor::take; those of
+    // journal::Reader::open when the position lies in the journal; sequence_gone and sequence_ahead
+    // for an exact sequence that is nowhere; invalid_argument for spill or `durable` without a
+    // journal, and for a time in a stream without times; no_writer for spill when nobody records.
+    // Of a cursor: sequence_ahead when it stands beyond the stream's end, `stale` when the event
+    // before it is of another history, `corrupt` when the ledger is damaged. What retention took
+    // from before it is a gap.
     [[nodiscard]] static Result<StreamReader> attach(const std::string& stream,
                                                      const StreamReaderOptions& options = {});
     // Requires: the region is open for subscribe or publish, or the policy is observe.
@@ -90,19 +106,21 @@ public:
                 return result;
             if (!leave_ring(result.state)) return result;
         }
-        return poll_anywhere(handler, limit);
+        return committing(handler, [&](auto& each) { return poll_anywhere(each, limit); });
     }
 
     // The same, waiting for the first event by the wait strategy.
     template <typename Handler>
     bus::PollResult poll_until(Handler&& handler, std::uint64_t limit, bus::Deadline deadline) {
         for (;;) {
-            if (reads_ring_plainly_) {
-                const bus::PollResult result = ring_->poll_until(handler, limit, deadline);
+            if (source_ == Source::ring && limit_ == ReadLimit::committed && !is_move_pending_) {
+                const bus::PollResult result = committing(
+                    handler, [&](auto& each) { return ring_->poll_until(each, limit, deadline); });
                 if (result.state <= bus::PollState::idle || !leave_ring(result.state))
                     return result;
             }
-            const bus::PollResult result = poll_anywhere(handler, limit);
+            const bus::PollResult result =
+                committing(handler, [&](auto& each) { return poll_anywhere(each, limit); });
             if (result.events != 0) return result;
             if (result.state != bus::PollState::ok && result.state != bus::PollState::idle)
                 return result;
@@ -110,6 +128,21 @@ public:
             if (result.state == bus::PollState::idle || limit == 0) wait_for_more(deadline);
         }
     }
+
+    // Everything that was handed over is done: one store. It survives the death of every process,
+    // and power loss a tenth of a second later. Nothing without a cursor. Not inside a handler.
+    void commit() noexcept {
+        if (cursor_) note(next_sequence());
+    }
+    // Everything below `sequence` is done. Error sequence_ahead: it hasn't been handed over yet;
+    // the cursor stays. Inside a handler: up to the event at hand, which isn't checked.
+    [[nodiscard]] Result<void> commit(Sequence sequence);
+    // commit(), and waits until that survives power loss: until the events are durable, and then
+    // the cursor. Errors: those of wait_durable() and bus::wait_kept(); invalid_argument without a
+    // journal.
+    [[nodiscard]] Result<void> commit_durable(bus::Deadline deadline);
+    // Where its cursor stands: what is below is done. Requires: it has one.
+    [[nodiscard]] Sequence committed_sequence() const noexcept { return cursor_->sequence(); }
 
     // For event loops, as those of bus::Subscriber. While it reads in the journal, and with
     // ReadLimit::durable, arm() says "poll": then a timer of the caller's own paces it.
@@ -149,19 +182,42 @@ private:
         bool& flag_;
     };
 
+    // Notes in the cursor what `poll(handler)` hands over, when it is to be noted by itself.
+    template <typename Handler, typename Poll>
+    bus::PollResult committing(Handler& handler, Poll&& poll) {
+        if (!commits_itself_) return poll(handler);
+        if (commit_mode_ == CommitMode::per_event) {
+            const auto each = [&](const Event& event) {
+                handler(event);
+                note(event.sequence() + 1);
+            };
+            return poll(each);
+        }
+        const bus::PollResult result = poll(handler);
+        if (result.events != 0) note_poll();
+        return result;
+    }
+
+    void note(Sequence sequence) noexcept {
+        if (!cursor_->commit(sequence)) [[unlikely]]
+            look_for_move();
+    }
+
     template <typename Handler>
     bus::PollResult poll_anywhere(Handler& handler, std::uint64_t limit) {
         if (in_handler_) return {0, bus::PollState::in_handler};
         if (is_dead()) return {0, bus::PollState::dead_handle};
+        if (is_move_pending_) return {0, go_where_moved()};
         for (;;) {
             const Source source = source_;
+            const bool is_plain = limit_ == ReadLimit::committed;
             const bus::PollResult result = source == Source::journal ? poll_journal(handler, limit)
-                                           : reads_ring_plainly_     ? ring_->poll(handler, limit)
+                                           : is_plain                ? ring_->poll(handler, limit)
                                                                      : poll_durable(handler, limit);
             // What goes on elsewhere: on there.
             const bool says_nothing = result.events == 0 && result.state <= bus::PollState::idle;
             if (says_nothing && source_ != source) continue;
-            const bool is_of_ring = source == Source::ring && (reads_ring_plainly_ || room_ != 0);
+            const bool is_of_ring = source == Source::ring && (is_plain || room_ != 0);
             if (is_of_ring && result.state > bus::PollState::idle && leave_ring(result.state))
                 continue;
             return result;
@@ -211,6 +267,9 @@ private:
         return {delivered, result.state};
     }
 
+    void note_poll() noexcept;
+    void look_for_move() noexcept;
+    [[nodiscard]] bus::PollState go_where_moved();
     void pass_front() noexcept;
     // Loads what comes next in the journal, or goes back to the ring. ok: look again.
     [[nodiscard]] bus::PollState advance();
@@ -237,7 +296,17 @@ private:
 
     [[nodiscard]] static Result<StreamReader> attach_beside(std::shared_ptr<bus::Region> region,
                                                             const StreamReaderOptions& options,
-                                                            std::string directory);
+                                                            std::string directory,
+                                                            std::optional<Sequence> resume = {});
+    [[nodiscard]] static Result<StreamReader> attach_by_cursor(std::shared_ptr<bus::Region> region,
+                                                               const StreamReaderOptions& options,
+                                                               const std::string& directory);
+    [[nodiscard]] Result<void> take_journal_cursor(const StreamReaderOptions& options);
+    [[nodiscard]] Result<void> resume_at(Sequence sequence);
+    [[nodiscard]] Result<void> check_history(Sequence sequence,
+                                             std::uint64_t record_salt,
+                                             const std::string& cursor);
+    void keep_cursor(ReaderCursor cursor, const StreamReaderOptions& options);
     [[nodiscard]] Result<void> open_log();
     [[nodiscard]] bool does_without_journal(const Error& error) const noexcept;
     [[nodiscard]] bool may_begin_without_journal(const Error& error) const noexcept;
@@ -258,6 +327,12 @@ private:
     bool reads_ring_plainly_ = false;  // in the ring, with nothing to look at but the ring
     bool slides_ = false;
     bool in_handler_ = false;
+    bool commits_itself_ = false;
+    bool is_move_pending_ = false;
+    CommitMode commit_mode_ = CommitMode::manual;
+    std::optional<ReaderCursor> cursor_;
+    std::uint64_t commit_interval_ns_ = 0;
+    std::uint64_t next_commit_ns_ = 0;  // CommitMode::interval
     ReadLimit limit_ = ReadLimit::committed;
     bus::EventFilter filter_;  // where the Subscriber doesn't filter
     std::string directory_;    // of the journal; empty: none

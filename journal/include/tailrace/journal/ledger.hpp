@@ -1,0 +1,80 @@
+// Ledger: the named places of readers, as they survive power loss.
+//
+// The file LEDGER beside the segments. No place in it is beyond what was durable when it was
+// written, so it never names an event that the journal doesn't have, however the power went. It is
+// two slots, written in turns, each with a checksum: a write that was torn leaves the other one.
+// The recorder's keeper writes it; a reader of a journal alone, and `tailrace cursor`, write it
+// too, one after the other under its lock. Law: docs/journal_format.md, "The ledger". Any thread,
+// any process.
+#pragma once
+
+#include <tailrace/base/event_header.hpp>
+#include <tailrace/base/file_lock.hpp>
+#include <tailrace/base/result.hpp>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tailrace::journal {
+
+inline constexpr std::size_t kMaxLedgerCursors = 1024;
+
+struct LedgerCursor {
+    std::string name;
+    Sequence sequence = 0;          // everything below is done
+    std::uint64_t record_salt = 0;  // of the event before it; 0: not known
+    std::uint64_t hold_bytes = 0;   // of the journal that retention spares for it; 0: none
+
+    friend bool operator==(const LedgerCursor&, const LedgerCursor&) = default;
+};
+
+struct Ledger {
+    std::array<std::uint64_t, 2> journal_id{};
+    std::uint64_t generation = 0;  // 0: never written
+    // It was damaged and made anew: a name that it doesn't have may have been lost.
+    bool lost_names = false;
+    std::vector<LedgerCursor> cursors;
+
+    [[nodiscard]] const LedgerCursor* find(std::string_view name) const noexcept;
+    // Adds it, or takes the place of the one of that name.
+    void put(const LedgerCursor& cursor);
+    // False: there was none.
+    bool remove(std::string_view name);
+};
+
+// Without the file: an empty ledger. Errors: `corrupt` when both slots are damaged, or it belongs
+// to another journal than `journal_id` (zeroes: whatever it is); incompatible; no_permission.
+[[nodiscard]] Result<Ledger> read_ledger(const std::string& directory,
+                                         const std::array<std::uint64_t, 2>& journal_id = {});
+
+// The right to change it, until it is destroyed. Held for one change, not for longer.
+class LedgerLock {
+public:
+    // Waits for whoever changes it now. Makes the file when there is none. Errors: no_permission,
+    // no_space, those of the file system.
+    [[nodiscard]] static Result<LedgerLock> lock(const std::string& directory);
+
+    // As read_ledger. Who goes on although it is damaged does so with made_anew().
+    [[nodiscard]] Result<Ledger> read(const std::array<std::uint64_t, 2>& journal_id = {}) const;
+    // Durable when it returns. Raises the generation. Error no_space: too many cursors.
+    [[nodiscard]] Result<void> write(Ledger& ledger) const;
+    // What follows a damaged one: empty, and says that names may have been lost.
+    [[nodiscard]] static Ledger made_anew(const std::array<std::uint64_t, 2>& journal_id);
+
+private:
+    LedgerLock(std::string directory, FileLock lock) noexcept;
+
+    std::string directory_;
+    FileLock lock_;
+};
+
+// Who reads a journal alone by a cursor holds it so, that nobody else does.
+// Error `busy`.
+[[nodiscard]] Result<FileLock> lock_ledger_cursor(const std::string& directory,
+                                                  std::string_view name);
+
+}  // namespace tailrace::journal

@@ -1,0 +1,118 @@
+#include "ledger_file.hpp"
+
+#include "aside_file.hpp"
+#include "ledger_codec.hpp"
+#include "segment_directory.hpp"
+
+#include <tailrace/journal/format.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+namespace tailrace::journal {
+
+namespace {
+
+Error cannot(const char* what, const std::string& path, int os_errno) {
+    return os_error(os_errno,
+                    std::string("cannot ") + what + " '" + path + "'" + why_refused(os_errno),
+                    "'df' shows the room, 'ls -l' whose it is");
+}
+
+// As much of it as it says that it uses.
+IoOutcome read_slot(FileStore& files,
+                    FileId file,
+                    std::uint64_t slot,
+                    std::vector<std::byte>& bytes) {
+    const std::uint64_t offset = slot * kLedgerSlotBytes;
+    bytes.resize(kBlockSizeBytes);
+    IoOutcome outcome = files.read(file, offset, bytes);
+    if (!outcome.ok()) return outcome;
+    const std::uint64_t used_bytes = std::min(used_ledger_bytes(bytes), kLedgerSlotBytes);
+    if (used_bytes > bytes.size()) {
+        bytes.resize(used_bytes);
+        outcome = files.read(file, offset, bytes);
+    }
+    bytes.resize(std::min<std::uint64_t>(outcome.value, bytes.size()));
+    return outcome;
+}
+
+}  // namespace
+
+std::string ledger_path(const std::string& directory) {
+    return directory + "/LEDGER";
+}
+
+Result<Ledger> read_ledger(FileStore& files, const std::string& directory) {
+    const std::string path = ledger_path(directory);
+    const IoOutcome opened = files.open(path, {});
+    if (opened.os_errno == ENOENT) return Ledger{};
+    if (!opened.ok()) return cannot("open", path, opened.os_errno);
+    const StoredFile file(files, static_cast<FileId>(opened.value));
+    std::optional<Ledger> newest;
+    std::optional<Error> refusal;
+    for (std::uint64_t slot = 0; slot < kLedgerSlots; ++slot) {
+        std::vector<std::byte> bytes;
+        const IoOutcome outcome = read_slot(files, file.id(), slot, bytes);
+        if (!outcome.ok()) return cannot("read", path, outcome.os_errno);
+        if (is_zero(bytes)) continue;
+        auto ledger = decode_ledger(bytes, path);
+        if (!ledger) {
+            // A version that isn't known is newer than ours, whatever the other slot says.
+            if (ledger.error().code == ErrorCode::incompatible) return ledger.error();
+            refusal = std::move(ledger.error());
+        } else if (!newest || ledger->generation > newest->generation) {
+            newest = std::move(*ledger);
+        }
+    }
+    if (newest) return *newest;
+    if (refusal) return *refusal;
+    return make_error(ErrorCode::corrupt,
+                      "'" + path + "' is blank, which no program leaves it",
+                      "tailrace cursor set makes it anew");
+}
+
+Result<void> make_ledger(FileStore& files, const std::string& directory) {
+    const std::string path = ledger_path(directory);
+    const IoOutcome opened = files.open(path, {});
+    if (opened.ok()) files.close(static_cast<FileId>(opened.value));
+    if (opened.os_errno != ENOENT)
+        return opened.ok() ? Result<void>() : cannot("open", path, opened.os_errno);
+    Ledger empty;
+    empty.generation = kLedgerSlots;  // its slot is the first one
+    AsideFile made(files, path + ".new");
+    IoOutcome outcome = made.create();
+    if (outcome.ok()) {
+        // Written, not only allocated: then a later write changes nothing but the bytes, and its
+        // flush is that of the data alone.
+        const std::vector<std::byte> blank(kLedgerSlots * kLedgerSlotBytes);
+        outcome = files.write(made.id(), 0, blank);
+    }
+    if (outcome.ok()) outcome = files.write(made.id(), 0, encode_ledger(empty));
+    if (outcome.ok()) outcome = made.flush();
+    if (outcome.ok()) outcome = made.take_name(path, directory);
+    if (outcome.ok()) return {};
+    return cannot("make", path, outcome.os_errno);
+}
+
+Result<void> write_ledger(FileStore& files, const std::string& directory, Ledger& ledger) {
+    const std::string path = ledger_path(directory);
+    if (ledger.cursors.size() > kMaxLedgerCursors) {
+        return make_error(ErrorCode::no_space,
+                          "'" + path + "' holds " + std::to_string(kMaxLedgerCursors) +
+                              " cursors, as many as there may be",
+                          "tailrace cursor ls " + directory + "; tailrace cursor rm");
+    }
+    auto file = open_file(files, path, {.write = true});
+    if (!file) return file.error();
+    ++ledger.generation;
+    const std::uint64_t offset = ledger.generation % kLedgerSlots * kLedgerSlotBytes;
+    IoOutcome outcome = files.write(file->id(), offset, encode_ledger(ledger));
+    if (outcome.ok()) outcome = files.sync(file->id());
+    if (outcome.ok()) return {};
+    --ledger.generation;
+    return cannot("write", path, outcome.os_errno);
+}
+
+}  // namespace tailrace::journal
