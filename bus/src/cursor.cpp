@@ -62,10 +62,12 @@ Result<std::uint32_t> make(const Region& region, const std::string& name, Sequen
         slot.moves_seen.store(0, std::memory_order_relaxed);
         slot.hold_bytes.store(0, std::memory_order_relaxed);
         slot.durable_sequence.store(kNotKept, std::memory_order_relaxed);
+        // Before it is there: a keeper that would never look is worse than one that looks in vain.
+        region.state().cursors.any.store(1, std::memory_order_relaxed);
+        TAILRACE_STEP("cursor.named");
         // [sync:slot_owner] Release: whoever finds it used finds its name and its place.
         slot.use.store(CursorUse::used, std::memory_order_release);
         TAILRACE_STEP("cursor.made");
-        region.state().cursors.used.fetch_add(1, std::memory_order_relaxed);  // a hint
         CursorKeeping::wake(region);
         return index;
     }
@@ -203,6 +205,7 @@ Result<Cursor> Cursor::take(std::shared_ptr<Region> region,
 Sequence Cursor::accept_move() noexcept {
     // [sync:cursor_moved] Acquire: the place was written before the count.
     seen_moves_ = slot_->moves.load(std::memory_order_acquire);
+    TAILRACE_STEP("cursor.moved_seen");
     // Relaxed: a later move may have written it already; it has its own count.
     const Sequence to = slot_->move_to.load(std::memory_order_relaxed);
     // [sync:cursor_committed] Release: as any commit.
@@ -237,6 +240,7 @@ Result<void> move_cursor(const Region& region,
     TAILRACE_STEP("cursor.place_noted");
     // [sync:cursor_moved] Release: whoever sees the count sees the place.
     slot.moves.fetch_add(1, std::memory_order_release);
+    TAILRACE_STEP("cursor.moved");
     if (!is_owned) settle_moves(slot);
     return {};
 }
@@ -250,7 +254,7 @@ Result<void> remove_cursor(const Region& region, const std::string& name) {
     if (has_owner(region, *index)) return in_use(region, *index, "end it, then remove the cursor");
     // [sync:slot_owner] Release: whoever makes another one in its place sees it gone.
     region.cursor_slot(*index).use.store(CursorUse::free, std::memory_order_release);
-    region.state().cursors.used.fetch_sub(1, std::memory_order_relaxed);  // a hint
+    TAILRACE_STEP("cursor.removed");
     return {};
 }
 

@@ -67,7 +67,7 @@ Result<void> wait_kept(const Region& region, Deadline deadline) {
 
 bool CursorKeeping::has_any(const Region& region) noexcept {
     // Relaxed: a hint; who makes the first one wakes the keeper, and a recorder looks again.
-    return region.state().cursors.used.load(std::memory_order_relaxed) != 0;
+    return region.state().cursors.any.load(std::memory_order_relaxed) != 0;
 }
 
 void CursorKeeping::wait(std::uint64_t timeout_ns) noexcept {

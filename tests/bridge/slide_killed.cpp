@@ -1,7 +1,7 @@
-// A publisher, a recorder and a reader that spills are killed at random instants, again and again.
-// Whatever the reader was given, told or passed over is compared with what the journal has in the
-// end: nothing is missing without a word, nothing is called gone that is kept, nothing comes twice
-// but the one event that its reader was killed at.
+// A publisher, a recorder and a reader that spills and goes on by a cursor are killed at random
+// instants, again and again. Whatever the reader was given, told or passed over is compared with
+// what the journal has in the end: nothing is missing without a word, nothing is called gone that
+// is kept, nothing comes twice but the one event that its reader was killed at.
 #include "bridge/recorded_stream.hpp"
 #include "support/child_process.hpp"
 #include "support/pause.hpp"
@@ -11,6 +11,7 @@
 #include "support/watchdog.hpp"
 
 #include <tailrace/bridge/stream_reader.hpp>
+#include <tailrace/journal/ledger.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -37,7 +38,7 @@ struct Stage {
     std::atomic<bool> stop_publishing;
     std::atomic<bool> stop_recording;
     std::atomic<Sequence> read_until;       // the reader ends there; 0: not yet known
-    std::atomic<Sequence> cursor;           // the reader goes on here
+    std::atomic<Sequence> handled;          // behind the last event that was handed over
     std::atomic<std::uint64_t> wrong;       // bytes, order, or a gap that begins elsewhere
     std::atomic<std::uint64_t> again;       // delivered in an earlier life already
     std::atomic<std::uint64_t> in_journal;  // times that it began or went on there
@@ -85,18 +86,15 @@ int record(Stage& stage, const RecordedStream& recorded) {
     return recorder->run(stage.stop_recording) ? 0 : 1;
 }
 
-// Where the last one was killed. It is nowhere for the moment when nobody records and the ring has
-// gone on: until a recorder has noted the gap.
-Result<StreamReader> go_on(const Stage& stage, const RecordedStream& recorded) {
+// Where the last one was killed.
+Result<StreamReader> go_on(const RecordedStream& recorded) {
     StreamReaderOptions options;
     options.bus_directory = recorded.stream().directory();
     options.without_recorder = true;
-    for (;;) {
-        options.from = Position::at(stage.cursor.load());
-        auto reader = StreamReader::attach(recorded.stream().name(), options);
-        if (reader || reader.error().code != ErrorCode::sequence_gone) return reader;
-        ::usleep(1000);
-    }
+    options.cursor = "killed";
+    options.new_cursor_at = Position::start();
+    options.commit = CommitMode::per_event;
+    return StreamReader::attach(recorded.stream().name(), options);
 }
 
 void take(Stage& stage, const Event& event) {
@@ -104,21 +102,20 @@ void take(Stage& stage, const Event& event) {
     const Words words = words_of(sequence);
     const bool is_whole = event.size_bytes() == sizeof(words) &&
                           std::memcmp(event.payload().data(), words.data(), sizeof(words)) == 0;
-    if (!is_whole || sequence < stage.cursor.load()) stage.wrong.fetch_add(1);
+    if (!is_whole || sequence + 1 < stage.handled.load()) stage.wrong.fetch_add(1);
     if (stage.fates[sequence].exchange(Fate::delivered) == Fate::delivered)
         stage.again.fetch_add(1);
-    stage.cursor.store(sequence + 1);
+    stage.handled.store(sequence + 1);
 }
 
 void note_gap(Stage& stage, bus::Gap gap) {
-    if (gap.first < stage.cursor.load()) stage.wrong.fetch_add(1);
+    if (gap.first + 1 < stage.handled.load()) stage.wrong.fetch_add(1);
     for (Sequence sequence = gap.first; sequence < gap.first + gap.count; ++sequence)
         stage.fates[sequence].store(Fate::told);
-    stage.cursor.store(gap.first + gap.count);
 }
 
 int read(Stage& stage, const RecordedStream& recorded) {
-    auto reader = go_on(stage, recorded);
+    auto reader = go_on(recorded);
     if (!reader) {
         std::fprintf(stderr, "read: %s\n", reader.error().message.c_str());
         return 1;
@@ -201,6 +198,9 @@ TEST_CASE(
     CHECK(children[2].wait().exit_code == 0);
     stage->stop_recording.store(true);
     CHECK(children[1].wait().exit_code == 0);
+    const auto ledger = expect(journal::read_ledger(recorded.journal_directory()), "read");
+    REQUIRE(ledger.find("killed") != nullptr);
+    CHECK(ledger.find("killed")->sequence == stage->handled.load());
 
     CHECK(killed == kills);
     CHECK(stage->wrong.load() == 0);

@@ -135,7 +135,7 @@ class CursorKeeping {
 public:
     explicit CursorKeeping(const Region& region) noexcept : region_(&region) {}
 
-    // Whether the stream has any cursor. One load.
+    // Whether the stream has, or had, any cursor. One load.
     [[nodiscard]] static bool has_any(const Region& region) noexcept;
     // Sleeps until somebody asks for a round, or for that long.
     void wait(std::uint64_t timeout_ns) noexcept;

@@ -155,7 +155,7 @@ static_assert(sizeof(JournalMemory) == 544);
 // How those who want a cursor to survive power loss and the keeper, who writes cursors to the disk,
 // find each other. The keeper lives in the journal writer's process.
 struct CursorBoard {
-    std::atomic<std::uint32_t> used;       // cursors that are there; under the registry lock
+    std::atomic<std::uint32_t> any;        // 1: there is a cursor, or was; never 0 again
     std::atomic<std::uint32_t> requested;  // rounds that were asked for, by anybody
     WaitCell keeper_wait;
     // By the keeper alone: what had been asked for when the last round began that was written, and
