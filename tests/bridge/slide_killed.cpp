@@ -1,12 +1,14 @@
 // A publisher, a recorder and a reader that spills and goes on by a cursor are killed at random
-// instants, again and again. Whatever the reader was given, told or passed over is compared with
-// what the journal has in the end: nothing is missing without a word, nothing is called gone that
-// is kept, nothing comes twice but the one event that its reader was killed at.
+// instants and at named steps of the ring, again and again. Whatever the reader was given, told or
+// passed over is compared with what the journal has in the end: nothing is missing without a word,
+// nothing is called gone that is kept, nothing comes twice but the one event that its reader was
+// killed at.
 #include "bridge/recorded_stream.hpp"
 #include "support/child_process.hpp"
 #include "support/pause.hpp"
 #include "support/seeded_random.hpp"
 #include "support/shared_object.hpp"
+#include "support/step_script.hpp"
 #include "support/test_length.hpp"
 #include "support/watchdog.hpp"
 
@@ -17,7 +19,11 @@
 
 #include <array>
 #include <atomic>
+#include <cstdio>
 #include <cstring>
+#include <functional>
+#include <set>
+#include <string_view>
 
 namespace slide_killed {
 
@@ -30,6 +36,75 @@ using namespace tailrace::test;
 constexpr Sequence kMostEvents = Sequence{64} << 20U;
 constexpr std::uint64_t kMostPauseNs = 2'000'000;
 constexpr std::size_t kWords = 8;
+
+// Where one of the three may die: all that they pass while they work, but for those of cold starts
+// that others kill at (tests/crash).
+constexpr std::array kSteps = {
+    "cursor.asked",
+    "cursor.made",
+    "cursor.named",
+    "cursor.taken",
+    "file_lock.opened",
+    "hole.claimant_dead",
+    "hole.claimant_found",
+    "hole.intent_sequence_read",
+    "hole.not_committed",
+    "joining.claim_found",
+    "joining.end_read",
+    "journal_board.durable_moved",
+    "journal_board.locked",
+    "journal_board.promise_renewed",
+    "journal_board.promise_withdrawn",
+    "journal_gaps.given_up",
+    "journal_gaps.half_listed",
+    "journal_gaps.listed",
+    "keeper.began",
+    "keeper.told",
+    "publisher.checkpoint_noted",
+    "publisher.filled",
+    "publisher.gates_looked_at",
+    "publisher.intent_cleared",
+    "publisher.intent_noted",
+    "publisher.intent_position_noted",
+    "publisher.readers_looked_at",
+    "publisher.room_answered",
+    "publisher.room_asked",
+    "publisher.room_wanted",
+    "publisher.stamped",
+    "publisher.swap_won",
+    "publisher.tail_read",
+    "publisher.write_limit_raised",
+    "registry.dead_gate_dropped",
+    "registry.slot_locked",
+    "registry.slot_occupied",
+    "rescue.intent_cleared",
+    "rescue.judged_dead",
+    "rescue.tombstones_written",
+    "sleep.announced",
+    "sleep.not_ready",
+    "sleep.wakes_read",
+    "subscriber.copied",
+    "subscriber.gate_dropped",
+    "subscriber.gate_moved",
+    "subscriber.gate_registered",
+    "subscriber.header_read",
+    "subscriber.hole_judged_dead",
+    "subscriber.place_found",
+    "subscriber.place_held",
+    "subscriber.starting",
+    "tombstone.written",
+    "wake.counted",
+    "wake.flag_lowered",
+};
+// Without these the story would be about something else.
+constexpr std::array kSurelyPassed = {
+    "cursor.taken",
+    "publisher.intent_noted",
+    "publisher.stamped",
+    "publisher.swap_won",
+    "registry.slot_occupied",
+    "subscriber.copied",
+};
 
 // What became of a sequence, for the reader.
 enum class Fate : std::uint8_t { passed, delivered, told };
@@ -44,7 +119,22 @@ struct Stage {
     std::atomic<std::uint64_t> in_journal;  // times that it began or went on there
     std::array<std::atomic<Fate>, kMostEvents> fates;
     std::array<std::atomic<bool>, kMostEvents> committing;
+    std::array<std::atomic<std::uint32_t>, kSteps.size()> deaths;  // at each step
 };
+
+// A life that ends at one of the steps, if it passes that so often before somebody kills it.
+ChildProcess live(Stage& stage, SeededRandom& random, const std::function<int()>& role) {
+    const std::size_t step = random.below(kSteps.size());
+    const unsigned nth = 1 + static_cast<unsigned>(random.below(random.one_in(2) ? 3 : 200));
+    return ChildProcess([&, step, nth] {
+        StepScript script;
+        script.at(kSteps[step], nth, [&] {
+            stage.deaths[step].fetch_add(1);
+            die_here();
+        });
+        return role();
+    });
+}
 
 using Words = std::array<std::uint64_t, kWords>;
 
@@ -175,7 +265,7 @@ TEST_CASE(
     constexpr std::size_t kPublisher = 0;
     std::array<ChildProcess, 3> children;
     for (std::size_t role = 0; role < roles.size(); ++role)
-        children[role] = ChildProcess(roles[role]);
+        children[role] = live(*stage, random, roles[role]);
 
     const int kills = static_cast<int>(test_length(90, 10'000, "TAILRACE_KILLS"));
     int killed = 0;
@@ -186,6 +276,10 @@ TEST_CASE(
         const std::size_t role = random.below(roles.size());
         if (children[role].kill().was_killed()) ++killed;
         if (role == kPublisher) ++publishers_killed;
+        children[role] = live(*stage, random, roles[role]);
+    }
+    for (std::size_t role = 0; role < roles.size(); ++role) {
+        if (children[role].kill().was_killed() && role == kPublisher) ++publishers_killed;
         children[role] = ChildProcess(roles[role]);
     }
     // All of it becomes durable, and is read.
@@ -203,6 +297,20 @@ TEST_CASE(
     CHECK(ledger.find("killed")->sequence == stage->handled.load());
 
     CHECK(killed == kills);
+    std::uint32_t at_steps = 0;
+    std::set<std::string_view> passed;
+    for (std::size_t step = 0; step < kSteps.size(); ++step) {
+        const std::uint32_t deaths = stage->deaths[step].load();
+        at_steps += deaths;
+        if (deaths != 0) passed.insert(kSteps[step]);
+    }
+    std::printf("%d kills, %u of them at %zu named steps\n", killed, at_steps, passed.size());
+    if (kills >= 2'000) {
+        for (const char* const step : kSurelyPassed) {
+            CAPTURE(step);
+            CHECK(passed.contains(step));
+        }
+    }
     CHECK(stage->wrong.load() == 0);
     // The one that it was killed at, between its handler and its cursor.
     CHECK(stage->again.load() <= static_cast<std::uint64_t>(kills));

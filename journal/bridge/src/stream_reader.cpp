@@ -3,6 +3,7 @@
 #include "journal_of_stream.hpp"
 
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/step.hpp>
 #include <tailrace/bridge/stream_reader.hpp>
 
 #include <algorithm>
@@ -88,13 +89,24 @@ bool StreamReader::follow_recorder() {
     return true;
 }
 
+// Where the next event is, or the end where that isn't written yet. Between the two looks the end
+// may pass it: what lies there then would never be looked at.
+Result<void> StreamReader::seek_next() {
+    for (;;) {
+        auto sought = log_->seek_sequence(next_);
+        if (sought || sought.error().code != ErrorCode::sequence_ahead) return sought;
+        TAILRACE_STEP("stream_reader.not_written_yet");
+        if (auto ended = log_->seek_end(); !ended) return ended;
+        if (log_->next_sequence() <= next_) return {};
+    }
+}
+
 // Opens the journal where the next event is, unless it stands there already. What isn't written
 // that far is waited for; what is gone is found to be missing.
 Result<void> StreamReader::place_log() {
     if (log_ != nullptr) return {};
     if (auto opened = open_log(); !opened) return opened;
-    auto sought = log_->seek_sequence(next_);
-    if (!sought && sought.error().code == ErrorCode::sequence_ahead) sought = log_->seek_end();
+    auto sought = seek_next();
     if (!sought && sought.error().code == ErrorCode::sequence_gone)
         sought = log_->seek_sequence(log_->first_sequence());
     if (!sought) log_.reset();
@@ -220,10 +232,8 @@ bus::PollState StreamReader::take_error(const Error& error) {
         auto opened = journal::Reader::open(directory_);
         if (!opened) return fail(opened.error());
         *log_ = std::move(*opened);
-        auto sought = log_->seek_sequence(next_);
-        if (sought) return bus::PollState::ok;
-        if (sought.error().code != ErrorCode::sequence_ahead) return fail(sought.error());
-        if (auto ended = log_->seek_end(); !ended) return fail(ended.error());
+        if (auto sought = seek_next(); !sought) return fail(sought.error());
+        if (log_->next_sequence() == next_) return bus::PollState::ok;
         return ring_ ? bus::PollState::idle : bus::PollState::closed;
     }
     if (follow_recorder()) return bus::PollState::ok;

@@ -283,6 +283,7 @@ private:
     [[nodiscard]] bus::PollState fail(Error error);
     [[nodiscard]] bool leave_ring(bus::PollState state);
     [[nodiscard]] bool enter_journal(Sequence sequence, std::uint64_t position);
+    [[nodiscard]] Result<void> seek_next();
     [[nodiscard]] Result<void> place_log();
     // Whether the stream is recorded elsewhere by now; then it looks there.
     bool follow_recorder();
