@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every command line that README and docs print behind a '$', run as it stands.
+"""Every command line that README and docs print behind a '$', in blocks and in tables, run as it
+stands.
 
     doc_commands.py --list              the pages that print any
     doc_commands.py TAILRACE PAGE
@@ -20,7 +21,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DEADLINE_S = 250
-BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# In a row of a table, where pipes have a backslash.
+CELL = re.compile(r"`\$ ([^`]+)`")
 RECORDS = """for look in $(seq 600); do
     readers=$(tailrace lag --json)
     [[ $readers == *'"reader":"journal"'* && $readers != *OPENING* ]] && break
@@ -32,8 +34,15 @@ done
 def commands_of(page):
     """The lines behind a '$'."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    return [line[2:] for block in BLOCK.finditer(text) for line in block.group(1).splitlines()
-            if line.startswith("$ ")]
+    found, fence = [], None
+    for line in text.splitlines():
+        if line.startswith("```"):
+            fence = line if fence is None else None
+        elif fence == "```" and line.startswith("$ "):
+            found.append(line[2:])
+        elif fence is None and line.startswith("|"):
+            found += [cell.replace("\\|", "|") for cell in CELL.findall(line)]
+    return found
 
 
 def pages():
