@@ -96,11 +96,9 @@ void print_text(const std::string& directory, const journal::RepairPlan& plan, b
     }
 }
 
-// 3 as long as something is to be repaired, and when events were lost by it.
+// 3 as long as something is to be repaired. What was lost is told, and was lost before.
 ExitCode exit_code_after(const journal::RepairPlan& plan, bool applied) {
-    const bool whole =
-        applied ? plan.lost_events == 0 && !plan.may_have_lost_more : plan.steps.empty();
-    return whole ? ExitCode::done : ExitCode::damage;
+    return applied || plan.steps.empty() ? ExitCode::done : ExitCode::damage;
 }
 
 Result<ExitCode> run_repair(RepairFlags& flags) {

@@ -1,5 +1,6 @@
 #include "bench.hpp"
 
+#include "bench_guard.hpp"
 #include "bench_runs.hpp"
 #include "command.hpp"
 #include "compress.hpp"
@@ -119,12 +120,12 @@ void print_journal(const json& report) {
     }
 }
 
-// Runs the benchmark and prints its report.
+// Runs the benchmark in a process of its own and prints its report.
 template <typename Options, typename Print>
 CommandBody body_of(std::shared_ptr<Options> options,
                     Result<json> (*run)(const Options&),
                     Print&& print) {
-    return [options, run, print]() -> Result<ExitCode> {
+    const auto measure = [options, run, print]() -> Result<ExitCode> {
         options->directory = settings().directory;
         auto report = run(*options);
         if (!report) return report.error();
@@ -134,6 +135,9 @@ CommandBody body_of(std::shared_ptr<Options> options,
             print(*report);
         }
         return ExitCode::done;
+    };
+    return [measure] {
+        return run_guarded(measure);
     };
 }
 

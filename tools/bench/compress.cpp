@@ -8,6 +8,7 @@
 
 #include "compress.hpp"
 
+#include "bench_guard.hpp"
 #include "command.hpp"
 #include "journal_place.hpp"
 #include "machine.hpp"
@@ -131,7 +132,7 @@ void add_bench_compress(CLI::App& bench) {
         add_command(bench,
                     "compress",
                     "What compressing a journal saves, and what reading it costs",
-                    [options] { return run(*options); });
+                    [options] { return run_guarded([options] { return run(*options); }); });
     command->add_option("JOURNAL", options->journal, "A stream's name, or a journal's directory")
         ->required();
     command->add_option("--level", options->level, "Of zstd: 1 (fast) to 19 (small)")
