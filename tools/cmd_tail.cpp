@@ -314,10 +314,10 @@ Result<ExitCode> run_tail(TailFlags& flags) {
 
 void add_reader_options(CLI::App& command, TailFlags& flags) {
     command
-        .add_option("--cursor",
-                    flags.cursor,
-                    "Go on where the last reader of that name had come to, and note what is "
-                    "printed; a new one begins at --from (tailrace cursor)")
+        .add_option(
+            "--cursor",
+            flags.cursor,
+            "Go on where the last reader of that name had come to; a new one begins at --from")
         ->type_name("NAME");
     flags.policy_option = command
                               .add_option("--policy",

@@ -8,6 +8,7 @@ namespace tailrace::tool {
 
 void register_backup(CLI::App& app);
 void register_compress(CLI::App& app);
+void register_completion(CLI::App& app);
 void register_create(CLI::App& app);
 void register_cursor(CLI::App& app);
 void register_diff(CLI::App& app);
@@ -15,6 +16,7 @@ void register_doctor(CLI::App& app);
 void register_inspect(CLI::App& app);
 void register_lag(CLI::App& app);
 void register_ls(CLI::App& app);
+void register_man(CLI::App& app);
 void register_pub(CLI::App& app);
 void register_record(CLI::App& app);
 void register_repair(CLI::App& app);

@@ -82,7 +82,7 @@ struct FieldName {
     Field field;
 };
 
-constexpr std::array<FieldName, 13> kFields = {{
+constexpr std::array<FieldName, 13> kEventFields = {{
     {"data", Field::data},
     {"data_b64", Field::data_b64},
     {"type", Field::type},
@@ -172,9 +172,10 @@ public:
         // The parser stands behind the closing quote.
         const std::size_t behind = static_cast<std::size_t>(furthest_ - line_.data());
         key_offset_ = behind - std::min(behind, name.size() + 2);
-        const auto known = std::find_if(
-            kFields.begin(), kFields.end(), [&](const FieldName& row) { return row.name == name; });
-        if (known == kFields.end()) return refuse(unknown_field(name));
+        const auto known = std::find_if(kEventFields.begin(),
+                                        kEventFields.end(),
+                                        [&](const FieldName& row) { return row.name == name; });
+        if (known == kEventFields.end()) return refuse(unknown_field(name));
         name_ = known->name;
         field_ = known->field;
         if (std::find(seen_.begin(), seen_.end(), name_) != seen_.end())
@@ -204,7 +205,7 @@ private:
 
     static std::string unknown_field(const std::string& name) {
         std::vector<std::string> names;
-        for (const FieldName& row : kFields)
+        for (const FieldName& row : kEventFields)
             names.emplace_back(row.name);
         const std::string meant = nearest_name(name, names);
         const std::string what = fmt::format("an event has no field '{}'", tame(name));

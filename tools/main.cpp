@@ -3,7 +3,9 @@
 #include "bench/bench.hpp"
 #include "command.hpp"
 #include "commands.hpp"
+#include "help_text.hpp"
 #include "misspelling.hpp"
+#include "option_text.hpp"
 #include "stop_signal.hpp"
 
 #include <tailrace/base/unique_fd.hpp>
@@ -26,17 +28,20 @@ namespace {
 using RegisterFunction = void (*)(CLI::App&);
 
 // In the order of --help: from a stream's birth to looking at its remains, then the machine.
-constexpr std::array<RegisterFunction, 19> kCommands = {
+constexpr std::array<RegisterFunction, 21> kCommands = {
     register_create,  register_ls,     register_rm,     register_pub,     register_tail,
     register_record,  register_replay, register_diff,   register_lag,     register_cursor,
     register_inspect, register_verify, register_repair, register_backup,  register_compress,
-    register_doctor,  register_sample, register_bench,  register_version,
+    register_doctor,  register_sample, register_bench,  register_version, register_completion,
+    register_man,
 };
 
 std::string exit_code_text() {
     std::string text = "Exit codes:\n";
     for (const ExitCodeRow& row : exit_code_table()) {
-        text += fmt::format("  {:>3}  {}\n", static_cast<int>(row.code), row.meaning);
+        constexpr std::size_t kIndent = 7;
+        text += fmt::format(
+            "  {:>3}  {}", static_cast<int>(row.code), wrapped(row.meaning, kIndent, kIndent));
     }
     return text;
 }
@@ -143,9 +148,7 @@ int run(int argc, char** argv) {
     CLI::App app("Tailrace: a shared-memory event bus with a replay log", "tailrace");
     app.fallthrough();
     app.require_subcommand(0, 1);
-    app.get_formatter()->label("SUBCOMMAND", "COMMAND");
-    app.get_formatter()->label("Subcommands", "Commands");
-    app.get_formatter()->label("TEXT", "");
+    app.formatter(std::make_shared<HelpText>());
     app.set_version_flag("-V,--version", "tailrace " TAILRACE_VERSION);
     add_global_options(app);
     for (const RegisterFunction register_command : kCommands)
@@ -153,7 +156,7 @@ int run(int argc, char** argv) {
     add_help_command(app);
     // Last, or every command would inherit it.
     app.footer(
-        "Positions (--from, --to): start, end, N, +N after the start, -N before the end, @-10m, "
+        "Positions (--from, --to): start, end, N, +N after the start, -N before the end,\n@-10m, "
         "@2026-11-22T14:00:06Z.\n\n" +
         exit_code_text());
     try {

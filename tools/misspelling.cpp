@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "journal_place.hpp"
+#include "option_text.hpp"
 
 #include <tailrace/bus/region.hpp>
 
@@ -160,7 +161,7 @@ Error unknown_word_error(const CLI::App& app, std::span<const std::string> comma
                         help_line(app));
     }
     if (command == nullptr) {
-        for (const CLI::App* const one : app.get_subcommands([](const CLI::App*) { return true; }))
+        for (const CLI::App* const one : shown_commands(app))
             names.push_back(one->get_name());
         return misspelt(fmt::format("there is no command '{}'", first),
                         first,

@@ -40,13 +40,6 @@ bool shows_colours() {
     return is_terminal(STDOUT_FILENO);
 }
 
-// Columns that a terminal uses for UTF-8 text: its code points.
-std::size_t width_of(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-    }));
-}
-
 std::string_view cut_to(std::string_view text, std::size_t width) {
     std::size_t end = 0;
     for (std::size_t columns = 0; end < text.size(); ++end) {
@@ -178,6 +171,12 @@ std::string tame(std::string text) {
     };
     std::replace_if(text.begin(), text.end(), is_control, '?');
     return text;
+}
+
+std::size_t width_of(std::string_view text) noexcept {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+    }));
 }
 
 Table::Table(std::vector<std::string> headings) : headings_(std::move(headings)) {

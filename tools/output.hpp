@@ -80,6 +80,9 @@ void set_colour_mode(ColourMode mode) noexcept;
 // control characters.
 [[nodiscard]] std::string tame(std::string text);
 
+// Columns that a terminal uses for UTF-8 text: its code points.
+[[nodiscard]] std::size_t width_of(std::string_view text) noexcept;
+
 // Columns that line up. Numbers are written right-aligned by naming the column ">NAME".
 class Table {
 public:

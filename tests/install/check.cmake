@@ -14,6 +14,13 @@ function(run)
 endfunction()
 
 cmake(--install "${BUILD_DIR}" --prefix "${prefix}")
+foreach(described share/man/man1/tailrace.1 share/bash-completion/completions/tailrace
+                  share/zsh/site-functions/_tailrace share/fish/vendor_completions.d/tailrace.fish)
+    file(SIZE "${prefix}/${described}" size)
+    if(size EQUAL 0)
+        message(FATAL_ERROR "${described} is empty")
+    endif()
+endforeach()
 set(streams "${WORK_DIR}/streams")
 file(MAKE_DIRECTORY "${streams}")
 

@@ -11,10 +11,12 @@ import sys
 import unittest
 
 import bad_input_cases
+import bench_cases
 import clock_cases
 import cursor_cases
 import diff_cases
 import figure_cases
+import help_cases
 import input_cases
 import journal_cases
 import keeping_cases
@@ -41,6 +43,8 @@ MODULES = (
     removal_cases,
     clock_cases,
     cursor_cases,
+    bench_cases,
+    help_cases,
 )
 WATCHDOG_S = 290  # before ctest's own, so that a hang shows where it hangs
 

@@ -1,0 +1,73 @@
+#include "help_text.hpp"
+
+#include "option_text.hpp"
+
+#include <fmt/format.h>
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::size_t kColumn = 22;
+
+// A heading, and behind it, or below it where it is long, what it means.
+std::string entry(const std::string& heading, const std::string& text) {
+    const std::string left = "  " + heading;
+    if (left.size() + 2 > kColumn) {
+        return left + "\n" + std::string(kColumn, ' ') + wrapped(text, kColumn, kColumn);
+    }
+    return left + std::string(kColumn - left.size(), ' ') + wrapped(text, kColumn, kColumn);
+}
+
+}  // namespace
+
+HelpText::HelpText() {
+    label("SUBCOMMAND", "COMMAND");
+    label("Subcommands", "Commands");
+    label("Positionals", "Arguments");
+}
+
+std::string HelpText::make_option(const CLI::Option* option, bool /*is_positional*/) const {
+    const OptionText shown = option_text(*option);
+    return entry(shown.heading(), shown.text);
+}
+
+std::string HelpText::make_subcommand(const CLI::App* command) const {
+    return entry(command->get_display_name(true), command->get_description());
+}
+
+std::string HelpText::make_group(std::string group,
+                                 bool is_positional,
+                                 std::vector<const CLI::Option*> options) const {
+    std::string text;
+    for (const CLI::Option* const option : options) {
+        // Whoever reads it has found it.
+        if (!option->check_lname("help")) text += make_option(option, is_positional);
+    }
+    return text.empty() ? text : group + ":\n" + text;
+}
+
+std::string HelpText::make_subcommands(const CLI::App* app, CLI::AppFormatMode /*mode*/) const {
+    std::string text;
+    for (const CLI::App* const command : shown_commands(*app))
+        text += make_subcommand(command);
+    return text.empty() ? text : "Commands:\n" + text;
+}
+
+std::string HelpText::make_description(const CLI::App* app) const {
+    return wrapped(app->get_description(), 0, 0);
+}
+
+std::string HelpText::make_footer(const CLI::App* app) const {
+    const std::string path = path_of(*app);
+    const std::vector<std::string_view> examples = examples_of(path);
+    std::string text = examples.size() > 1 ? "Examples:\n" : examples.empty() ? "" : "Example:\n";
+    for (const std::string_view line : examples)
+        text += fmt::format("  {}\n", line);
+    if (!path.empty()) {
+        return text + "Also --json, --format, --dir, --journal-dir, --color, -q: tailrace --help\n";
+    }
+    return text + "\n" + app->get_footer() + "\n";
+}
+
+}  // namespace tailrace::tool
