@@ -32,6 +32,8 @@ void remove_what_is_left(pid_t pid) {
                 static_cast<void>(bus::Region::unlink(name, true, settings().directory));
         }
     }
+    // It may have been killed while it made one.
+    static_cast<void>(bus::Region::remove_leftovers(settings().directory));
     std::error_code failed;  // what can't be removed stays
     for (const std::string& directory :
          {usual_journal_parent(), usual_journal_parent() + "/bench"}) {
