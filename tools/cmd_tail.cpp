@@ -120,7 +120,9 @@ void Tail::take(const Event& event) {
 
 // What was printed and has left this process is done.
 void Tail::note_done() {
-    if (flags_.cursor.empty() || !out().flush()) return;
+    if (flags_.cursor.empty()) return;
+    const Sequence done = undone_.value_or(reader_.next_sequence());
+    if (done == reader_.committed_sequence() || !out().flush()) return;
     if (undone_) {
         (void)reader_.commit(*undone_);  // it is below what was handed over
     } else {
@@ -192,7 +194,7 @@ Result<ExitCode> Tail::run() {
                                paced ? 1 : kBatch,
                                bus::Deadline::in_ms(finished_ ? 0 : kLookUpMs));
         if (result.events != 0) idle_since_ns = monotonic_ns();
-        if (result.events != 0) note_done();
+        note_done();
         if (result.state == bus::PollState::moved)
             say(fmt::format("cursor '{}' was moved: on from {}",
                             flags_.cursor,

@@ -107,8 +107,7 @@ std::vector<CursorStatus> read_cursors(const Region& region) {
         if (!is_used(slot)) continue;
         CursorStatus status;
         status.name = name_of(slot.owner);
-        // [sync:cursor_committed] Acquire: as whoever resumes there.
-        status.sequence = slot.sequence.load(std::memory_order_acquire);
+        status.sequence = place_of(slot);
         // Relaxed, all: for tools.
         status.kept_sequence = slot.durable_sequence.load(std::memory_order_relaxed);
         status.hold_bytes = slot.hold_bytes.load(std::memory_order_relaxed);
@@ -200,6 +199,13 @@ Result<Cursor> Cursor::take(std::shared_ptr<Region> region,
     slot.owner.state.store(SlotState::active, std::memory_order_release);
     TAILRACE_STEP("cursor.taken");
     return Cursor(std::move(region), std::move(*locked), slot, name);
+}
+
+Sequence Cursor::moved_to() const noexcept {
+    // [sync:cursor_moved] Acquire: the place was written before the count.
+    static_cast<void>(slot_->moves.load(std::memory_order_acquire));
+    // Relaxed: a later move may have written it already; it has its own count.
+    return slot_->move_to.load(std::memory_order_relaxed);
 }
 
 Sequence Cursor::accept_move() noexcept {

@@ -105,10 +105,11 @@ std::vector<CursorToKeep> CursorKeeping::collect(Sequence durable_sequence) {
         CursorToKeep cursor;
         cursor.slot_index = index;
         cursor.name = name_of(slot.owner);
-        // [sync:cursor_committed] Acquire: as whoever resumes there.
-        cursor.sequence = std::min(slot.sequence.load(std::memory_order_acquire), durable_sequence);
-        // Relaxed: a setting, taken when it is seen.
+        cursor.sequence = std::min(place_of(slot), durable_sequence);
+        // Relaxed, both: a setting, taken when it is seen; this thread's own.
         cursor.hold_bytes = slot.hold_bytes.load(std::memory_order_relaxed);
+        cursor.kept_sequence = slot.durable_sequence.load(std::memory_order_relaxed);
+        cursor.is_owned = is_active(slot.owner);
         cursors.push_back(std::move(cursor));
     }
     return cursors;

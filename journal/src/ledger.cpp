@@ -3,15 +3,19 @@
 #include "posix_files.hpp"
 
 #include <tailrace/base/checksum.hpp>
+#include <tailrace/base/clock.hpp>
 #include <tailrace/journal/ledger.hpp>
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 namespace tailrace::journal {
 
 namespace {
 
+constexpr std::uint64_t kPatienceNs = 2'000'000'000;
+constexpr long kNapNs = 200'000;
 constexpr std::uint64_t kNameMask = (std::uint64_t{1} << 40U) - 1;
 
 Result<Ledger> of_journal(Result<Ledger> ledger,
@@ -63,7 +67,19 @@ LedgerLock::LedgerLock(std::string directory, FileLock lock) noexcept
 Result<LedgerLock> LedgerLock::lock(const std::string& directory) {
     auto path = make_lock_file(directory);
     if (!path) return path.error();
-    auto lock = FileLock::lock(*path, kLedgerByte);
+    const std::uint64_t until_ns = monotonic_ns() + kPatienceNs;
+    auto lock = FileLock::try_lock(*path, kLedgerByte);
+    while (!lock && lock.error().code == ErrorCode::busy && monotonic_ns() < until_ns) {
+        const timespec nap{0, kNapNs};
+        ::nanosleep(&nap, nullptr);
+        lock = FileLock::try_lock(*path, kLedgerByte);
+    }
+    if (!lock && lock.error().code == ErrorCode::busy) {
+        return make_error(ErrorCode::busy,
+                          "somebody has been changing the ledger in '" + directory +
+                              "' for seconds, and may have been stopped",
+                          "fuser -v " + *path);
+    }
     if (!lock) return lock.error();
     if (auto made = make_ledger(posix_files(), directory); !made) return made.error();
     return LedgerLock(directory, std::move(*lock));

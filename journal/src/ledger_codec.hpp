@@ -15,6 +15,7 @@ inline constexpr std::uint64_t kLedgerMagic = 0x010000524744'4C54;  // "TLDGR\0\
 inline constexpr std::uint32_t kLedgerVersion = 1;
 inline constexpr std::uint64_t kLedgerSlotBytes = 128 * 1024;
 inline constexpr std::uint64_t kLedgerSlots = 2;
+inline constexpr std::uint64_t kLedgerCopyBytes = kLedgerSlotBytes / 2;  // two of each slot
 inline constexpr std::uint64_t kLedgerNameBytes = 64;  // with the terminating zero
 inline constexpr std::uint32_t kLedgerLostNames = 1U << 0;
 
@@ -40,7 +41,7 @@ struct LedgerEntry {
     std::uint64_t reserved;
 };
 static_assert(sizeof(LedgerEntry) == 96);
-static_assert(sizeof(LedgerHeader) + kMaxLedgerCursors * sizeof(LedgerEntry) <= kLedgerSlotBytes);
+static_assert(sizeof(LedgerHeader) + kMaxLedgerCursors * sizeof(LedgerEntry) <= kLedgerCopyBytes);
 
 // As many bytes as are to be written, a multiple of 4096. Requires: not too many cursors, names
 // that fit.

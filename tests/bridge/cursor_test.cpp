@@ -1,20 +1,17 @@
-#include "bridge/recorded_stream.hpp"
+#include "bridge/cursor_story.hpp"
 #include "support/child_process.hpp"
 #include "support/watchdog.hpp"
 
+#include <tailrace/bridge/cursor_place.hpp>
 #include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/journal_board.hpp>
-#include <tailrace/journal/backup.hpp>
 #include <tailrace/journal/ledger.hpp>
 #include <tailrace/journal/reader.hpp>
-#include <tailrace/journal/verify.hpp>
 
 #include <catch2/catch.hpp>
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <stdexcept>
@@ -28,75 +25,6 @@ namespace {
 using namespace tailrace;
 using namespace tailrace::bridge;
 using namespace tailrace::test;
-namespace fs = std::filesystem;
-
-constexpr std::uint64_t kPatienceMs = 20'000;
-
-StreamReaderOptions by_cursor(const RecordedStream& recorded, CommitMode commit) {
-    StreamReaderOptions options;
-    options.bus_directory = recorded.stream().directory();
-    options.cursor = "risk";
-    options.new_cursor_at = Position::start();
-    options.commit = commit;
-    options.policy = bus::SlowPolicy::gate;
-    return options;
-}
-
-Result<StreamReader> try_read(const RecordedStream& recorded, const StreamReaderOptions& options) {
-    return StreamReader::attach(recorded.stream().name(), options);
-}
-
-StreamReader read(const RecordedStream& recorded, CommitMode commit) {
-    return expect(try_read(recorded, by_cursor(recorded, commit)), "attach by the cursor");
-}
-
-// The sequences that it hands out, at most `count`.
-std::vector<Sequence> take(StreamReader& reader, std::uint64_t count) {
-    std::vector<Sequence> taken;
-    const bus::Deadline deadline = bus::Deadline::in_ms(kPatienceMs);
-    while (taken.size() < count && !deadline.has_passed()) {
-        const bus::PollResult result =
-            reader.poll_until([&](const Event& event) { taken.push_back(event.sequence()); },
-                              count - taken.size(),
-                              deadline);
-        if (result.state != bus::PollState::ok) break;
-    }
-    return taken;
-}
-
-std::vector<Sequence> range(Sequence first, Sequence end) {
-    std::vector<Sequence> sequences;
-    for (Sequence sequence = first; sequence < end; ++sequence)
-        sequences.push_back(sequence);
-    return sequences;
-}
-
-bus::CursorStatus status_of(const RecordedStream& recorded) {
-    const auto cursors = bus::read_cursors(*recorded.stream().open());
-    REQUIRE(cursors.size() == 1);
-    return cursors.front();
-}
-
-journal::Ledger ledger_of(const RecordedStream& recorded) {
-    return expect(journal::read_ledger(recorded.journal_directory()), "read the ledger");
-}
-
-void remake_stream(const RecordedStream& recorded) {
-    REQUIRE(bus::Region::unlink(recorded.stream().name(), false, recorded.stream().directory()));
-    bus::StreamOptions options = small_stream();
-    const auto end = find_journal_end(recorded.journal_directory());
-    REQUIRE(end);
-    options.first_sequence = end->sequence;
-    options.journal_directory = recorded.journal_directory();
-    options.journal_id = end->id;
-    REQUIRE(bus::Region::create(recorded.stream().name(), options, recorded.stream().directory()));
-}
-
-// The keeper has written all there is.
-void keep(const RecordedStream& recorded) {
-    const auto region = recorded.stream().open();
-    REQUIRE(bus::wait_kept(*region, bus::Deadline::in_ms(kPatienceMs)));
-}
 
 }  // namespace
 
@@ -257,49 +185,6 @@ TEST_CASE("cursor: in a forked child it is the parent's", "[bridge][cursor]") {
     CHECK(reader.committed_sequence() == 0);
 }
 
-TEST_CASE("cursor: the ring made anew goes on where the ledger says", "[bridge][cursor]") {
-    const Watchdog watchdog("cursor behind a new ring");
-    const RecordedStream recorded;
-    {
-        const RunningRecorder recorder(recorded);
-        auto publisher = recorded.stream().publisher();
-        REQUIRE(publish_numbered(publisher, 1, 0, 2'000));
-        auto reader = read(recorded, CommitMode::per_poll);
-        CHECK(take(reader, 1'234).size() == 1'234);
-        REQUIRE(reader.commit_durable(bus::Deadline::in_ms(kPatienceMs)));
-        CHECK(ledger_of(recorded).find("risk")->sequence == 1'234);
-        CHECK(status_of(recorded).kept_sequence == 1'234);
-    }
-    remake_stream(recorded);
-    CHECK(bus::read_cursors(*recorded.stream().open()).empty());
-    const RunningRecorder recorder(recorded);
-    auto reader = read(recorded, CommitMode::per_poll);
-    CHECK(reader.source() == Source::journal);
-    CHECK(take(reader, 100) == range(1'234, 1'334));
-}
-
-TEST_CASE("cursor: on the disk it is never ahead of what is durable", "[bridge][cursor]") {
-    const Watchdog watchdog("cursor that waits for its log");
-    const RecordedStream recorded;
-    auto publisher = recorded.stream().publisher();
-    auto recorder = recorded.recorder();
-    const auto region = recorded.stream().open();
-    REQUIRE(publish_numbered(publisher, 1, 0, 10));
-    REQUIRE(record_all(recorder, *region));
-    auto reader = read(recorded, CommitMode::per_poll);
-    REQUIRE(publish_numbered(publisher, 1, 10, 10));  // nobody steps the recorder
-    CHECK(take(reader, 20).size() == 20);
-    CHECK(status_of(recorded).sequence == 20);
-    // The recorder's thread begins the keeper, and may make more durable meanwhile.
-    REQUIRE(recorder.step(0));
-    keep(recorded);
-    const Sequence durable = bus::durable_sequence(*region);
-    CHECK(ledger_of(recorded).find("risk")->sequence <= durable);
-    REQUIRE(record_all(recorder, *region));
-    keep(recorded);
-    CHECK(ledger_of(recorded).find("risk")->sequence == 20);
-}
-
 TEST_CASE("cursor: it can't be made durable where nobody could", "[bridge][cursor]") {
     const Watchdog watchdog("cursor without a journal");
     const RecordedStream recorded;
@@ -430,233 +315,83 @@ TEST_CASE("cursor: what retention took is an exact gap; held back it stays, with
     CHECK(first_kept() > 0);
 }
 
-TEST_CASE("cursor: a hold in the ledger is kept by a recorder that begins", "[bridge][cursor]") {
-    const Watchdog watchdog("cursor that holds, behind a new ring");
+TEST_CASE("cursor: what a filter passes over moves it, and by interval an idle poll does",
+          "[bridge][cursor]") {
+    const Watchdog watchdog("cursor behind a filter");
     const RecordedStream recorded;
-    RecorderOptions options = recorded.options();
-    constexpr std::uint64_t kSegmentBytes = std::uint64_t{1} << 20U;
-    const auto publish = [&](std::uint64_t first) {
-        auto publisher = recorded.stream().publisher();
-        const auto region = recorded.stream().open();
-        std::uint64_t next = first;
-        for (; region->tail().position < 4 * kSegmentBytes; next += 1'000)
-            REQUIRE(publish_numbered(publisher, 1, next, 1'000));
-        REQUIRE(bus::wait_durable(*region, next, bus::Deadline::in_ms(kPatienceMs)));
-        return next;
-    };
-    std::uint64_t next = 0;
-    {
-        const RunningRecorder recorder(recorded, options);
-        next = publish(0);
-        const auto region = recorded.stream().open();
-        REQUIRE(bus::move_cursor(*region, "risk", 3, false));
-        REQUIRE(bus::hold_for_cursor(*region, "risk", 100 * kSegmentBytes));
-        keep(recorded);
-    }
-    remake_stream(recorded);
-    options.journal.retain_size_bytes = 2 * kSegmentBytes;
-    const RunningRecorder recorder(recorded, options);
-    static_cast<void>(publish(next));
-    auto reader = read(recorded, CommitMode::per_poll);
-    CHECK(take(reader, 5) == range(3, 8));
-    CHECK(status_of(recorded).hold_bytes == 100 * kSegmentBytes);
+    auto publisher = recorded.stream().publisher();
+    REQUIRE(publish_numbered(publisher, 1, 0, 100));
+    StreamReaderOptions options = by_cursor(recorded, CommitMode::per_poll);
+    options.filter = bus::EventFilter().add_type(99);
+    auto reader = expect(try_read(recorded, options), "attach");
+    while (reader.next_sequence() < 100)
+        static_cast<void>(reader.poll([](const Event&) {}, 64));
+    static_cast<void>(reader.poll([](const Event&) {}, 64));
+    CHECK(reader.committed_sequence() == 100);
+
+    options = by_cursor(recorded, CommitMode::interval);
+    options.cursor = "slow";
+    options.commit_interval_ns = 1'000'000;
+    auto slow = expect(try_read(recorded, options), "attach");
+    CHECK(take(slow, 10).size() == 10);
+    CHECK(take(slow, 90).size() == 90);
+    const bus::Deadline deadline = bus::Deadline::in_ms(kPatienceMs);
+    while (slow.committed_sequence() != 100 && !deadline.has_passed())
+        static_cast<void>(slow.poll([](const Event&) {}, 64));
+    CHECK(slow.committed_sequence() == 100);
 }
 
-TEST_CASE("cursor: a removed one doesn't come back", "[bridge][cursor]") {
-    const Watchdog watchdog("cursor that is removed");
+TEST_CASE("cursor: a move that waits for its reader counts at once, and survives the ring",
+          "[bridge][cursor]") {
+    const Watchdog watchdog("cursor with a move that waits");
+    const RecordedStream recorded;
+    {
+        const RunningRecorder recorder(recorded);
+        auto publisher = recorded.stream().publisher();
+        REQUIRE(publish_numbered(publisher, 1, 0, 100));
+        auto reader = read(recorded, CommitMode::per_poll);
+        CHECK(take(reader, 100).size() == 100);
+        REQUIRE(reader.commit_durable(bus::Deadline::in_ms(kPatienceMs)));
+        auto place = expect(CursorPlace::of_stream(recorded.stream().name(),
+                                                   bus::RegionAccess::subscribe,
+                                                   recorded.stream().directory()),
+                            "open");
+        bool lost = false;
+        REQUIRE(place.move("risk", 10, true, lost));
+        CHECK(ledger_of(recorded).find("risk")->sequence == 10);
+        const auto unseen = reader.commit(100);
+        REQUIRE_FALSE(unseen);
+        CHECK(unseen.error().code == ErrorCode::stale);
+    }
+    CHECK(ledger_of(recorded).find("risk")->sequence == 10);
+    remake_stream(recorded);
+    CHECK(read(recorded, CommitMode::per_poll).next_sequence() == 10);
+}
+
+TEST_CASE("cursor: a move to where nothing can be read stays until it can", "[bridge][cursor]") {
+    const Watchdog watchdog("cursor with a move that fails");
     const RecordedStream recorded;
     const RunningRecorder recorder(recorded);
+    auto publisher = recorded.stream().publisher();
+    REQUIRE(publish_numbered(publisher, 1, 0, 5'000));
     const auto region = recorded.stream().open();
-    REQUIRE(bus::move_cursor(*region, "risk", 0, false));
-    REQUIRE(bus::move_cursor(*region, "other", 0, false));
-    keep(recorded);
-    CHECK(ledger_of(recorded).cursors.size() == 2);
-    {
-        auto lock = journal::LedgerLock::lock(recorded.journal_directory());
-        REQUIRE(lock);
-        REQUIRE(bus::remove_cursor(*region, "risk"));
-        auto ledger = expect(lock->read(), "read");
-        CHECK(ledger.remove("risk"));
-        REQUIRE(lock->write(ledger));
+    REQUIRE(bus::wait_durable(*region, 5'000, bus::Deadline::in_ms(kPatienceMs)));
+    StreamReaderOptions options = by_cursor(recorded, CommitMode::manual);
+    options.policy = bus::SlowPolicy::spill;
+    options.new_cursor_at = Position::before_end(10);
+    auto reader = expect(try_read(recorded, options), "attach");
+    CHECK(take(reader, 1).size() == 1);
+    REQUIRE(bus::move_cursor(*region, "risk", 9'000, true));  // not there yet
+    reader.commit();
+    for (int round = 0; round < 3; ++round) {
+        const bus::PollResult failed = reader.poll([](const Event&) {}, 64);
+        CHECK(failed.events == 0);
+        CHECK(failed.state == bus::PollState::failed);
+        CHECK(status_of(recorded).moved_to == Sequence{9'000});
     }
-    REQUIRE(bus::hold_for_cursor(*region, "other", 1));  // something to write
-    keep(recorded);
-    CHECK(ledger_of(recorded).cursors.size() == 1);
-    CHECK(ledger_of(recorded).find("risk") == nullptr);
-}
-
-TEST_CASE("cursor: a damaged ledger is told, and no name begins anew in silence",
-          "[bridge][cursor]") {
-    const Watchdog watchdog("cursor in a damaged ledger");
-    const RecordedStream recorded;
-    const std::string path = recorded.journal_directory() + "/LEDGER";
-    {
-        const RunningRecorder recorder(recorded);
-        auto publisher = recorded.stream().publisher();
-        REQUIRE(publish_numbered(publisher, 1, 0, 100));
-        auto reader = read(recorded, CommitMode::per_poll);
-        for (int round = 0; round < 2; ++round) {
-            CHECK(take(reader, 10).size() == 10);
-            REQUIRE(reader.commit_durable(bus::Deadline::in_ms(kPatienceMs)));
-        }
-    }
-    remake_stream(recorded);
-    const journal::Ledger before = ledger_of(recorded);
-    const auto scribble = [&](std::uint64_t slot) {
-        std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-        file.seekp(static_cast<std::streamoff>(slot * 128 * 1024 + 140));
-        file.put('\xff');
-    };
-    scribble(before.generation % 2);
-    // The one before it, not the newest: events come again, none is missed.
-    CHECK(ledger_of(recorded).generation == before.generation - 1);
-    CHECK(ledger_of(recorded).find("risk")->sequence <= 20);
-    scribble((before.generation + 1) % 2);
-    const RunningRecorder recorder(recorded);
-    const auto refused = try_read(recorded, by_cursor(recorded, CommitMode::per_poll));
-    REQUIRE_FALSE(refused);
-    CHECK(refused.error().code == ErrorCode::corrupt);
-    {
-        auto lock = journal::LedgerLock::lock(recorded.journal_directory());
-        REQUIRE(lock);
-        REQUIRE_FALSE(lock->read());
-        auto anew = journal::LedgerLock::made_anew(before.journal_id);
-        anew.put({"other", 1, 0, 0});
-        REQUIRE(lock->write(anew));
-    }
-    CHECK(ledger_of(recorded).find("other")->sequence == 1);
-    const auto lost = try_read(recorded, by_cursor(recorded, CommitMode::per_poll));
-    REQUIRE_FALSE(lost);
-    CHECK(lost.error().code == ErrorCode::corrupt);
-    REQUIRE(bus::move_cursor(*recorded.stream().open(), "risk", 20, false));
-    CHECK(read(recorded, CommitMode::per_poll).next_sequence() == 20);
-}
-
-TEST_CASE("cursor: a backup has the cursors, none beyond its end; verify looks at them",
-          "[bridge][cursor]") {
-    const Watchdog watchdog("cursor in a backup");
-    const RecordedStream recorded;
-    const std::string copy = recorded.stream().directory() + "/.copy";
-    auto publisher = recorded.stream().publisher();
-    const auto run = [&](Sequence first, Sequence done) {
-        const RunningRecorder recorder(recorded);
-        REQUIRE(publish_numbered(publisher, 1, first, 100));
-        auto reader = read(recorded, CommitMode::per_poll);
-        const Sequence begin = reader.next_sequence();
-        CHECK(take(reader, done - begin) == range(begin, done));
-        REQUIRE(reader.commit_durable(bus::Deadline::in_ms(kPatienceMs)));
-        // Beside the recorder: the copy may end before the cursor.
-        const auto report = expect(journal::backup(recorded.journal_directory(), copy), "back up");
-        const auto ledger = expect(journal::read_ledger(copy), "read");
-        CHECK(ledger.find("risk")->sequence == std::min(done, report.end_sequence));
-        CHECK(expect(journal::verify(copy), "verify").is_sound());
-    };
-    run(0, 50);
-    REQUIRE(journal::backup(recorded.journal_directory(), copy));
-    auto ledger = expect(journal::read_ledger(copy), "read the copy's ledger");
-    CHECK(ledger.find("risk")->sequence == 50);
-    // Beyond the log, which nobody but a stranger writes.
-    ledger.put({"risk", 1'000, 0, 0});
-    REQUIRE(expect(journal::LedgerLock::lock(copy), "lock").write(ledger));
-    const auto report = expect(journal::verify(copy), "verify");
-    REQUIRE(report.findings.size() == 1);
-    CHECK(report.findings.front().kind == journal::FindingKind::damaged_ledger);
-    CHECK_FALSE(report.is_sound());
-    // The copy is brought up to date, and its cursors with it.
-    run(100, 200);
-    REQUIRE(journal::backup(recorded.journal_directory(), copy));
-    CHECK(expect(journal::read_ledger(copy), "read").find("risk")->sequence == 200);
-    CHECK(expect(journal::verify(copy), "verify").is_sound());
-}
-
-TEST_CASE("cursor: of another history, or beyond an older copy, it says so", "[bridge][cursor]") {
-    const Watchdog watchdog("cursor of another history");
-    const RecordedStream recorded;
-    const std::string copy = recorded.stream().directory() + "/.copy";
-    const auto run = [&](std::uint64_t first, std::uint64_t count, bool reads) {
-        const RunningRecorder recorder(recorded);
-        auto publisher = recorded.stream().publisher();
-        REQUIRE(publish_numbered(publisher, 1, first, count));
-        const auto region = recorded.stream().open();
-        REQUIRE(
-            bus::wait_durable(*region, region->tail().sequence, bus::Deadline::in_ms(kPatienceMs)));
-        if (!reads) return;
-        auto reader = read(recorded, CommitMode::per_poll);
-        CHECK(take(reader, first + count).size() == first + count);
-        REQUIRE(reader.commit_durable(bus::Deadline::in_ms(kPatienceMs)));
-    };
-    run(0, 100, false);
-    fs::copy(recorded.journal_directory(), copy, fs::copy_options::recursive);
-    run(100, 100, true);
-    const auto ledger = recorded.journal_directory() + "/LEDGER";
-    fs::copy(ledger, copy + "/LEDGER");
-    REQUIRE(bus::Region::unlink(recorded.stream().name(), false, recorded.stream().directory()));
-    fs::remove_all(recorded.journal_directory());
-    fs::rename(copy, recorded.journal_directory());
-    bus::StreamOptions options = small_stream();
-    options.first_sequence = 100;
-    options.journal_directory = recorded.journal_directory();
-    REQUIRE(bus::Region::create(recorded.stream().name(), options, recorded.stream().directory()));
-    {
-        const RunningRecorder recorder(recorded);
-        const auto ahead = try_read(recorded, by_cursor(recorded, CommitMode::per_poll));
-        REQUIRE_FALSE(ahead);
-        CHECK(ahead.error().code == ErrorCode::sequence_ahead);
-    }
-    run(100, 200, false);
-    const RunningRecorder recorder(recorded);
-    const auto other = try_read(recorded, by_cursor(recorded, CommitMode::per_poll));
-    REQUIRE_FALSE(other);
-    CHECK(other.error().code == ErrorCode::stale);
-}
-
-TEST_CASE("cursor: a journal alone is read by one, and goes on", "[bridge][cursor]") {
-    const Watchdog watchdog("cursor in a journal alone");
-    const RecordedStream recorded;
-    StreamReaderOptions options;
-    options.cursor = "nightly";
-    options.commit = CommitMode::per_poll;
-    const auto open = [&] {
-        return StreamReader::open_journal(recorded.journal_directory(), options);
-    };
-    auto publisher = recorded.stream().publisher();
-    {
-        const RunningRecorder recorder(recorded);
-        REQUIRE(publish_numbered(publisher, 1, 0, 100));
-        const auto region = recorded.stream().open();
-        REQUIRE(bus::wait_durable(*region, 100, bus::Deadline::in_ms(kPatienceMs)));
-        options.new_cursor_at = Position::start();
-        const auto busy = open();
-        REQUIRE_FALSE(busy);
-        CHECK(busy.error().code == ErrorCode::busy);
-        options.new_cursor_at.reset();
-    }
-    const auto unknown = open();
-    REQUIRE_FALSE(unknown);
-    CHECK(unknown.error().code == ErrorCode::not_found);
-    options.new_cursor_at = Position::start();
-    {
-        auto reader = expect(open(), "open");
-        CHECK(take(reader, 30) == range(0, 30));
-        const auto second = open();
-        REQUIRE_FALSE(second);
-        CHECK(second.error().code == ErrorCode::busy);
-    }
-    {
-        auto reader = expect(open(), "open");
-        CHECK(take(reader, 30) == range(30, 60));
-        REQUIRE(reader.commit_durable(bus::Deadline::in_ms(kPatienceMs)));
-        CHECK(ledger_of(recorded).find("nightly")->sequence == 60);
-    }
-    // The recorder's keeper leaves it as it is.
-    {
-        const RunningRecorder recorder(recorded);
-        REQUIRE(bus::move_cursor(*recorded.stream().open(), "risk", 1, false));
-        keep(recorded);
-    }
-    CHECK(ledger_of(recorded).find("nightly")->sequence == 60);
-    auto reader = expect(open(), "open");
-    CHECK(take(reader, 100) == range(60, 100));
+    REQUIRE(publish_numbered(publisher, 1, 5'000, 5'000));
+    CHECK(reader.poll([](const Event&) {}, 64).state == bus::PollState::moved);
+    CHECK(take(reader, 3) == range(9'000, 9'003));
 }
 
 }  // namespace cursor_test

@@ -139,8 +139,8 @@ class Cursor(Case):
         self.ok("rm", "s", "--yes")
         ledger = self.journals / "s" / "LEDGER"
         content = bytearray(ledger.read_bytes())
-        for slot in (0, 128 * 1024):
-            content[slot + 20] ^= 1
+        for copy in range(0, len(content), 64 * 1024):  # two of each slot
+            content[copy + 20] ^= 1
         ledger.write_bytes(content)
         self.ok("create", "s", *SMALL, "--journal")
         recorder = self.start_recorder()

@@ -49,7 +49,7 @@ void CursorKeeper::run() noexcept {
     // Relaxed: as above; a round that was asked for is not slept through.
     while (!stop_.load(std::memory_order_relaxed)) {
         try {
-            keep();
+            keep(keeping_.is_wanted());
         } catch (const std::exception& failure) {  // no memory
             keeping_.failed(ENOMEM);
             tell_trouble(make_error(ErrorCode::io_failure,
@@ -61,15 +61,26 @@ void CursorKeeper::run() noexcept {
     }
 }
 
-// No process moves a cursor back into the ledger that another one has just removed from it: both
-// hold the ledger's lock from before they look at the cursors until it is written.
-void CursorKeeper::keep() {
-    const bool is_wanted = keeping_.is_wanted();
+// Without a look at the disk. A slot that was made anew isn't on it, whatever stood there before.
+bool CursorKeeper::is_as_written(const std::vector<bus::CursorToKeep>& cursors) const {
+    return std::equal(cursors.begin(),
+                      cursors.end(),
+                      written_.begin(),
+                      written_.end(),
+                      [](const bus::CursorToKeep& now, const bus::CursorToKeep& before) {
+                          return now.kept_sequence != bus::kNotKept &&
+                                 now.slot_index == before.slot_index && now.name == before.name &&
+                                 now.sequence == before.sequence &&
+                                 now.hold_bytes == before.hold_bytes;
+                      });
+}
+
+// Whoever waits wants to know of the disk, so then it is read, whatever was written before. No
+// process moves a cursor back into the ledger that another one has just removed from it: both hold
+// the ledger's lock from before they look at the cursors until it is written.
+void CursorKeeper::keep(bool is_wanted) {
     auto cursors = keeping_.collect(bus::durable_sequence(*region_));
-    if (cursors == written_) {
-        if (is_wanted) keeping_.kept(cursors);
-        return;
-    }
+    if (!is_wanted && is_as_written(cursors)) return;
     auto lock = journal::LedgerLock::lock(directory_);
     Result<void> outcome = lock ? Result<void>() : Result<void>(lock.error());
     if (lock) {
@@ -83,7 +94,10 @@ void CursorKeeper::keep() {
         return;
     }
     const Error& error = outcome.error();
-    keeping_.failed(error.os_errno != 0 ? error.os_errno : EUCLEAN);
+    const int other = error.code == ErrorCode::no_space ? ENOSPC
+                      : error.code == ErrorCode::busy   ? EBUSY
+                                                        : EUCLEAN;
+    keeping_.failed(error.os_errno != 0 ? error.os_errno : other);
     tell_trouble(error);
 }
 
@@ -91,18 +105,29 @@ Result<void> CursorKeeper::write(const journal::LedgerLock& lock,
                                  const std::vector<bus::CursorToKeep>& cursors) {
     auto ledger = lock.read(journal_id_);
     if (!ledger) return ledger.error();
+    const journal::Ledger before = *ledger;
     ledger->journal_id = journal_id_;
+    bool has_room = true;
     for (const bus::CursorToKeep& cursor : cursors) {
         journal::LedgerCursor entry;
         entry.name = cursor.name;
         entry.sequence = cursor.sequence;
         entry.hold_bytes = cursor.hold_bytes;
-        // The event before it is this ring's, or where the cursor stands it was told before.
         const journal::LedgerCursor* const known = ledger->find(cursor.name);
+        // Somebody read the journal alone by it, further than anybody in the ring has come.
+        const bool is_elsewhere =
+            known != nullptr && !cursor.is_owned && cursor.kept_sequence != bus::kNotKept &&
+            known->sequence != cursor.kept_sequence && known->sequence > cursor.sequence;
+        if (is_elsewhere) continue;
+        // The event before it is this ring's, or where the cursor stands it was told before.
         if (cursor.sequence > region_->header().first_sequence) {
             entry.record_salt = region_->header().salt;
         } else if (known != nullptr && known->sequence == cursor.sequence) {
             entry.record_salt = known->record_salt;
+        }
+        if (known == nullptr && ledger->cursors.size() >= journal::kMaxLedgerCursors) {
+            has_room = false;
+            continue;
         }
         ledger->put(entry);
     }
@@ -111,11 +136,17 @@ Result<void> CursorKeeper::write(const journal::LedgerLock& lock,
         if (cursor.hold_bytes != 0) held.push_back({cursor.sequence, cursor.hold_bytes});
     }
     tell_held(std::move(held));
-    return lock.write(*ledger);
+    const bool is_new = ledger->cursors != before.cursors ||
+                        ledger->journal_id != before.journal_id ||
+                        ledger->lost_names != before.lost_names || before.generation == 0;
+    if (is_new) {
+        if (auto written = lock.write(*ledger); !written) return written;
+    }
+    return has_room ? Result<void>() : Result<void>(journal::ledger_is_full(directory_));
 }
 
 void CursorKeeper::tell_held(std::vector<journal::HeldBack> held) {
-    if (held_alike(held, last_held_)) return;
+    if (last_held_ && held_alike(held, *last_held_)) return;
     last_held_ = held;
     const std::lock_guard guard(mutex_);
     news_.held = std::move(held);
@@ -142,7 +173,7 @@ CursorKeeper::News CursorKeeper::take_news() {
 
 void CursorKeeper::finish() {
     stop();
-    keep();
+    keep(true);
 }
 
 }  // namespace tailrace::bridge

@@ -41,13 +41,15 @@ public:
     };
     // Empty news cost one look at an atomic.
     [[nodiscard]] News take_news();
-    // Ends its thread and writes what is left: everything is durable by now.
+    // Ends its thread and writes what is left: everything is durable by now, and the journal is
+    // still the recorder's.
     void finish();
 
 private:
     void run() noexcept;
     void stop() noexcept;
-    void keep();
+    [[nodiscard]] bool is_as_written(const std::vector<bus::CursorToKeep>& cursors) const;
+    void keep(bool is_wanted);
     [[nodiscard]] Result<void> write(const journal::LedgerLock& lock,
                                      const std::vector<bus::CursorToKeep>& cursors);
     void tell_held(std::vector<journal::HeldBack> held);
@@ -57,9 +59,9 @@ private:
     const std::string directory_;
     const std::array<std::uint64_t, 2> journal_id_;
     bus::CursorKeeping keeping_;
-    std::vector<bus::CursorToKeep> written_;  // as it was written last
-    std::vector<journal::HeldBack> last_held_;
-    std::string last_trouble_;  // told, and not over
+    std::vector<bus::CursorToKeep> written_;                   // as it was written last
+    std::optional<std::vector<journal::HeldBack>> last_held_;  // as it was told; none: not yet
+    std::string last_trouble_;                                 // told, and not over
     std::atomic<bool> stop_{false};
     std::atomic<bool> has_news_{false};
 

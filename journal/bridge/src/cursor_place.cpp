@@ -1,4 +1,5 @@
 #include "journal_of_stream.hpp"
+#include "record_salt.hpp"
 
 #include <tailrace/bridge/cursor_place.hpp>
 #include <tailrace/bridge/stream_reader.hpp>
@@ -42,11 +43,17 @@ Error CursorPlace::not_found(const std::string& name) const {
                       "tailrace cursor ls " + (region_ ? region_->name() : directory_));
 }
 
-// One that may not be looked at counts as one: what is done without it would come back.
-bool CursorPlace::has_journal() const {
+// One that may not be looked at counts as one: what is done without it would come back. One that
+// should be there and isn't is an error for the same reason.
+Result<bool> CursorPlace::has_journal() const {
     if (directory_.empty()) return false;
     if (journal::is_journal(directory_)) return true;
-    return ::access(directory_.c_str(), R_OK | X_OK) != 0 && errno == EACCES;
+    if (::access(directory_.c_str(), R_OK | X_OK) != 0 && errno == EACCES) return true;
+    if (journal_id_ == std::array<std::uint64_t, 2>{}) return false;
+    return make_error(ErrorCode::not_found,
+                      "the journal of stream '" + region_->name() + "' isn't in '" + directory_ +
+                          "', so what cursors it has can't be told",
+                      "findmnt -T " + directory_ + "; ls -ld " + directory_);
 }
 
 Result<Sequence> CursorPlace::end_sequence() const {
@@ -65,7 +72,9 @@ Result<void> CursorPlace::list(std::vector<bus::CursorStatus>& known) const {
         });
     };
     sort();
-    if (directory_.empty()) return {};
+    auto with_journal = has_journal();
+    if (!with_journal) return with_journal.error();
+    if (!*with_journal) return {};
     auto ledger = journal::read_ledger(directory_, journal_id_);
     if (!ledger) return ledger.error();
     for (const journal::LedgerCursor& kept : ledger->cursors) {
@@ -97,11 +106,12 @@ Result<Sequence> CursorPlace::resolve(const Position& position) const {
     return reader->next_sequence();
 }
 
-bool CursorPlace::has_ring_cursor(const std::string& name) const {
-    if (!region_) return false;
-    const auto cursors = bus::read_cursors(*region_);
-    return std::any_of(
-        cursors.begin(), cursors.end(), [&](const auto& cursor) { return cursor.name == name; });
+std::optional<bus::CursorStatus> CursorPlace::ring_cursor(const std::string& name) const {
+    if (!region_) return std::nullopt;
+    for (bus::CursorStatus& cursor : bus::read_cursors(*region_)) {
+        if (cursor.name == name) return std::move(cursor);
+    }
+    return std::nullopt;
 }
 
 // One that is damaged is made anew here, and says so for as long as it lives.
@@ -117,7 +127,10 @@ journal::LedgerCursor CursorPlace::entry_for(const std::string& name, Sequence s
     journal::LedgerCursor entry;
     entry.name = name;
     entry.sequence = sequence;
-    if (!region_) return entry;
+    if (!region_) {
+        entry.record_salt = salt_before(directory_, sequence);
+        return entry;
+    }
     // Never ahead of what is durable; the keeper raises it as that goes on.
     entry.sequence = std::min(sequence, bus::durable_sequence(*region_));
     if (entry.sequence > region_->header().first_sequence)
@@ -125,70 +138,77 @@ journal::LedgerCursor CursorPlace::entry_for(const std::string& name, Sequence s
     return entry;
 }
 
+// The keeper looks at what was written here, and tells the recorder what retention spares.
+void CursorPlace::tell_keeper() const {
+    if (region_) static_cast<void>(bus::CursorKeeping::ask(*region_));
+}
+
+// So that nobody begins to read the journal alone by it meanwhile. Whoever reads by it in the ring
+// holds this too.
+Result<FileLock> CursorPlace::lock_name(const std::string& name, bool is_owned_in_ring) const {
+    if (is_owned_in_ring) return FileLock();
+    return journal::lock_ledger_cursor(directory_, name);
+}
+
 Result<void> CursorPlace::move(const std::string& name,
                                Sequence sequence,
                                bool live,
                                bool& lost_names) {
     if (auto checked = bus::check_cursor_name(name); !checked) return checked;
-    if (!has_journal()) return bus::move_cursor(*region_, name, sequence, live);
+    auto with_journal = has_journal();
+    if (!with_journal) return with_journal.error();
+    if (!*with_journal) return bus::move_cursor(*region_, name, sequence, live);
+    const auto in_ring = ring_cursor(name);
+    auto owned = lock_name(name, in_ring && in_ring->is_owned);
+    if (!owned) return owned.error();
     auto lock = journal::LedgerLock::lock(directory_);
     if (!lock) return lock.error();
     auto ledger = open_ledger(*lock);
     if (!ledger) return ledger.error();
     lost_names = ledger->lost_names;
     journal::LedgerCursor entry = entry_for(name, sequence);
-    const journal::LedgerCursor* const known = ledger->find(name);
-    if (known != nullptr) entry.hold_bytes = known->hold_bytes;
+    if (const journal::LedgerCursor* const known = ledger->find(name))
+        entry.hold_bytes = known->hold_bytes;
     if (region_) {
-        const bool is_new = !has_ring_cursor(name);
         if (auto moved = bus::move_cursor(*region_, name, sequence, live); !moved) return moved;
-        if (is_new && entry.hold_bytes != 0) {
+        if (!in_ring && entry.hold_bytes != 0) {
             auto held = bus::hold_for_cursor(*region_, name, entry.hold_bytes);
             if (!held) return held;
         }
-        const auto cursors = bus::read_cursors(*region_);
-        const bool waits_for_owner =
-            std::any_of(cursors.begin(), cursors.end(), [&](const auto& cursor) {
-                return cursor.name == name && cursor.moved_to.has_value();
-            });
-        // Its owner hasn't gone there yet: until then it stands where it stood.
-        if (waits_for_owner) return {};
-    } else {
-        auto owned = journal::lock_ledger_cursor(directory_, name);
-        if (!owned) return owned.error();
     }
     ledger->put(entry);
-    return lock->write(*ledger);
+    if (auto written = lock->write(*ledger); !written) return written;
+    tell_keeper();
+    return {};
 }
 
 Result<void> CursorPlace::remove(const std::string& name) {
-    bool was_there = false;
-    const auto remove_from_ring = [&]() -> Result<void> {
-        if (!region_) return {};
-        auto removed = bus::remove_cursor(*region_, name);
-        was_there = removed.has_value();
-        if (!removed && removed.error().code != ErrorCode::not_found) return removed;
-        return {};
-    };
-    if (!has_journal()) {
-        if (auto removed = remove_from_ring(); !removed) return removed;
-        return was_there ? Result<void>() : Result<void>(not_found(name));
-    }
+    auto with_journal = has_journal();
+    if (!with_journal) return with_journal.error();
+    if (!*with_journal) return bus::remove_cursor(*region_, name);
+    const auto in_ring = ring_cursor(name);
+    auto owned = lock_name(name, in_ring && in_ring->is_owned);
+    if (!owned) return owned.error();
     auto lock = journal::LedgerLock::lock(directory_);
     if (!lock) return lock.error();
     auto ledger = lock->read(journal_id_);
     if (!ledger) return ledger.error();
-    if (!region_) {
-        auto owned = journal::lock_ledger_cursor(directory_, name);
-        if (!owned) return owned.error();
+    if (in_ring) {
+        if (auto removed = bus::remove_cursor(*region_, name); !removed) return removed;
     }
-    if (auto removed = remove_from_ring(); !removed) return removed;
-    if (!ledger->remove(name)) return was_there ? Result<void>() : Result<void>(not_found(name));
-    return lock->write(*ledger);
+    const bool was_kept = ledger->remove(name);
+    if (!in_ring && !was_kept) return not_found(name);
+    if (was_kept) {
+        if (auto written = lock->write(*ledger); !written) return written;
+    }
+    tell_keeper();
+    return {};
 }
 
 Result<void> CursorPlace::hold(const std::string& name, std::uint64_t hold_bytes) {
-    if (!has_journal()) {
+    auto with_journal = has_journal();
+    if (!with_journal) return with_journal.error();
+    if (!*with_journal) {
         return invalid_argument(region_ ? "stream '" + region_->name() +
                                               "' has no journal, so there is nothing to hold back"
                                         : "there is no journal in '" + directory_ + "'",
@@ -199,22 +219,20 @@ Result<void> CursorPlace::hold(const std::string& name, std::uint64_t hold_bytes
     auto ledger = lock->read(journal_id_);
     if (!ledger) return ledger.error();
     const journal::LedgerCursor* const known = ledger->find(name);
-    const bool is_in_ring = has_ring_cursor(name);
+    const bool is_in_ring = ring_cursor(name).has_value();
     if (known == nullptr && !is_in_ring) return not_found(name);
     if (is_in_ring) {
         if (auto held = bus::hold_for_cursor(*region_, name, hold_bytes); !held) return held;
-    } else if (region_) {
-        // A recorder that runs is told of it by its keeper, which looks at the ring's.
-        auto moved = bus::move_cursor(*region_, name, known->sequence, false);
-        if (!moved) return moved;
-        if (auto held = bus::hold_for_cursor(*region_, name, hold_bytes); !held) return held;
     }
-    if (known == nullptr) return {};  // not kept yet: the keeper writes both
-    journal::LedgerCursor entry = *known;
-    entry.hold_bytes = hold_bytes;
-    ledger->journal_id = journal_id_;
-    ledger->put(entry);
-    return lock->write(*ledger);
+    if (known != nullptr) {
+        journal::LedgerCursor entry = *known;
+        entry.hold_bytes = hold_bytes;
+        ledger->journal_id = journal_id_;
+        ledger->put(entry);
+        if (auto written = lock->write(*ledger); !written) return written;
+    }
+    tell_keeper();
+    return {};
 }
 
 }  // namespace tailrace::bridge

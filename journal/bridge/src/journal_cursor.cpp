@@ -24,22 +24,27 @@ JournalCursor::JournalCursor(std::string directory,
       entry_(std::move(entry)),
       lock_(std::move(lock)) {}
 
-Result<std::unique_ptr<JournalCursor>> JournalCursor::take(
-    const std::string& directory,
-    const std::array<std::uint64_t, 2>& journal_id,
-    journal::LedgerCursor entry) {
+Result<FileLock> JournalCursor::lock(const std::string& directory, const std::string& name) {
     auto writer = journal::look_for_writer(directory);
     if (!writer) return writer.error();
     if (writer->runs) {
         return make_error(ErrorCode::busy,
                           "process " + std::to_string(writer->pid) + " records into '" + directory +
                               "', so its stream has the cursors",
-                          "read the stream by the cursor '" + entry.name + "' instead");
+                          "read the stream by the cursor '" + name + "' instead");
     }
-    auto lock = journal::lock_ledger_cursor(directory, entry.name);
-    if (!lock) return lock.error();
-    return std::unique_ptr<JournalCursor>(
-        new JournalCursor(directory, journal_id, std::move(entry), std::move(*lock)));
+    return journal::lock_ledger_cursor(directory, name);
+}
+
+Result<std::unique_ptr<JournalCursor>> JournalCursor::take(
+    const std::string& directory,
+    const std::array<std::uint64_t, 2>& journal_id,
+    journal::LedgerCursor entry,
+    FileLock lock) {
+    std::unique_ptr<JournalCursor> cursor(
+        new JournalCursor(directory, journal_id, std::move(entry), std::move(lock)));
+    if (auto written = cursor->write(); !written) return written.error();
+    return cursor;
 }
 
 JournalCursor::~JournalCursor() {
@@ -51,26 +56,37 @@ JournalCursor::~JournalCursor() {
     }
 }
 
-bool JournalCursor::commit(Sequence sequence) noexcept {
+bool JournalCursor::commit(Sequence sequence, std::uint64_t record_salt) noexcept {
     if (is_dead()) return false;
-    if (sequence == entry_.sequence) return true;
-    entry_.sequence = sequence;
-    entry_.record_salt = 0;
-    is_written_ = false;
+    if (sequence != entry_.sequence) {
+        entry_.sequence = sequence;
+        entry_.record_salt = record_salt;
+        is_written_ = false;
+    }
+    if (is_written_) return true;
     const std::uint64_t now_ns = monotonic_ns();
     if (now_ns < next_write_ns_) return true;
     next_write_ns_ = now_ns + kWritePaceNs;
     try {
-        // Tried again with a later commit; commit_durable() says what is wrong.
-        (void)write();
-    } catch (const std::exception&) {
+        return write().has_value();
+    } catch (const std::exception&) {  // no memory: tried again
         return true;
     }
-    return true;
 }
 
 Result<void> JournalCursor::write() {
     if (is_written_) return {};
+    auto written = write_to_ledger();
+    if (written) {
+        is_written_ = true;
+        trouble_.reset();
+    } else {
+        trouble_ = written.error();
+    }
+    return written;
+}
+
+Result<void> JournalCursor::write_to_ledger() {
     auto lock = journal::LedgerLock::lock(directory_);
     if (!lock) return lock.error();
     auto ledger = lock->read(journal_id_);
@@ -79,14 +95,14 @@ Result<void> JournalCursor::write() {
     if (const journal::LedgerCursor* const known = ledger->find(entry_.name))
         entry_.hold_bytes = known->hold_bytes;
     ledger->put(entry_);
-    if (auto written = lock->write(*ledger); !written) return written;
-    is_written_ = true;
-    return {};
+    return lock->write(*ledger);
 }
 
 // --- either of the two
 
-ReaderCursor::ReaderCursor(bus::Cursor in_ring) : in_ring_(std::move(in_ring)) {}
+ReaderCursor::ReaderCursor(bus::Cursor in_ring, FileLock in_ledger)
+    : in_ring_(std::move(in_ring)),
+      in_ledger_(std::move(in_ledger)) {}
 ReaderCursor::ReaderCursor(std::unique_ptr<JournalCursor> in_journal)
     : in_journal_(std::move(in_journal)) {}
 ReaderCursor::ReaderCursor(ReaderCursor&&) noexcept = default;
@@ -94,7 +110,11 @@ ReaderCursor& ReaderCursor::operator=(ReaderCursor&&) noexcept = default;
 ReaderCursor::~ReaderCursor() = default;
 
 bool ReaderCursor::commit_to_journal(Sequence sequence) noexcept {
-    return in_journal_ != nullptr && in_journal_->commit(sequence);
+    return in_journal_ != nullptr && in_journal_->commit(sequence, record_salt_);
+}
+
+const Error* ReaderCursor::trouble() const noexcept {
+    return in_journal_ != nullptr && in_journal_->trouble() ? &*in_journal_->trouble() : nullptr;
 }
 
 Sequence ReaderCursor::sequence() const noexcept {

@@ -489,15 +489,17 @@ Result<void> Recorder::close() {
         if (writer_.next_sequence() == before && !subscriber_.has_event() && pending_.count == 0)
             break;
     }
+    if (keeper_) {
+        // While nobody else may write the journal; what is durable then is as far as it comes.
+        if (auto synced = writer_.sync(kCloseTimeoutNs); synced) report_progress();
+        keeper_->finish();
+        attend_keeper();
+    }
     if (auto closed = writer_.close(kCloseTimeoutNs); !closed) {
         fail_board(closed.error());
         return closed.error();
     }
     report_progress();
-    if (keeper_) {
-        keeper_->finish();
-        attend_keeper();
-    }
     return {};
 }
 

@@ -44,7 +44,7 @@ bool is_told(const Error& error) noexcept {
 void StreamReader::stay(Source source) noexcept {
     source_ = source;
     reads_ring_plainly_ = source == Source::ring && limit_ == ReadLimit::committed &&
-                          !commits_itself_ && !is_move_pending_;
+                          !commits_itself_ && !is_move_pending_ && !is_in_trouble_;
 }
 
 Sequence StreamReader::next_sequence() const noexcept {
@@ -212,6 +212,7 @@ bus::PollState StreamReader::take_batch(const journal::BatchView& batch) {
             return fail(not_its_journal(ring_->region(), directory_));
         }
     }
+    if (!ring_ && cursor_) cursor_->note_salt(batch.record_salt);
     rest_ = batch;
     while (rest_.event_count != 0 && rest_.first_sequence < next_)
         rest_.drop_front();

@@ -1,9 +1,11 @@
 // A StreamReader's cursor: where it resumes, what it notes, and being moved.
 
 #include "journal_cursor.hpp"
+#include "record_salt.hpp"
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bridge/stream_reader.hpp>
+#include <tailrace/journal/inspect.hpp>
 #include <tailrace/journal/ledger.hpp>
 
 #include <algorithm>
@@ -34,20 +36,50 @@ Error lost_cursor(const std::string& directory, const std::string& name) {
                       "tailrace cursor set NAME --to POS says where it stands");
 }
 
-// In the journal's ledger, when there is one.
+// In the journal's ledger, when there is one. `journal_id`: of the journal that should be there;
+// zeroes: none, as far as anybody knows.
 Result<std::optional<Standing>> standing_in(const std::string& directory,
                                             const std::string& name,
                                             const std::array<std::uint64_t, 2>& journal_id) {
     std::optional<Standing> standing;
     if (directory.empty()) return standing;
+    if (journal_id != std::array<std::uint64_t, 2>{}) {
+        // Where it isn't nobody knows what cursors it has.
+        auto log = journal::Reader::open(directory);
+        if (!log) return log.error();
+    }
     auto ledger = journal::read_ledger(directory, journal_id);
     if (!ledger) return ledger.error();
     if (const journal::LedgerCursor* const found = ledger->find(name)) {
         standing = Standing{found->sequence, found->record_salt, found->hold_bytes};
     } else if (ledger->lost_names) {
         return lost_cursor(directory, name);
+    } else if (ledger->cursors.size() >= journal::kMaxLedgerCursors) {
+        return journal::ledger_is_full(directory);
     }
     return standing;
+}
+
+// Somebody may have read the journal alone by it since the keeper wrote it, and come further.
+void advance_from_ledger(const bus::Region& region,
+                         bus::Cursor& cursor,
+                         const std::string& directory,
+                         Sequence kept_sequence) {
+    if (directory.empty()) return;
+    const auto ledger = journal::read_ledger(directory, bus::remembered_journal(region).id);
+    // What can't be read says nothing; events come again then, and none is missed.
+    if (!ledger) return;
+    const journal::LedgerCursor* const known = ledger->find(cursor.name());
+    if (known == nullptr || known->sequence <= cursor.sequence()) return;
+    if (kept_sequence == known->sequence) return;  // it was moved back since
+    if (known->sequence <= region.tail().sequence)
+        static_cast<void>(cursor.commit(known->sequence));
+}
+
+Error moved_meanwhile(const std::string& name) {
+    return make_error(ErrorCode::stale,
+                      "somebody has moved the cursor '" + name + "'",
+                      "poll: the reader goes there, and says so");
 }
 
 Error forgets(const StreamReaderOptions& options) {
@@ -68,9 +100,12 @@ Result<StreamReader> StreamReader::attach_by_cursor(std::shared_ptr<bus::Region>
         return forgets(options);
     if (auto checked = bus::check_cursor_name(options.cursor); !checked) return checked.error();
     const auto cursors = bus::read_cursors(*region);
-    const bool is_in_ring = std::any_of(cursors.begin(), cursors.end(), [&](const auto& cursor) {
+    const auto in_ring = std::find_if(cursors.begin(), cursors.end(), [&](const auto& cursor) {
         return cursor.name == options.cursor;
     });
+    const bool is_in_ring = in_ring != cursors.end();
+    const bool is_owned = is_in_ring && in_ring->is_owned;
+    const Sequence kept_sequence = is_in_ring ? in_ring->kept_sequence : bus::kNotKept;
     std::optional<Standing> standing;
     if (!is_in_ring) {
         auto found = standing_in(directory, options.cursor, bus::remembered_journal(*region).id);
@@ -79,12 +114,22 @@ Result<StreamReader> StreamReader::attach_by_cursor(std::shared_ptr<bus::Region>
         if (!standing && !options.new_cursor_at)
             return unknown_cursor("stream '" + region->name() + "'", options.cursor);
     }
+    // Nobody else reads the journal alone by it. Who may not lock there relies on the ring's lock.
+    FileLock in_ledger;
+    if (!directory.empty() && journal::is_journal(directory)) {
+        auto locked = journal::lock_ledger_cursor(directory, options.cursor);
+        if (!locked && locked.error().code == ErrorCode::busy && !is_owned) return locked.error();
+        if (locked) in_ledger = std::move(*locked);
+    }
     if (is_in_ring) {
         // First of all it becomes this reader's: nobody else moves it then.
         auto cursor = bus::Cursor::take(region, options.cursor, std::nullopt);
         if (!cursor) return cursor.error();
+        advance_from_ledger(*region, *cursor, directory, kept_sequence);
         auto reader = attach_beside(region, options, directory, cursor->sequence());
-        if (reader) reader->keep_cursor(ReaderCursor(std::move(*cursor)), options);
+        if (reader) {
+            reader->keep_cursor(ReaderCursor(std::move(*cursor), std::move(in_ledger)), options);
+        }
         return reader;
     }
     // It comes into the ring when it is known that its place can be read from.
@@ -108,7 +153,7 @@ Result<StreamReader> StreamReader::attach_by_cursor(std::shared_ptr<bus::Region>
     if (cursor->sequence() != reader->next_sequence()) {
         if (auto resumed = reader->resume_at(cursor->sequence()); !resumed) return resumed.error();
     }
-    reader->keep_cursor(ReaderCursor(std::move(*cursor)), options);
+    reader->keep_cursor(ReaderCursor(std::move(*cursor), std::move(in_ledger)), options);
     return reader;
 }
 
@@ -116,6 +161,9 @@ Result<StreamReader> StreamReader::attach_by_cursor(std::shared_ptr<bus::Region>
 Result<void> StreamReader::take_journal_cursor(const StreamReaderOptions& options) {
     if (auto checked = bus::check_cursor_name(options.cursor); !checked) return checked;
     const std::array<std::uint64_t, 2> journal_id = log_->journal_id();
+    // First of all it becomes this reader's: nobody else moves it then.
+    auto lock = JournalCursor::lock(directory_, options.cursor);
+    if (!lock) return lock.error();
     auto found = standing_in(directory_, options.cursor, journal_id);
     if (!found) return found.error();
     if (!*found && !options.new_cursor_at)
@@ -131,8 +179,12 @@ Result<void> StreamReader::take_journal_cursor(const StreamReaderOptions& option
     journal::LedgerCursor entry;
     entry.name = options.cursor;
     entry.sequence = next_sequence();
-    if (*found) entry.record_salt = (*found)->record_salt;
-    auto cursor = JournalCursor::take(directory_, journal_id, std::move(entry));
+    if (*found) {
+        entry.record_salt = (*found)->record_salt;
+    } else {
+        entry.record_salt = salt_before(directory_, entry.sequence);
+    }
+    auto cursor = JournalCursor::take(directory_, journal_id, std::move(entry), std::move(*lock));
     if (!cursor) return cursor.error();
     keep_cursor(ReaderCursor(std::move(*cursor)), options);
     return {};
@@ -180,10 +232,9 @@ Result<void> StreamReader::check_history(Sequence sequence,
     auto sought = log->seek_sequence(sequence - 1);
     if (!sought && sought.error().code == ErrorCode::sequence_gone) return {};
     if (!sought) return sought;
-    auto step = log->next_batch();
-    if (!step) return step.error();
     // A gap has no salt.
-    if (step->kind != journal::ReadKind::event || step->batch.record_salt == record_salt) return {};
+    const std::uint64_t found = salt_before(directory_, sequence);
+    if (found == 0 || found == record_salt) return {};
     return make_error(ErrorCode::stale,
                       "the cursor '" + cursor + "' stands behind an event " +
                           std::to_string(sequence - 1) + " of another history than that in '" +
@@ -195,6 +246,7 @@ Result<void> StreamReader::check_history(Sequence sequence,
 // --- while it reads
 
 void StreamReader::note_poll() noexcept {
+    if (cursor_->sequence() == next_sequence() && cursor_->trouble() == nullptr) return;
     if (commit_mode_ == CommitMode::interval) {
         const std::uint64_t now_ns = monotonic_ns();
         if (now_ns < next_commit_ns_) return;
@@ -203,21 +255,36 @@ void StreamReader::note_poll() noexcept {
     note(next_sequence());
 }
 
-// It noted nothing: it was moved, or is dead.
+// It noted nothing: it was moved, couldn't be written, or is dead.
 void StreamReader::look_for_move() noexcept {
-    if (cursor_->is_dead() || !cursor_->is_moved()) return;
-    is_move_pending_ = true;
+    if (cursor_->is_dead()) return;
+    is_move_pending_ = is_move_pending_ || cursor_->is_moved();
+    is_in_trouble_ = is_in_trouble_ || cursor_->trouble() != nullptr;
     stay(source_);
 }
 
+// Once for each commit that couldn't be written; reading goes on with the next poll.
+bus::PollState StreamReader::tell_cursor_trouble() {
+    is_in_trouble_ = false;
+    stay(source_);
+    if (cursor_->trouble() == nullptr) return bus::PollState::ok;
+    error_ = *cursor_->trouble();
+    return bus::PollState::failed;
+}
+
+// Until it is there the move stays: asked again, it tries again.
 bus::PollState StreamReader::go_where_moved() {
-    is_move_pending_ = false;
-    const Sequence to = cursor_->accept_move();
-    rest_ = {};
-    if (auto resumed = resume_at(to); !resumed) {
-        stay(source_);
-        return fail(resumed.error());
+    for (;;) {
+        const Sequence to = cursor_->moved_to();
+        rest_ = {};
+        if (auto resumed = resume_at(to); !resumed) {
+            stay(source_);
+            return fail(resumed.error());
+        }
+        if (cursor_->accept_move() == to) break;
     }
+    is_move_pending_ = false;
+    stay(source_);
     return bus::PollState::moved;
 }
 
@@ -236,6 +303,8 @@ Result<void> StreamReader::commit(Sequence sequence) {
                           "commit what is done, or move it: tailrace cursor set");
     }
     note(sequence);
+    if (is_move_pending_) return moved_meanwhile(cursor_->name());
+    if (const Error* const trouble = cursor_->trouble()) return *trouble;
     return {};
 }
 
@@ -245,11 +314,7 @@ Result<void> StreamReader::commit_durable(bus::Deadline deadline) {
                                 "attach with StreamReaderOptions::cursor");
     }
     commit();
-    if (is_move_pending_) {
-        return make_error(ErrorCode::stale,
-                          "somebody has moved the cursor '" + cursor_->name() + "'",
-                          "poll: the reader goes there, and says so");
-    }
+    if (is_move_pending_) return moved_meanwhile(cursor_->name());
     if (!ring_) return cursor_->write_to_journal();
     if (directory_.empty()) {
         return invalid_argument("stream '" + region().name() +

@@ -33,7 +33,7 @@ inline constexpr Sequence kNotKept = kNoSequence;
 
 struct CursorStatus {
     std::string name;
-    Sequence sequence = 0;               // everything below is done
+    Sequence sequence = 0;  // everything below is done; where it was moved to counts at once
     Sequence kept_sequence = kNotKept;   // as it is on the disk
     std::uint64_t hold_bytes = 0;        // of the journal that it may hold back
     bool is_owned = false;               // somebody alive reads by it
@@ -83,7 +83,9 @@ public:
         // Relaxed: a move that comes at the same time is found by the next look.
         return slot_->moves.load(std::memory_order_relaxed) != seen_moves_;
     }
-    // Goes where it was moved to, and says where that is.
+    // Where it was moved to. Requires: is_moved().
+    [[nodiscard]] Sequence moved_to() const noexcept;
+    // Stands where it was moved to by then, and says where that is.
     Sequence accept_move() noexcept;
 
 private:
@@ -126,9 +128,9 @@ struct CursorToKeep {
     std::uint32_t slot_index = 0;
     std::string name;
     Sequence sequence = 0;
+    Sequence kept_sequence = kNotKept;  // as the keeper wrote it last
     std::uint64_t hold_bytes = 0;
-
-    friend bool operator==(const CursorToKeep&, const CursorToKeep&) = default;
+    bool is_owned = false;  // as far as its slot says
 };
 
 class CursorKeeping {

@@ -383,6 +383,17 @@ struct CursorSlot {
     alignas(kWriterDistanceBytes) std::atomic<Sequence> durable_sequence;
 };
 static_assert(sizeof(CursorSlot) == 512);
+
+// Where it stands: a move that its owner hasn't seen yet counts.
+[[nodiscard]] inline Sequence place_of(const CursorSlot& slot) noexcept {
+    // [sync:cursor_committed] Acquire: as whoever resumes there.
+    const Sequence sequence = slot.sequence.load(std::memory_order_acquire);
+    // [sync:cursor_moved] Acquire: the place was written before the count. Relaxed, both: whoever
+    // has gone there has stored the same place.
+    const std::uint32_t moves = slot.moves.load(std::memory_order_acquire);
+    const bool is_pending = moves != slot.moves_seen.load(std::memory_order_relaxed);
+    return is_pending ? slot.move_to.load(std::memory_order_relaxed) : sequence;
+}
 static_assert(offsetof(CursorSlot, owner) == 128);
 static_assert(offsetof(CursorSlot, use) == 256);
 static_assert(offsetof(CursorSlot, durable_sequence) == 384);

@@ -2,7 +2,8 @@
 //
 // The file LEDGER beside the segments. No place in it is beyond what was durable when it was
 // written, so it never names an event that the journal doesn't have, however the power went. It is
-// two slots, written in turns, each with a checksum: a write that was torn leaves the other one.
+// two slots, written in turns, so a write that was torn leaves the other one; and each slot is
+// there twice, so damage to one place loses nothing.
 // The recorder's keeper writes it; a reader of a journal alone, and `tailrace cursor`, write it
 // too, one after the other under its lock. Law: docs/journal_format.md, "The ledger". Any thread,
 // any process.
@@ -21,7 +22,7 @@
 
 namespace tailrace::journal {
 
-inline constexpr std::size_t kMaxLedgerCursors = 1024;
+inline constexpr std::size_t kMaxLedgerCursors = 512;
 
 struct LedgerCursor {
     std::string name;
@@ -35,7 +36,7 @@ struct LedgerCursor {
 struct Ledger {
     std::array<std::uint64_t, 2> journal_id{};
     std::uint64_t generation = 0;  // 0: never written
-    // It was damaged and made anew: a name that it doesn't have may have been lost.
+    // It was damaged: a name that it doesn't have may have been lost. Whoever writes it keeps that.
     bool lost_names = false;
     std::vector<LedgerCursor> cursors;
 
@@ -54,8 +55,9 @@ struct Ledger {
 // The right to change it, until it is destroyed. Held for one change, not for longer.
 class LedgerLock {
 public:
-    // Waits for whoever changes it now. Makes the file when there is none. Errors: no_permission,
-    // no_space, those of the file system.
+    // Waits for whoever changes it now, for some seconds. Makes the file when there is none.
+    // Errors: `busy` when somebody was stopped in the middle of a change; no_permission, no_space,
+    // those of the file system.
     [[nodiscard]] static Result<LedgerLock> lock(const std::string& directory);
 
     // As read_ledger. Who goes on although it is damaged does so with made_anew().
@@ -72,7 +74,10 @@ private:
     FileLock lock_;
 };
 
-// Who reads a journal alone by a cursor holds it so, that nobody else does.
+// Why one more name can't be kept.
+[[nodiscard]] Error ledger_is_full(const std::string& directory);
+
+// Who reads by a cursor holds it so, that nobody else does, in a journal alone or in its stream.
 // Error `busy`.
 [[nodiscard]] Result<FileLock> lock_ledger_cursor(const std::string& directory,
                                                   std::string_view name);

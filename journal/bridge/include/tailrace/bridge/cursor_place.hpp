@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,8 +55,10 @@ public:
 private:
     CursorPlace() = default;
 
-    [[nodiscard]] bool has_ring_cursor(const std::string& name) const;
-    [[nodiscard]] bool has_journal() const;
+    [[nodiscard]] std::optional<bus::CursorStatus> ring_cursor(const std::string& name) const;
+    [[nodiscard]] Result<bool> has_journal() const;
+    [[nodiscard]] Result<FileLock> lock_name(const std::string& name, bool is_owned_in_ring) const;
+    void tell_keeper() const;
     [[nodiscard]] Result<journal::Ledger> open_ledger(const journal::LedgerLock& lock) const;
     [[nodiscard]] journal::LedgerCursor entry_for(const std::string& name, Sequence sequence) const;
     [[nodiscard]] Error not_found(const std::string& name) const;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
+#include <tailrace/base/file_lock.hpp>
 #include <tailrace/base/result.hpp>
 #include <tailrace/bus/cursor.hpp>
 
@@ -27,7 +28,8 @@ class JournalCursor;
 
 class ReaderCursor {
 public:
-    explicit ReaderCursor(bus::Cursor in_ring);
+    // `in_ledger`: the name in the journal's ledger, where this process may lock it.
+    ReaderCursor(bus::Cursor in_ring, FileLock in_ledger);
     explicit ReaderCursor(std::unique_ptr<JournalCursor> in_journal);
     ReaderCursor(ReaderCursor&&) noexcept;
     ReaderCursor& operator=(ReaderCursor&&) noexcept;
@@ -48,7 +50,14 @@ public:
     [[nodiscard]] bool is_moved() const noexcept {
         return in_ring_ && !in_ring_->is_dead() && in_ring_->is_moved();
     }
+    // Requires, both: is_moved().
+    [[nodiscard]] Sequence moved_to() const noexcept { return in_ring_->moved_to(); }
     Sequence accept_move() noexcept { return in_ring_->accept_move(); }
+    // Of a journal alone: the salt of what is read now.
+    void note_salt(std::uint64_t record_salt) noexcept { record_salt_ = record_salt; }
+    // Why the last commit couldn't be written. Null: nothing is wrong.
+    [[nodiscard]] const Error* trouble() const noexcept;
+    [[nodiscard]] bool is_in_ring() const noexcept { return in_ring_.has_value(); }
     // Of a journal alone: writes it now.
     [[nodiscard]] Result<void> write_to_journal();
 
@@ -56,6 +65,8 @@ private:
     bool commit_to_journal(Sequence sequence) noexcept;
 
     std::optional<bus::Cursor> in_ring_;
+    FileLock in_ledger_;
+    std::uint64_t record_salt_ = 0;
     std::unique_ptr<JournalCursor> in_journal_;
 };
 

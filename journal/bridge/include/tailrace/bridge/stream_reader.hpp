@@ -113,7 +113,8 @@ public:
     template <typename Handler>
     bus::PollResult poll_until(Handler&& handler, std::uint64_t limit, bus::Deadline deadline) {
         for (;;) {
-            if (source_ == Source::ring && limit_ == ReadLimit::committed && !is_move_pending_) {
+            const bool is_plain = source_ == Source::ring && limit_ == ReadLimit::committed;
+            if (is_plain && !is_move_pending_ && !is_in_trouble_) {
                 const bus::PollResult result = committing(
                     handler, [&](auto& each) { return ring_->poll_until(each, limit, deadline); });
                 if (result.state <= bus::PollState::idle || !leave_ring(result.state))
@@ -191,10 +192,15 @@ private:
                 handler(event);
                 note(event.sequence() + 1);
             };
-            return poll(each);
+            return noted(poll(each));
         }
-        const bus::PollResult result = poll(handler);
-        if (result.events != 0) note_poll();
+        return noted(poll(handler));
+    }
+
+    // What was passed over counts too, and a gap that was told. One that the ring tells may yet be
+    // found in the journal.
+    bus::PollResult noted(bus::PollResult result) noexcept {
+        if (result.state <= bus::PollState::idle) note_poll();
         return result;
     }
 
@@ -208,6 +214,7 @@ private:
         if (in_handler_) return {0, bus::PollState::in_handler};
         if (is_dead()) return {0, bus::PollState::dead_handle};
         if (is_move_pending_) return {0, go_where_moved()};
+        if (is_in_trouble_) return {0, tell_cursor_trouble()};
         for (;;) {
             const Source source = source_;
             const bool is_plain = limit_ == ReadLimit::committed;
@@ -270,6 +277,7 @@ private:
     void note_poll() noexcept;
     void look_for_move() noexcept;
     [[nodiscard]] bus::PollState go_where_moved();
+    [[nodiscard]] bus::PollState tell_cursor_trouble();
     void pass_front() noexcept;
     // Loads what comes next in the journal, or goes back to the ring. ok: look again.
     [[nodiscard]] bus::PollState advance();
@@ -330,6 +338,7 @@ private:
     bool in_handler_ = false;
     bool commits_itself_ = false;
     bool is_move_pending_ = false;
+    bool is_in_trouble_ = false;  // its cursor couldn't be written
     CommitMode commit_mode_ = CommitMode::manual;
     std::optional<ReaderCursor> cursor_;
     std::uint64_t commit_interval_ns_ = 0;
