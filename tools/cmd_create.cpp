@@ -34,6 +34,7 @@ struct CreateFlags {
     std::string publish_time = "event";
     CLI::Option* journal = nullptr;
     std::string journal_directory;
+    std::string journal_missing = "go";
     JournalFlags writing;
     std::string mode = "0660";
     std::string group;
@@ -100,6 +101,8 @@ void print_created(const bus::Region& region, bool is_new, const std::string& wa
         document["alignment_bytes"] = header.alignment_bytes;
         document["first_seq"] = header.first_sequence;
         document["journal"] = journal.empty() ? Json() : Json(journal);
+        document["journal_missing"] =
+            journal.empty() ? Json() : Json(bus::journal_missing_name(header));
         document["pages"] = bus::page_kind_name(header.pages);
         document["mode"] = fmt::format("{:04o}", header.mode);
         document["group_id"] = header.group_id == bus::kNoGroup ? Json() : Json(header.group_id);
@@ -118,8 +121,11 @@ void print_created(const bus::Region& region, bool is_new, const std::string& wa
     if (journal.empty()) {
         out().write("journal  off\n");
     } else {
-        out().write(
-            fmt::format("journal  {}     next sequence {}\n", journal, header.first_sequence));
+        out().write(fmt::format(
+            "journal  {}     next sequence {}{}\n",
+            journal,
+            header.first_sequence,
+            bus::holds_for_journal(header) ? "     publishers wait while nobody records" : ""));
     }
     out().write(
         fmt::format("next     {}tailrace pub {} 'hello'   ·   tailrace tail {} --from start\n",
@@ -238,6 +244,8 @@ Result<ExitCode> run_create(CreateFlags& flags) {
     options.publish_time = flags.publish_time == "off"     ? bus::PublishTime::off
                            : flags.publish_time == "batch" ? bus::PublishTime::per_batch
                                                            : bus::PublishTime::per_event;
+    options.journal_missing =
+        flags.journal_missing == "hold" ? bus::JournalMissing::hold : bus::JournalMissing::go;
     if (flags.journal->count() != 0) {
         options.journal_directory = flags.journal_directory.empty()
                                         ? usual_journal_directory(flags.stream)
@@ -300,6 +308,12 @@ void register_create(CLI::App& app) {
                                          flags->journal_directory,
                                          "Keep a journal: in DIR, or in --journal-dir/STREAM");
     flags->journal->expected(0, 1)->type_name("[DIR]");
+    command
+        ->add_option("--journal-missing",
+                     flags->journal_missing,
+                     "While nobody records publishers go or hold")
+        ->check(CLI::IsMember({"go", "hold"}))
+        ->capture_default_str();
     flags->writing.add_to(*command);
     command
         ->add_option("--publish-time",

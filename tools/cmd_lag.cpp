@@ -54,6 +54,7 @@ struct LagRow {
     int journal_errno = 0;  // of a journal that failed
     bool is_journal = false;
     std::uint64_t unrecorded_events = 0;  // what is lost already, since nobody records
+    bool holds = false;                   // a journal: publishers wait while nobody records
 
     // A stream that should be recorded, and isn't, with events that no journal has.
     [[nodiscard]] bool is_unrecorded() const noexcept {
@@ -159,6 +160,7 @@ std::vector<LagRow> rows_of(const std::string& stream, const bus::StreamStatus& 
                    {}};
         row.is_journal = true;
         row.unrecorded_events = journal.unrecorded_events;
+        row.holds = journal.holds;
         row.picture = {journal.is_alive,
                        journal.durable_sequence,
                        journal.lag,
@@ -256,6 +258,12 @@ Trouble unrecorded_trouble(const LagRow& row) {
     if (row.unrecorded_events != 0) {
         return {fmt::format("nobody records, and {} are lost already: they have left the ring",
                             counted(row.unrecorded_events, "event")),
+                hint};
+    }
+    if (row.holds) {
+        return {fmt::format("nobody records; the ring holds {} that may be in no journal, and "
+                            "publishers wait when it is full",
+                            counted(row.picture.lag.events, "event")),
                 hint};
     }
     return {fmt::format("nobody records; the ring still holds {} that no journal has{}",
@@ -394,7 +402,10 @@ void print_json(const Look& found) {
         reader["lag_bytes"] = picture.is_away ? Json() : Json(picture.lag.bytes);
         reader["lag_ns"] = picture.lag.age_ns ? Json(ns_string(*picture.lag.age_ns)) : Json();
         reader["lost_events"] = picture.lost_events;
-        if (row.is_journal) reader["unrecorded_events"] = row.unrecorded_events;
+        if (row.is_journal) {
+            reader["unrecorded_events"] = row.unrecorded_events;
+            reader["journal_missing"] = row.holds ? "hold" : "go";
+        }
         reader["room_ratio"] = picture.is_away ? Json() : Json(picture.room_ratio);
         if (row.latency.samples == 0) {
             reader["latency"] = Json();

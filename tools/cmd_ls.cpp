@@ -30,6 +30,7 @@ struct StreamRow {
     std::string pages;                    // what the ring is made of
     std::string journal;                  // its directory, or empty
     std::string journal_state;            // "on", "off", "stopped", "failed"
+    std::string journal_missing;          // "hold", "go"; empty: no ring that names a journal
     std::uint64_t unrecorded_events = 0;  // lost already, since nobody records
     bool is_unrecorded = false;           // events wait in the ring for a recorder, or are lost
     std::string problem;
@@ -63,6 +64,7 @@ StreamRow row_of_stream(const std::string& name) {
         row.journal_state = status.journal->is_alive                             ? "on"
                             : status.journal->state == bus::JournalState::failed ? "failed"
                                                                                  : "stopped";
+        row.journal_missing = bus::journal_missing_name((*region)->header());
         row.unrecorded_events = status.journal->unrecorded_events;
         row.is_unrecorded = !status.journal->is_alive && status.journal->lag.events != 0;
     }
@@ -131,6 +133,8 @@ void print_json(const std::vector<StreamRow>& rows) {
         stream["pages"] = row.pages.empty() ? Json() : Json(row.pages);
         stream["journal"] = row.journal.empty() ? Json() : Json(row.journal);
         stream["journal_state"] = row.journal_state;
+        stream["journal_missing"] =
+            row.journal_missing.empty() ? Json() : Json(row.journal_missing);
         stream["unrecorded_events"] = row.unrecorded_events;
         if (!row.problem.empty()) stream["problem"] = row.problem;
         document["streams"].push_back(std::move(stream));
@@ -139,6 +143,7 @@ void print_json(const std::vector<StreamRow>& rows) {
 }
 
 std::string journal_text(const StreamRow& row) {
+    if (row.journal_missing == "hold") return row.journal_state + ", hold";
     if (row.unrecorded_events == 0) return row.journal_state;
     return fmt::format("{}, {} lost", row.journal_state, count_text(row.unrecorded_events));
 }

@@ -235,10 +235,11 @@ Result<ExitCode> run_pub(PubFlags& flags) {
     auto publisher = bus::Publisher::attach(*region, options);
     if (!publisher) return publisher.error();
     if (!journal_directory_of((*region)->header()).empty() && !bus::has_journal_writer(**region)) {
-        say(
-            fmt::format("nobody records stream '{0}': what leaves the ring is lost; "
-                        "tailrace record {0}",
-                        flags.stream()));
+        say(fmt::format("nobody records stream '{0}': {1}; tailrace record {0}",
+                        flags.stream(),
+                        bus::holds_for_journal((*region)->header())
+                            ? "it waits when the ring is full"
+                            : "what leaves the ring is lost"));
     }
     Publishing publishing(flags, std::move(*publisher));
     auto ended = publishing.run(*source);

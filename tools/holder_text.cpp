@@ -12,11 +12,16 @@ namespace {
 constexpr std::uint64_t kCloseShare = bus::kCheckpointCount;
 
 std::string_view kind_name(bus::HolderKind kind) {
+    if (kind == bus::HolderKind::journal) return "journal";
     return kind == bus::HolderKind::publisher ? "publisher" : "reader";
 }
 
 // The one that a publisher named, if its slot is still taken.
-std::string named(const bus::Holder& holder, const bus::StreamStatus& status) {
+std::string named(const std::string& stream,
+                  const bus::Holder& holder,
+                  const bus::StreamStatus& status) {
+    if (holder.kind == bus::HolderKind::journal)
+        return fmt::format("the journal, which nobody records (tailrace record {})", stream);
     if (holder.kind == bus::HolderKind::subscriber) {
         for (const bus::SubscriberStatus& subscriber : status.subscribers) {
             if (subscriber.slot_index != holder.slot_index) continue;
@@ -45,10 +50,18 @@ std::string holder_text(const std::string& stream,
                             tame(publisher.name),
                             publisher.pid,
                             duration_text(publisher.held_ns),
-                            named(publisher.held_by, status));
+                            named(stream, publisher.held_by, status));
     }
     if (!status.holder || status.holder->room_bytes >= capacity_bytes / kCloseShare) return text;
     const bus::HolderStatus& holder = *status.holder;
+    if (holder.holder.kind == bus::HolderKind::journal) {
+        return text + fmt::format(
+                          "{}: nobody records, which holds publishers back: room for {} is "
+                          "left (tailrace record {})\n",
+                          stream,
+                          size_text(holder.room_bytes),
+                          stream);
+    }
     text += fmt::format(
         "{}: {} '{}' (pid {}) holds publishers back: room for {} is left\n",
         stream,
@@ -64,9 +77,11 @@ Json holder_json(const std::string& stream, const bus::StreamStatus& status) {
     Json document;
     document["stream"] = stream;
     document["kind"] = kind_name(status.holder->holder.kind);
-    document["slot"] = status.holder->holder.slot_index;
-    document["name"] = status.holder->name;
-    document["pid"] = status.holder->pid;
+    const bool is_process = status.holder->holder.kind != bus::HolderKind::journal;
+    document["slot"] = is_process ? Json(status.holder->holder.slot_index) : Json();
+    document["name"] = is_process ? status.holder->name : "journal";
+    document["pid"] = is_process ? Json(status.holder->pid) : Json();
+    if (!is_process) document["hint"] = "tailrace record " + stream;
     document["room_bytes"] = status.holder->room_bytes;
     document["held_up"] = Json::array();
     for (const bus::PublisherStatus& publisher : status.publishers) {
@@ -76,7 +91,8 @@ Json holder_json(const std::string& stream, const bus::StreamStatus& status) {
         held["pid"] = publisher.pid;
         held["held_ns"] = ns_string(publisher.held_ns);
         held["by_kind"] = kind_name(publisher.held_by.kind);
-        held["by_slot"] = publisher.held_by.slot_index;
+        const bool by_process = publisher.held_by.kind != bus::HolderKind::journal;
+        held["by_slot"] = by_process ? Json(publisher.held_by.slot_index) : Json();
         document["held_up"].push_back(std::move(held));
     }
     return document;

@@ -80,6 +80,22 @@ Json counts_json(const bus::SubscriberCounts& counts) {
     return document;
 }
 
+Json journal_json(const bus::StreamHeader& header, const bus::JournalStatus& status) {
+    Json journal;
+    journal["directory"] = journal_directory_of(header);
+    journal["state"] = journal_state_name(status);
+    journal["missing"] = bus::journal_missing_name(header);
+    journal["pid"] = status.is_alive ? Json(status.pid) : Json();
+    journal["priority"] = priority_of(status);
+    journal["errno"] = status.state == bus::JournalState::failed ? Json(status.os_errno) : Json();
+    journal["durable_seq"] = status.durable_sequence;
+    journal["written_seq"] = status.written_sequence;
+    journal["written_bytes"] = status.written_bytes;
+    journal["flushes"] = status.flushes;
+    journal["lost_events"] = status.lost_events;
+    return journal;
+}
+
 void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
     const bus::StreamHeader& header = region.header();
     Json document;
@@ -133,24 +149,7 @@ void stream_json(const bus::Region& region, const bus::StreamStatus& status) {
         entry["counts"] = counts_json(subscriber.counts);
         document["readers"].push_back(std::move(entry));
     }
-    if (status.journal) {
-        Json journal;
-        journal["directory"] = journal_directory_of(header);
-        journal["state"] = journal_state_name(*status.journal);
-        journal["pid"] = status.journal->is_alive ? Json(status.journal->pid) : Json();
-        journal["priority"] = priority_of(*status.journal);
-        journal["errno"] = status.journal->state == bus::JournalState::failed
-                               ? Json(status.journal->os_errno)
-                               : Json();
-        journal["durable_seq"] = status.journal->durable_sequence;
-        journal["written_seq"] = status.journal->written_sequence;
-        journal["written_bytes"] = status.journal->written_bytes;
-        journal["flushes"] = status.journal->flushes;
-        journal["lost_events"] = status.journal->lost_events;
-        document["journal"] = std::move(journal);
-    } else {
-        document["journal"] = Json();
-    }
+    document["journal"] = status.journal ? journal_json(header, *status.journal) : Json();
     out().write_json(document);
 }
 
@@ -279,7 +278,7 @@ void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
     }
     if (status.journal) {
         line("journal",
-             fmt::format("{}   {}{}   durable below {}",
+             fmt::format("{}   {}{}   durable below {}{}",
                          journal_directory_of(header).empty() ? "(not named by the stream)"
                                                               : journal_directory_of(header),
                          journal_state_name(*status.journal),
@@ -287,7 +286,8 @@ void stream_text(const bus::Region& region, const bus::StreamStatus& status) {
                              ? fmt::format(" ({})", errno_text(status.journal->os_errno))
                          : status.journal->is_alive ? writer_text(*status.journal)
                                                     : "",
-                         status.journal->durable_sequence));
+                         status.journal->durable_sequence,
+                         status.journal->holds ? "   publishers wait while nobody records" : ""));
     } else {
         line("journal", "off");
     }

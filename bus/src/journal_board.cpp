@@ -288,6 +288,17 @@ void JournalBoardWriter::continue_at(Sequence sequence) noexcept {
     forget_gaps_from(region_->state().journal_gaps, sequence);
 }
 
+void JournalBoardWriter::hold_from(Place place) noexcept {
+    if (!holds_for_journal(region_->header())) return;
+    JournalHold& hold = region_->state().journal_hold;
+    // Relaxed: carried by the position. Whoever is killed in between has written up to here too.
+    hold.sequence.store(place.sequence, std::memory_order_relaxed);
+    TAILRACE_STEP("journal_board.hold_noted");
+    // [sync:hold_moved] Release: what lies below was written.
+    hold.position.store(place.position, std::memory_order_release);
+    TAILRACE_STEP("journal_board.hold_moved");
+}
+
 void JournalBoardWriter::room(JournalRoom room, int os_errno) noexcept {
     JournalBoard& board = region_->state().journal;
     const JournalState state = room == JournalRoom::enough ? JournalState::running
@@ -315,6 +326,15 @@ void JournalBoardWriter::fail(int os_errno) noexcept {
 
 RememberedJournal remembered_journal(const Region& region) {
     return read_memory(region.state().journal_memory);
+}
+
+std::optional<Place> journal_hold(const Region& region) noexcept {
+    if (!holds_for_journal(region.header())) return std::nullopt;
+    const JournalHold& hold = region.state().journal_hold;
+    // [sync:hold_moved] Acquire: a sequence that is as new. It may be newer.
+    const std::uint64_t position = hold.position.load(std::memory_order_acquire);
+    // Relaxed: carried by the position.
+    return Place{hold.sequence.load(std::memory_order_relaxed), position};
 }
 
 std::optional<Sequence> journal_gap_end(const Region& region, Sequence sequence) noexcept {

@@ -8,6 +8,8 @@
 //   I2  What is granted, and so the limit, is at most a ring ahead of the slowest gate and of every
 //       open claim that the look found. Claims that the look missed begin at or after the tail that
 //       was read before it.
+//   I3  Where the stream holds for its journal, it is at most a ring ahead of what a journal has,
+//       too (journal_hold), as if a gate stood there that never leaves.
 
 #include "dead_handle.hpp"
 #include "poll_descriptor.hpp"
@@ -370,6 +372,16 @@ std::uint64_t Publisher::slowest_position(std::uint64_t at_most) noexcept {
         if (gate < slowest) {
             slowest = gate;
             holder_ = {HolderKind::subscriber, index};
+        }
+    }
+    if (holds_for_journal(region_->header())) {
+        TAILRACE_STEP("publisher.hold_wanted");
+        // [sync:hold_moved] Acquire: what lies below was written before. Behind the gates: whoever
+        // finds a recorder's gate gone finds the hold that it left.
+        const std::uint64_t hold = state_->journal_hold.position.load(std::memory_order_acquire);
+        if (hold < slowest) {
+            slowest = hold;
+            holder_ = {HolderKind::journal, 0};
         }
     }
     if (!shared_) return slowest;

@@ -60,8 +60,11 @@ void Publisher::check_holder() noexcept {
     if (holder_.kind == HolderKind::subscriber) watch_silence(now_ns);
     if (now_ns - last_liveness_check_ns_ < room_turn_ns_) return;
     last_liveness_check_ns_ = now_ns;
-    const bool looks = takes_watch(now_ns);
-    const bool is_woken = holder_.kind == HolderKind::subscriber && !watches_;
+    // A recorder that comes wakes everybody; until then there is nobody to ask the kernel about.
+    const bool waits_for_recorder = holder_.kind == HolderKind::journal;
+    const bool looks = !waits_for_recorder && takes_watch(now_ns);
+    const bool is_woken =
+        waits_for_recorder || (holder_.kind == HolderKind::subscriber && !watches_);
     if (is_woken || ++room_turns_ >= kFirstTurns) {
         const std::uint64_t longest_ns = is_woken ? kLongestTurnNs : kLongestWatchTurnNs;
         room_turn_ns_ = std::min(2 * room_turn_ns_, longest_ns);

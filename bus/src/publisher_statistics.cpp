@@ -75,6 +75,8 @@ void Publisher::watch_silence(std::uint64_t now_ns) noexcept {
 
 std::string Publisher::holder() const {
     if (is_dead() || holder_.kind == HolderKind::nobody) return {};
+    if (holder_.kind == HolderKind::journal)
+        return "its journal: nobody records what is in the ring";
     const bool is_subscriber = holder_.kind == HolderKind::subscriber;
     const std::uint32_t index = holder_.slot_index;
     const SlotOwner& owner = is_subscriber ? region_->subscriber_slot(index).owner

@@ -46,8 +46,9 @@ Result<void> check_magic(const StreamHeader& header, const std::string& path) {
 }
 
 Result<void> check_version(const StreamHeader& header, const std::string& path) {
-    if (header.layout_major != kLayoutMajor || header.features != 0) {
-        const bool newer = header.layout_major > kLayoutMajor || header.features != 0;
+    const bool has_unknown_features = (header.features & ~kKnownFeatures) != 0;
+    if (header.layout_major != kLayoutMajor || has_unknown_features) {
+        const bool newer = header.layout_major > kLayoutMajor || has_unknown_features;
         return make_error(ErrorCode::incompatible,
                           "ring '" + path + "' has layout " + std::to_string(header.layout_major) +
                               "." + std::to_string(header.layout_minor) + ", " +
@@ -68,6 +69,9 @@ bool has_sound_fields(const StreamHeader& header) {
     options.alignment_bytes = header.alignment_bytes;
     options.publisher_slots = header.publisher_slots;
     options.subscriber_slots = header.subscriber_slots;
+    options.journal_directory.assign(header.journal_directory.data(),
+                                     header.journal_directory[0] != '\0' ? 1 : 0);
+    if (holds_for_journal(header)) options.journal_missing = JournalMissing::hold;
     const bool publishing_known =
         header.publishing == Publishing::multi ||
         (header.publishing == Publishing::single && header.publisher_slots == 1);

@@ -55,6 +55,7 @@ StreamHeader make_header(const std::string& name, const StreamOptions& options, 
     header.layout_major = kLayoutMajor;
     header.layout_minor = kLayoutMinor;
     header.header_size_bytes = sizeof(StreamHeader);
+    if (options.journal_missing == JournalMissing::hold) header.features |= kHoldsForJournal;
     header.publishing = options.publishing;
     header.publisher_slots = static_cast<std::uint16_t>(
         options.publishing == Publishing::single ? 1 : options.publisher_slots);
@@ -105,6 +106,9 @@ void write_control(std::byte* base,
                                                      std::memory_order_relaxed);
         state->journal_memory.directory.write(header.journal_directory);
     }
+    // Nothing is recorded yet: its position is 0.
+    if (holds_for_journal(header))
+        state->journal_hold.sequence.store(header.first_sequence, std::memory_order_relaxed);
     for (auto& checkpoint : state->checkpoints)
         checkpoint.store(tail, std::memory_order_relaxed);
     auto* const publishers = base + kPublisherTableOffset;

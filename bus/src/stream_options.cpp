@@ -77,7 +77,15 @@ Result<void> check_stream_options(const StreamOptions& options) {
         return invalid_argument("the journal's path '" + options.journal_directory +
                                 "' is longer than 511 characters");
     }
+    if (options.journal_missing == JournalMissing::hold && options.journal_directory.empty()) {
+        return invalid_argument("publishers can't be held for a journal that the stream hasn't",
+                                "name its journal too: --journal --journal-missing hold");
+    }
     return {};
+}
+
+std::string_view journal_missing_name(const StreamHeader& header) noexcept {
+    return holds_for_journal(header) ? "hold" : "go";
 }
 
 std::string_view publish_time_name(PublishTime publish_time) noexcept {

@@ -123,6 +123,7 @@ JournalStatus journal_status(const Region& region, Place tail) {
         status.thread_id =
             region.state().journal_gaps.writer_thread.load(std::memory_order_relaxed);
     status.durable_sequence = durable_sequence(region);
+    status.holds = holds_for_journal(region.header());
     // What is below the ring's first sequence isn't its journal writer's to show.
     status.lag.events =
         behind(tail.sequence, std::max(status.durable_sequence, region.header().first_sequence));
@@ -168,7 +169,8 @@ PublisherStatus publisher_status(const Region& region, std::uint32_t index, Plac
     return status;
 }
 
-// Who is furthest behind the tail: a gate, or on a multi-publisher stream an open claim.
+// Who is furthest behind the tail: a gate, on a multi-publisher stream an open claim, or a journal
+// that nobody records into.
 std::optional<HolderStatus> find_holder(const Region& region) {
     const Place tail = region.tail();
     std::uint64_t slowest = tail.position;
@@ -192,6 +194,11 @@ std::optional<HolderStatus> find_holder(const Region& region) {
         slowest = claim;
         status = {
             {HolderKind::publisher, index}, name_of(slot.owner), slot.owner.process.read().pid, 0};
+    }
+    const auto hold = journal_hold(region);
+    if (hold && hold->position < slowest) {
+        slowest = hold->position;
+        status = {{HolderKind::journal, 0}, {}, 0, 0};
     }
     if (status.holder.kind == HolderKind::nobody) return std::nullopt;
     status.room_bytes = behind(slowest + region.capacity_bytes(), tail.position);
@@ -292,7 +299,9 @@ StreamStatus read_status(const std::shared_ptr<Region>& shared_region) {
     JournalStatus journal = journal_status(region, tail);
     if (journal.state != JournalState::none || region.header().journal_directory[0] != '\0') {
         if (journal.lag.events != 0) {
-            const Sequence from = std::max(journal.durable_sequence, status.first_sequence);
+            Sequence from = std::max(journal.durable_sequence, status.first_sequence);
+            // What was written is recorded, though its writer died before it was durable.
+            if (const auto hold = journal_hold(region)) from = std::max(from, hold->sequence);
             if (const auto place = find_place(shared_region, from)) {
                 journal.lag = lag_of(region, tail, *place, wall_clock_ns());
                 journal.room_ratio = room_ratio_of(region, journal.lag);

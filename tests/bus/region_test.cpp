@@ -248,8 +248,12 @@ TEST_CASE("region: older and newer layouts are told apart", "[bus][region]") {
         CHECK(mentions(refusal(stream).message, "newer"));
     }
     SECTION("an unknown feature") {
-        forge(stream, [](StreamHeader& header) { header.features = 1; });
+        forge(stream, [](StreamHeader& header) { header.features = kKnownFeatures + 1; });
         CHECK(refusal(stream).code == ErrorCode::incompatible);
+    }
+    SECTION("one that holds for a journal which it hasn't") {
+        forge(stream, [](StreamHeader& header) { header.features = kHoldsForJournal; });
+        CHECK(refusal(stream).code == ErrorCode::corrupt);
     }
     SECTION("a newer minor version") {
         forge(stream, [](StreamHeader& header) { header.layout_minor = 99; });

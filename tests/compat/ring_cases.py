@@ -139,6 +139,14 @@ class Rings(unittest.TestCase):
                          [one for one in told if one[0] >= first])
         self.assertGreater(len(read), 100)
 
+    def test_ring_a_stream_that_holds_for_its_journal_says_how_far(self):
+        self.run_tailrace("create", "orders", "--capacity", "64KiB", "--journal",
+                          self.rings / ".journal", "--journal-missing", "hold")
+        self.publish_some()
+        ring = ring_reader.Ring(self.rings / "orders")
+        hold = ring.state.journal_hold
+        self.assertEqual((ring.header.features, hold.position, hold.sequence), (1, 0, 0))
+
     def ring_at_rest(self):
         """Once every reader stands at the tail: it says so behind the hand-over of an event."""
         deadline = time.monotonic() + DEADLINE_S

@@ -9,6 +9,8 @@
    configuration killed_twice: EVENTS=4 DEATHS=2
    configuration drops: EVENTS=5 DROPS=1
    configuration gives_up: EVENTS=5 RETAINS=1
+   configuration held: EVENTS=5 DEATHS=2 HOLD
+   configuration held_alone: EVENTS=5 DEATHS=1 HOLD NOBODY_COMES
 
    mutation CHECK_BEFORE_COPY in steady: event_is_wrong
    mutation JUMP_INSTEAD_OF_JOURNAL in steady: event_is_lost
@@ -18,6 +20,9 @@
    mutation RELEASED_BEFORE_WRITTEN in steady: covered_event_is_nowhere
    mutation RETENTION_IS_SILENT in gives_up: event_is_lost
    mutation GAPS_ARE_TOLD_UNASKED in drops: readable_event_is_called_gone
+   mutation HOLD_IS_IGNORED in held: unrecorded_event_is_lost
+   mutation HOLD_MOVES_BEFORE_WRITTEN in held: unrecorded_event_is_lost
+   mutation HOLD_GOES_WITH_THE_RECORDER in held_alone: unrecorded_event_is_lost
 */
 #include "parts.pml"
 
@@ -38,6 +43,14 @@ byte ring[PLACES];
 byte tail;
 byte limit;             /* no event at or beyond it has been or is being written */
 byte gate;              /* of the recorder, which runs from the beginning */
+#ifdef HOLD
+byte hold;              /* the journal has all below, whether or not a recorder lives */
+#endif
+#if defined(HOLD) && !defined(HOLD_IS_IGNORED)
+#define IS_HELD(s) ((s) >= hold + PLACES)
+#else
+#define IS_HELD(s) false
+#endif
 #define OLDEST (limit > PLACES -> limit - PLACES : 0)
 #define IS_LAPPED(s) ((s) + PLACES < limit)
 
@@ -71,6 +84,7 @@ hidden byte event_is_lost = 1;
 hidden byte kept_event_is_called_gone = 1;
 hidden byte covered_event_is_nowhere = 1;
 hidden byte readable_event_is_called_gone = 1;
+hidden byte unrecorded_event_is_lost = 1;
 
 /* What the journal lacks the ring may have. */
 #ifdef GAPS_ARE_TOLD_UNASKED
@@ -80,9 +94,13 @@ hidden byte readable_event_is_called_gone = 1;
 #endif
 
 proctype publisher() {
+#ifdef NOBODY_COMES
+end_held:
+#endif
     do
     :: tail == EVENTS -> break
-    :: atomic { tail < EVENTS && (gate == NONE || tail < gate + PLACES) -> limit = tail + 1 }
+    :: atomic { tail < EVENTS && (gate == NONE || tail < gate + PLACES) && !IS_HELD(tail) ->
+                limit = tail + 1 }
        ring[tail % PLACES] = tail + 1;
        tail++
     od
@@ -108,9 +126,15 @@ lives:
         gate = at
     }
     until = at;
+#ifdef HOLD
+    STEP(hold = (written < until -> hold : at));
+#endif
 missed:
     if
     :: written < until ->
+#ifdef HOLD
+        FORBID(unrecorded_event_is_lost, true);
+#endif
         STEP(listed_first = written; listed_end = until);
         /* The header of one batch states all of it. */
         atomic {
@@ -137,6 +161,9 @@ missed:
 #endif
     :: written < EVENTS && written < tail ->
         taken = ring[written % PLACES];
+#ifdef HOLD_MOVES_BEFORE_WRITTEN
+        hold = written + 1;
+#endif
 #ifdef RELEASED_BEFORE_WRITTEN
         gate = written + 1;
 #endif
@@ -148,6 +175,9 @@ missed:
             :: is_mortal && deaths > 0 -> deaths--; goto dies
             fi
         }
+#ifdef HOLD
+        STEP(hold = written);
+#endif
         STEP(gate = written)
 #ifdef RETAINS
     :: first < written && first < RETAINS -> first++
@@ -157,9 +187,14 @@ missed:
     goto gone;
 dies:
     atomic { gate = NONE; is_recording = false };
+#ifdef HOLD_GOES_WITH_THE_RECORDER
+    hold = NONE - PLACES;
+#endif
     if
     :: goto lives   /* its successor */
+#if !defined(HOLD) || defined(NOBODY_COMES)
     :: true         /* nobody comes */
+#endif
     fi;
 gone:
     skip
@@ -168,6 +203,9 @@ gone:
 /* One event that neither has, told. */
 inline tell(sequence) {
     FORBID(kept_event_is_called_gone, journal[sequence] == EVENT && sequence >= first);
+#ifdef HOLD
+    FORBID(unrecorded_event_is_lost, true);
+#endif
     told[sequence] = true
 }
 
@@ -178,6 +216,9 @@ proctype reader() {
     byte until;
     bool was_lapped;
     byte accounted;     /* delivered or told: all below s */
+#ifdef NOBODY_COMES
+end_at_the_tail:
+#endif
     do
     :: s == EVENTS -> break
     :: s < EVENTS && source == IN_RING && s < tail ->

@@ -328,6 +328,49 @@ class Lag(Case):
         self.assertNotIn("\033", self.ok("inspect", "s").text)
         self.end(reader)
 
+    def test_lag_names_the_journal_that_publishers_are_held_for(self):
+        refused = self.run_any("create", "s", *SMALL, "--journal-missing", "hold")
+        self.assertEqual(refused.code, 2, refused)
+        self.assertIn("--journal --journal-missing hold", refused.errors)
+        made = self.ok("create", "s", *SMALL, "--journal", "--journal-missing", "hold", "--json")
+        self.assertEqual(made.json["journal_missing"], "hold")
+        self.assertEqual(self.ok("ls", "--json").json["streams"][0]["journal_missing"], "hold")
+        self.assertIn("stopped, hold", self.ok("ls").text)
+        self.assertEqual(self.ok("inspect", "s", "--json").json["journal"]["missing"], "hold")
+        self.assertIn("publishers wait while nobody records", self.ok("inspect", "s").text)
+
+        full = self.run_any("pub", "s", "--size", "1KiB", "-n", "500", "--timeout", "50ms")
+        self.assertEqual(full.code, 5, full)
+        self.assertEqual(full.errors.count("nobody records stream 's': it waits when the ring is "
+                                           "full; tailrace record s"), 1, full)
+        waiting = self.start("pub", "s", "--size", "1KiB", "-n", "500")
+        self.wait_until("it to be held", lambda: self.held_up())
+        held = self.held_up()[0]
+        self.assertEqual((held["by_kind"], held["by_slot"]), ("journal", None))
+        ran = self.ok("lag", "s")
+        self.assertRegex(ran.text, r"s: publisher 'pub' \(pid \d+\) has been held up for .* by the "
+                                   r"journal, which nobody records \(tailrace record s\)")
+        self.assertIn("publishers wait when it is full", ran.errors)
+        self.assertEqual(self.run_any("lag", "s", "--fail-above", "1h").code, 6)
+        self.assertEqual(self.reader("journal")["unrecorded_events"], 0)
+
+        dropping = self.run_any("record", "s", "--journal-lag", "drop")
+        self.assertEqual(dropping.code, 2, dropping)
+        self.assertIn("--journal-missing hold", dropping.errors)
+        recorder = self.start_recorder()
+        self.end(waiting, by=None)
+        self.wait_until("it to catch up", lambda: self.reader("journal")["lag_events"] == 0)
+        self.end(recorder)
+        # Every one, from the first on; what the first publisher could is there too.
+        kept = self.end_sequence()
+        self.assertGreater(kept, 500)
+        report = self.ok("verify", "s", "--json").json
+        self.assertEqual((report["sound"], report["events"]), (True, kept), report)
+
+    def held_up(self):
+        holders = self.ok("lag", "s", "--json").json["holders"]
+        return holders[0]["held_up"] if holders else []
+
     def test_lag_a_stream_that_nobody_records_is_no_quiet_state(self):
         self.make(*SMALL, "--journal")
         self.end(self.start_recorder())

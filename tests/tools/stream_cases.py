@@ -37,8 +37,8 @@ class Create(Case):
         self.assertEqual(
             list(document),
             ["stream", "created", "path", "capacity_bytes", "max_event_bytes", "publishers",
-             "readers", "publish_time", "alignment_bytes", "first_seq", "journal", "pages", "mode",
-             "group_id"])
+             "readers", "publish_time", "alignment_bytes", "first_seq", "journal",
+             "journal_missing", "pages", "mode", "group_id"])
         self.assertEqual(document["capacity_bytes"], 1 << 20)
         self.assertIsNone(document["journal"])
 

@@ -111,6 +111,59 @@ Result<void> check_promise(const bus::RememberedJournal& remembered,
                           "; to go on behind a gap: tailrace record " + name + " --accept-loss");
 }
 
+// Whoever lets publishers be held for the journal lets nothing be missing in it. What was recorded
+// into another one is there.
+Result<void> check_hold(const bus::Region& region,
+                        const JournalEnd& found,
+                        const bus::Subscriber& subscriber,
+                        const std::string& directory) {
+    const auto hold = bus::journal_hold(region);
+    if (!hold) return {};
+    const Sequence expected = found.sequence != 0 ? found.sequence : hold->sequence;
+    const Sequence next = subscriber.next_sequence();
+    if (next <= expected) return {};
+    return make_error(ErrorCode::corrupt,
+                      "the journal '" + directory + "' of stream '" + region.name() + "' lacks [" +
+                          std::to_string(expected) + ", " + std::to_string(next) +
+                          "), which has left the ring, and the stream allows no gap "
+                          "(--journal-missing hold)",
+                      "was it recorded into another directory (tailrace lag " + region.name() +
+                          ")? to go on behind a gap: tailrace record " + region.name() +
+                          " --accept-loss");
+}
+
+// The place in the ring: where the journal ends, or the oldest. It is held before the journal is
+// recovered, so that nothing slips away meanwhile.
+Result<bus::Subscriber> take_place(const std::shared_ptr<bus::Region>& region,
+                                   bus::WaitStrategy wait,
+                                   const JournalEnd& journal_end) {
+    bus::SubscriberOptions reading;
+    reading.name = "journal";
+    reading.policy = bus::SlowPolicy::gate;
+    reading.wait = wait;
+    const bool is_new = journal_end.sequence == 0;
+    reading.start = is_new ? bus::Start::oldest() : bus::Start::at(journal_end.sequence);
+    auto subscriber = bus::Subscriber::attach(region, reading);
+    if (!subscriber && subscriber.error().code == ErrorCode::sequence_gone) {
+        reading.start = bus::Start::oldest();
+        subscriber = bus::Subscriber::attach(region, reading);
+    }
+    // The checkpoints of a full ring may lie behind its first event.
+    const auto hold = bus::journal_hold(*region);
+    if (subscriber && is_new && hold && subscriber->next_sequence() > hold->sequence)
+        (void)subscriber->restart(bus::Start::at(hold->sequence));
+    return subscriber;
+}
+
+Result<void> check_lag(const bus::Region& region, JournalLag lag) {
+    if (lag != JournalLag::drop || !bus::holds_for_journal(region.header())) return {};
+    return make_error(ErrorCode::invalid_argument,
+                      "stream '" + region.name() +
+                          "' was created with --journal-missing hold: nothing of it is to be "
+                          "lost, so its recorder can't drop what a slow disk leaves behind",
+                      "tailrace record " + region.name() + " --journal-lag gate");
+}
+
 std::string choose_directory(const bus::Region& region, const RecorderOptions& options) {
     if (!options.journal.directory.empty()) return options.journal.directory;
     const std::string named = region.header().journal_directory.data();
@@ -173,18 +226,13 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     if (!opened) return opened.error();
     const std::shared_ptr<bus::Region> region = std::move(*opened);
     const std::string directory = choose_directory(*region, options);
+    if (auto checked = check_lag(*region, options.lag); !checked) return checked.error();
     // First of all: what is started and measured from here on should have it.
     const Result<void> raised = take_priority(options.priority);
     if (!raised && raised.error().code != ErrorCode::no_permission) return raised.error();
     // The role is taken first: two recorders must not even look at the journal together.
     auto board = bus::JournalBoardWriter::take(region);
     if (!board) return board.error();
-
-    bus::SubscriberOptions reading;
-    reading.name = "journal";
-    reading.policy = bus::SlowPolicy::gate;
-    reading.wait = options.wait;
-    reading.start = bus::Start::oldest();
 
     auto journal_end = find_journal_end(directory);
     if (!journal_end) return journal_end.error();
@@ -196,18 +244,13 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     if (!is_new) {
         if (auto checked = check_continuation(*region, directory, journal_end->sequence); !checked)
             return checked.error();
-        reading.start = bus::Start::at(journal_end->sequence);
     }
-    // The place in the ring is held before the journal is recovered, so that nothing slips away
-    // meanwhile.
-    auto subscriber = bus::Subscriber::attach(region, reading);
-    if (!subscriber && subscriber.error().code == ErrorCode::sequence_gone) {
-        reading.start = bus::Start::oldest();
-        subscriber = bus::Subscriber::attach(region, reading);
-    }
+    auto subscriber = take_place(region, options.wait, *journal_end);
     if (!subscriber) return subscriber.error();
     if (!options.accept_loss) {
         auto checked = check_promise(board->remembered(), *journal_end, *subscriber, directory);
+        if (!checked) return checked.error();
+        checked = check_hold(*region, *journal_end, *subscriber, directory);
         if (!checked) return checked.error();
     }
 
@@ -236,6 +279,7 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     // Only now: what the board promised so far may have been of another journal.
     recorder.board_.opened(recorder.writer_.durable_sequence());
     recorder.board_.remember(recorder.writer_.journal_id(), directory);
+    recorder.release(recorder.released_);
     recorder.report_progress();
     return recorder;
 }
@@ -338,12 +382,19 @@ Result<bool> Recorder::take_events() {
     }
 }
 
+// The hold first: who finds the gate moved, or gone, finds it moved too.
+void Recorder::release(bus::Place place) noexcept {
+    released_ = place;
+    board_.hold_from(place);
+    subscriber_.release(place);
+}
+
 void Recorder::report_progress() {
     const Sequence written = writer_.written_sequence();
     while (!marks_.empty() && marks_.front().sequence <= written) {
-        released_ = marks_.front();
+        const bus::Place written_place = marks_.front();
         marks_.pop_front();
-        subscriber_.release(released_);
+        release(written_place);
     }
     const journal::WriterState state = writer_.state();
     if (state != journal::WriterState::failed) {

@@ -92,7 +92,9 @@ Result<StreamReader> StreamReader::attach_beside(std::shared_ptr<bus::Region> re
         return no_journal(*region, "there is nothing to spill to");
     if (reader.directory_.empty() && options.limit == ReadLimit::durable)
         return no_journal(*region, "nothing in it is durable");
-    if (options.policy == bus::SlowPolicy::spill && !options.without_recorder &&
+    // Where publishers are held for the journal, what leaves the ring is recorded whoever lives.
+    const bool is_covered = bus::holds_for_journal(region->header());
+    if (options.policy == bus::SlowPolicy::spill && !options.without_recorder && !is_covered &&
         !bus::has_journal_writer(*region)) {
         return nobody_records(*region);
     }

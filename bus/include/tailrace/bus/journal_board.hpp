@@ -67,6 +67,10 @@ public:
     void lost(std::uint64_t events) noexcept;
     // The journal goes on at `sequence`, so what an earlier writer said of later gaps is void.
     void continue_at(Sequence sequence) noexcept;
+    // A journal has everything below, and the caller's gate stands there or before. Publishers of a
+    // stream that holds for its journal write no further than a ring beyond it, also when this
+    // writer is gone. Wakes nobody: moving the gate does. On other streams nothing.
+    void hold_from(Place place) noexcept;
     // Wakes waiters when it changed. `os_errno`: why there is no more.
     void room(JournalRoom room, int os_errno) noexcept;
     // Freezes the durable sequence and wakes every waiter with the error.
@@ -90,6 +94,9 @@ private:
 // Which journal was recorded into last. Of a stream whose recorder changes at this moment it may be
 // half of each: the id of the journal that is found tells.
 [[nodiscard]] RememberedJournal remembered_journal(const Region& region);
+// Below it everything is in a journal, when the stream holds for its journal; empty when it
+// doesn't.
+[[nodiscard]] std::optional<Place> journal_hold(const Region& region) noexcept;
 // Where the gap of the journal that holds `sequence` ends; empty when no listed one does.
 [[nodiscard]] std::optional<Sequence> journal_gap_end(const Region& region,
                                                       Sequence sequence) noexcept;

@@ -24,7 +24,7 @@ namespace tailrace::bus {
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
 inline constexpr std::uint16_t kLayoutMajor = 5;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMinor = 1;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
@@ -45,6 +45,11 @@ enum class PublishTime : std::uint8_t { off = 0, per_event = 1, per_batch = 2 };
 enum class PageKind : std::uint8_t { small = 1, transparent = 2, huge_2m = 3, huge_1g = 4 };
 
 inline constexpr std::uint32_t kNoGroup = ~std::uint32_t{0};
+
+// StreamHeader::features: publishers wait for what isn't recorded, whether or not anybody records.
+// Since layout 5.1.
+inline constexpr std::uint32_t kHoldsForJournal = 1;
+inline constexpr std::uint32_t kKnownFeatures = kHoldsForJournal;
 
 // Bytes [0, 4096) of `control`. Written once, before the stream gets its name.
 struct StreamHeader {
@@ -83,6 +88,10 @@ static_assert(offsetof(StreamHeader, max_payload_bytes) == 96);
 static_assert(offsetof(StreamHeader, name) == 112);
 static_assert(offsetof(StreamHeader, journal_directory) == 176);
 static_assert(offsetof(StreamHeader, mode) == 688);
+
+[[nodiscard]] constexpr bool holds_for_journal(const StreamHeader& header) noexcept {
+    return (header.features & kHoldsForJournal) != 0;
+}
 
 // One side sleeps on `wakes`, the other looks at `sleeping` after each step (wait.hpp).
 struct WaitCell {
@@ -185,6 +194,14 @@ static_assert(sizeof(RegistryStatistics) == 384);
 static_assert(offsetof(RegistryStatistics, earlier_publishers) == 128);
 static_assert(offsetof(RegistryStatistics, earlier_subscribers) == 256);
 
+// Where a journal has everything below. It stays when the journal's writer goes. Written by the
+// holder of the journal lock alone, and only where the stream holds for its journal. Since layout
+// 5.1.
+struct JournalHold {
+    std::atomic<std::uint64_t> position;  // publishers write no further than a ring beyond it
+    std::atomic<Sequence> sequence;       // the same as a sequence
+};
+
 using ProcessWords = std::array<std::uint64_t, sizeof(ProcessIdentity) / sizeof(std::uint64_t)>;
 
 // Who holds the registry lock, and by which byte. Written by the holder.
@@ -234,6 +251,7 @@ struct StreamState {
     alignas(kWriterDistanceBytes) std::atomic<std::uint64_t> holder_looked_ns;
     alignas(kWriterDistanceBytes) JournalMemory journal_memory;
     alignas(kWriterDistanceBytes) CursorBoard cursors;
+    alignas(kWriterDistanceBytes) JournalHold journal_hold;
 };
 static_assert(sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
@@ -252,6 +270,7 @@ static_assert(offsetof(StreamState, registry_wait) == 2048);
 static_assert(offsetof(StreamState, holder_looked_ns) == 2176);
 static_assert(offsetof(StreamState, journal_memory) == 2304);
 static_assert(offsetof(StreamState, cursors) == 2944);
+static_assert(offsetof(StreamState, journal_hold) == 3200);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a

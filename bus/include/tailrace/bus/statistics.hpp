@@ -60,12 +60,13 @@ struct SubscriberStatistics {
 static_assert(sizeof(SubscriberStatistics) == 120);
 static_assert(offsetof(SubscriberStatistics, evictions) == 112);
 
-// Who holds a publisher up: a subscriber that hasn't read, or a publisher's open claim.
-enum class HolderKind : std::uint32_t { nobody = 0, subscriber = 1, publisher = 2 };
+// Who holds a publisher up: a subscriber that hasn't read, a publisher's open claim, or that nobody
+// has recorded what it would write over.
+enum class HolderKind : std::uint32_t { nobody = 0, subscriber = 1, publisher = 2, journal = 3 };
 
 struct Holder {
     HolderKind kind = HolderKind::nobody;
-    std::uint32_t slot_index = 0;
+    std::uint32_t slot_index = 0;  // of a subscriber or a publisher
 
     friend bool operator==(const Holder&, const Holder&) = default;
 };

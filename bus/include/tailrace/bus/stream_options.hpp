@@ -12,6 +12,12 @@
 
 namespace tailrace::bus {
 
+// What publishers do while nobody records a stream that is to be recorded.
+enum class JournalMissing : std::uint8_t {
+    go,    // they go on: what leaves the ring then is lost to the journal
+    hold,  // they wait when the ring is full of it: nothing is ever lost unrecorded
+};
+
 struct StreamOptions {
     std::uint64_t capacity_bytes = std::uint64_t{64} << 20U;  // a power of two, 64 KiB … 16 GiB
     std::uint32_t max_payload_bytes = 0;                      // 0: an eighth of the capacity
@@ -24,7 +30,8 @@ struct StreamOptions {
     std::uint32_t group_id = kNoGroup;  // whose files they are; kNoGroup: as the system chooses
     HugePages huge_pages = HugePages::automatic;
     Sequence first_sequence = 0;
-    std::string journal_directory = {};  // empty: not journaled
+    std::string journal_directory = {};                   // empty: not journaled
+    JournalMissing journal_missing = JournalMissing::go;  // hold: only with a journal
     // Of the journal that `first_sequence` continues; zeroes: none. Its writer refuses another one.
     std::array<std::uint64_t, 2> journal_id = {0, 0};
 };
@@ -41,6 +48,9 @@ struct StreamOptions {
 
 // Every limit above, and that the largest event fits the ring.
 [[nodiscard]] Result<void> check_stream_options(const StreamOptions& options);
+
+// "hold" or "go".
+[[nodiscard]] std::string_view journal_missing_name(const StreamHeader& header) noexcept;
 
 // "off", "event" or "batch".
 [[nodiscard]] std::string_view publish_time_name(PublishTime publish_time) noexcept;

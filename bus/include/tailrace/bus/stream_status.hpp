@@ -71,7 +71,7 @@ struct LatencyStatus {
 // Whoever is furthest behind, if anybody is: publishers can't go beyond a ring ahead of it.
 struct HolderStatus {
     Holder holder;
-    std::string name;
+    std::string name;  // empty: the journal, which nobody records into
     std::uint32_t pid = 0;
     std::uint64_t room_bytes = 0;  // what publishers may still write before they wait for it
 };
@@ -123,7 +123,9 @@ struct JournalStatus {
     // Of these, what left the ring while nobody recorded; no journal knows of it yet.
     std::uint64_t unrecorded_events = 0;
     double room_ratio = 1.0;  // share of the ring left before what isn't durable is overwritten
-    Lag lag;                  // of durability behind publishing
+    // Publishers wait rather than overwrite what nobody has recorded (--journal-missing hold).
+    bool holds = false;
+    Lag lag;  // of durability behind publishing
 };
 
 struct StreamStatus {

@@ -80,7 +80,8 @@ public:
     // Errors: those of Region::open and Writer::open; `busy` when a recorder runs; `corrupt` when
     // the ring isn't the continuation of this journal (it was created anew without regard to it),
     // or the journal has lost what was durable in it; `not_found` when it should be there and
-    // isn't.
+    // isn't; `invalid_argument` for JournalLag::drop on a stream that holds for its journal. On
+    // such a stream it makes no gap: it begins where the last one ended, or is refused.
     [[nodiscard]] static Result<Recorder> attach(const std::string& stream,
                                                  const RecorderOptions& options);
 
@@ -134,6 +135,7 @@ private:
     [[nodiscard]] Result<void> note_missed();
     [[nodiscard]] Result<void> drop_forward();
     void wait_for_events(std::uint64_t timeout_ns) noexcept;
+    void release(bus::Place place) noexcept;
     void report_progress();
     void attend_compressor(std::uint64_t segment_count);
     void attend_keeper();

@@ -74,7 +74,8 @@ public:
     // Errors: those of Region::open, Subscriber::attach and bus::Cursor::take; those of
     // journal::Reader::open when the position lies in the journal; sequence_gone and sequence_ahead
     // for an exact sequence that is nowhere; invalid_argument for spill or `durable` without a
-    // journal, and for a time in a stream without times; no_writer for spill when nobody records.
+    // journal, and for a time in a stream without times; no_writer for spill when nobody records,
+    // and publishers don't wait for somebody who does.
     // Of a cursor: sequence_ahead when it stands beyond the stream's end, `stale` when the event
     // before it is of another history, `corrupt` when the ledger is damaged. What retention took
     // from before it is a gap.
