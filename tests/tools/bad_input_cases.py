@@ -161,7 +161,7 @@ class Rings(Case):
 
     def test_newer_and_older_ring_is_7(self):
         self.make()
-        for major, word in ((5, "newer"), (3, "older"), (0, "older")):
+        for major, word in ((6, "newer"), (4, "older"), (0, "older")):
             self.patch(self.control(), LAYOUT_MAJOR, struct.pack("<H", major))
             self.opened_by_all(7, [self.control(), word])
 

@@ -35,7 +35,8 @@ def main(tailrace, program, ten_minutes):
             ran = run(ten_minutes, work)
             assert ran.returncode == 0, ran
             assert ran.stdout == (
-                "durable up to 6\ntraded 21\njournaled 6\nread 6\nreplayed 6\n"), ran
+                "durable up to 6\ntraded 21\njournaled 6\nread 6\n"
+                "resumed by cursor: 6\nreplayed 6\n"), ran
             ran = run(tailrace, "verify", f"{work}/market")
             assert ran.returncode == 0, ran
 
