@@ -245,7 +245,10 @@ void register_replay(CLI::App& app) {
                    parse_speed,
                    "1x: as it was (the default with --into), 10x, 0.5x, max: without pauses");
     CLI::Option* const step = command->add_flag(
-        "--step", flags->by_steps, "By lines on stdin: Enter, N, g POSITION, q; ? explains them");
+        "--step",
+        flags->by_steps,
+        "By lines on stdin: Enter, N, g POSITION, q; ? explains them. Without it, on a terminal, "
+        "keys steer: space, n, +, -, 0, m, q");
     step->excludes(speed);
     add_parsed(*command,
                "--from",

@@ -39,6 +39,7 @@ struct TailFlags {
     bool durable = false;
     std::string cursor;
     CLI::Option* policy_option = nullptr;
+    std::string on_damage = "stop";
     CLI::Option* name = nullptr;
     std::string name_text = "tail";
     FilterFlags wanted;
@@ -150,10 +151,17 @@ Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
                             gap.first,
                             duration_text(flags_.evict_after_ns)));
         }
-        if (gap.count != 0) printer_.print_gap(gap.first, gap.count);
+        if (gap.count != 0)
+            printer_.print_gap(gap.first, gap.count, reader_.is_last_gap_damage() ? "lost" : "");
         return true;
     }
-    if (state == bus::PollState::failed || state == bus::PollState::corrupt) return reader_.error();
+    if (state == bus::PollState::failed || state == bus::PollState::corrupt) {
+        // And how to go on behind what can't be read.
+        Error error = reader_.error();
+        if (error.code == ErrorCode::corrupt && flags_.on_damage == "stop")
+            error.hint += fmt::format("; tailrace tail {} --on-damage skip", flags_.stream);
+        return error;
+    }
     if (state == bus::PollState::stalled) {
         if (flags_.exit_at_end) return reader_.error();
         if (!is_stalled_) warn(reader_.error().message);
@@ -272,6 +280,7 @@ Result<ExitCode> run_tail(TailFlags& flags) {
     if (!flags.cursor.empty() && flags.policy_option->count() == 0)
         options.policy = has_journal(flags.stream) ? bus::SlowPolicy::spill : bus::SlowPolicy::gate;
     options.limit = flags.durable ? bridge::ReadLimit::durable : bridge::ReadLimit::committed;
+    if (flags.on_damage == "skip") options.on_damage = bridge::OnDamage::skip;
     options.name = flags.name_text;
     options.wait = flags.wait;
     if (options.policy == bus::SlowPolicy::observe && flags.name->count() != 0) {
@@ -331,6 +340,13 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
                               ->check(CLI::IsMember({"observe", "spill", "skip", "gate", "evict"}))
                               ->capture_default_str();
     command.add_flag("--durable", flags.durable, "Only what a power cut can't take back");
+    command
+        .add_option("--on-damage",
+                    flags.on_damage,
+                    "Events of the journal that can't be read any more: an error (stop), or a gap, "
+                    "told exactly (skip)")
+        ->check(CLI::IsMember({"stop", "skip"}))
+        ->capture_default_str();
     flags.name =
         command.add_option("--name", flags.name_text, "What tailrace lag calls this reader")
             ->type_name("NAME")

@@ -17,7 +17,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 40> kExamples = {{
+constexpr std::array<Example, 41> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -30,6 +30,7 @@ constexpr std::array<Example, 40> kExamples = {{
     {"tail", R"(tailrace tail orders -e --key 7 -f '%s %k %v\n')"},
     {"record", "tailrace record orders --sync interval=50ms"},
     {"replay", "tailrace replay orders --from +100 -n 50 --speed max"},
+    {"replay", "echo 2 | tailrace replay orders --step"},
     {"diff", "tailrace diff orders /mnt/backup/orders --to 1000 -q"},
     {"lag", "tailrace lag orders --fail-above 1h"},
     {"cursor", "tailrace cursor ls orders"},

@@ -66,6 +66,10 @@ Result<EventStep> Reader::next() noexcept {
     if (is_dead()) return dead_reader();
     return core_->next();
 }
+Result<void> Reader::pass_damage() noexcept {
+    if (is_dead()) return dead_reader();
+    return core_->pass_damage();
+}
 Sequence Reader::next_sequence() const noexcept {
     return core_->next_sequence();
 }

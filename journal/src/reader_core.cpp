@@ -70,11 +70,13 @@ Result<void> ReaderCore::stand_in_lost_front() {
     first_sequence_ = lost.first_or_end();
     next_sequence_ = first_sequence_;
     lost_here_ = told;
+    damage_ = Damage{lost.end_sequence, {}};
     return {};
 }
 
-Error ReaderCore::lost_segments(MissingEvents lost, const Error* why) const {
+Error ReaderCore::lost_segments(MissingEvents lost, const Error* why) {
     if (why != nullptr) lost.why = why->message;
+    damage_ = Damage{lost.end_sequence, {}};
     Error error = missing_error(segments_.directory(), lost);
     // Foreign bytes and a file that is cut off are told from rot.
     if (why != nullptr && is_damage(*why)) error.code = why->code;
@@ -95,7 +97,12 @@ Error ReaderCore::newer_batch() const {
                       "use the Tailrace that wrote it; 'tailrace --version' shows this one");
 }
 
-Error ReaderCore::corrupt_range(Sequence end, std::string_view why) const {
+// `behind`: the batch with which the log goes on in the same segment.
+Error ReaderCore::corrupt_range(Sequence end,
+                                std::string_view why,
+                                const std::optional<SoundBatch>& behind) {
+    damage_ = Damage{end, {}};
+    if (behind) damage_ = Damage{behind->header.first_sequence, behind->position};
     return make_error(ErrorCode::corrupt,
                       "events [" + std::to_string(reading_->position.sequence) + ", " +
                           std::to_string(end) + ") can't be read: '" + reading_->path +
@@ -131,6 +138,23 @@ void ReaderCore::forget_batch() noexcept {
     looked_behind_ = false;
     has_taken_ = false;
     lost_here_.reset();
+    damage_.reset();
+}
+
+// Reading was refused where it stands; what can't be read is passed over.
+Result<void> ReaderCore::pass_damage() {
+    if (!damage_ || !damage_->end_sequence || *damage_->end_sequence <= next_sequence_) {
+        return make_error(ErrorCode::corrupt,
+                          "where '" + segments_.directory() + "' goes on behind sequence " +
+                              std::to_string(next_sequence_) + " isn't known",
+                          "'tailrace verify " + segments_.directory() + "' lists all damage");
+    }
+    const Damage damage = *damage_;
+    if (!damage.behind) return seek_sequence(*damage.end_sequence);
+    forget_batch();
+    reading_->position = *damage.behind;
+    next_sequence_ = *damage.end_sequence;
+    return {};
 }
 
 // A batch that is valid here. Nothing to hand out for a marker or seal that states no gap.
@@ -158,8 +182,8 @@ void ReaderCore::trim_front(Sequence sequence) {
 
 Result<void> ReaderCore::enter_successor(const SegmentHeader& successor) {
     if (reading_->position.sequence != successor.previous.end_sequence) {
-        return corrupt_range(successor.previous.end_sequence,
-                             "its successor says that it ends elsewhere");
+        return corrupt_range(
+            successor.previous.end_sequence, "its successor says that it ends elsewhere", {});
     }
     // Who followed the journal to here has looked behind an end before; a new segment is no reason
     // to do it again.
@@ -221,7 +245,8 @@ Result<ReadKind> ReaderCore::judge_end(const FoundBatch& stopped_by, bool& try_a
         return ReadKind::end;
     }
     return corrupt_range(next ? next->header.first_sequence : end.end_sequence,
-                         batch_verdict_text(stopped_by.verdict));
+                         batch_verdict_text(stopped_by.verdict),
+                         next);
 }
 
 // SUPER or a name speaks of a segment behind this one, and it isn't there or can't be believed.
@@ -261,6 +286,14 @@ Result<ReadKind> ReaderCore::judge_left_behind(bool& try_again) {
                       "the first that is there is " + std::to_string(first_sequence_));
 }
 
+// The batch with which the newest segment goes on behind damage, if that was once durable.
+std::optional<SoundBatch> ReaderCore::find_promised(Sequence promised) {
+    auto next =
+        find_sound(reading_->scan, reading_->position, reading_->scan.segment().segment_size_bytes);
+    if (next && next->header.first_sequence > promised) next.reset();
+    return next;
+}
+
 Result<ReadKind> ReaderCore::judge_newest(const FoundBatch& stopped_by, bool& try_again) {
     if (stopped_by.verdict == BatchVerdict::unknown) return newer_batch();
     if (looked_behind_ || reading_->position.sealed) return ReadKind::end;
@@ -284,7 +317,9 @@ Result<ReadKind> ReaderCore::judge_newest(const FoundBatch& stopped_by, bool& tr
         try_again = true;
         return ReadKind::end;
     }
-    return corrupt_range(beyond.promised_sequence, batch_verdict_text(again.verdict));
+    return corrupt_range(beyond.promised_sequence,
+                         batch_verdict_text(again.verdict),
+                         find_promised(beyond.promised_sequence));
 }
 
 Result<ReadKind> ReaderCore::load() {

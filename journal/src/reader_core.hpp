@@ -37,6 +37,7 @@ public:
     [[nodiscard]] Result<void> seek_end();
     [[nodiscard]] Result<BatchStep> next_batch();
     [[nodiscard]] Result<EventStep> next();
+    [[nodiscard]] Result<void> pass_damage();
 
     [[nodiscard]] Sequence next_sequence() const noexcept { return next_sequence_; }
     [[nodiscard]] Sequence first_sequence() const noexcept { return first_sequence_; }
@@ -64,6 +65,7 @@ private:
     [[nodiscard]] Result<ReadKind> judge_end(const FoundBatch& stopped_by, bool& try_again);
     [[nodiscard]] Result<ReadKind> judge_left_behind(bool& try_again);
     [[nodiscard]] Result<ReadKind> judge_newest(const FoundBatch& stopped_by, bool& try_again);
+    [[nodiscard]] std::optional<SoundBatch> find_promised(Sequence promised);
     [[nodiscard]] std::optional<ReadKind> take(const FoundBatch& batch);
     [[nodiscard]] Result<ReadKind> judge_missing(const Error* why, bool& try_again);
     void trim_front(Sequence sequence);
@@ -113,8 +115,10 @@ private:
     [[nodiscard]] bool give_up_lookup();
     [[nodiscard]] Result<void> confirm_hints();
 
-    [[nodiscard]] Error corrupt_range(Sequence end, std::string_view why) const;
-    [[nodiscard]] Error lost_segments(MissingEvents lost, const Error* why) const;
+    [[nodiscard]] Error corrupt_range(Sequence end,
+                                      std::string_view why,
+                                      const std::optional<SoundBatch>& behind);
+    [[nodiscard]] Error lost_segments(MissingEvents lost, const Error* why);
     [[nodiscard]] Error read_error(int os_errno) const;
     [[nodiscard]] Error newer_batch() const;
 
@@ -136,7 +140,13 @@ private:
         bound_;  // where reading_'s segment ends, once a successor says it
     Sequence next_sequence_ = 0;
     std::optional<Error> lost_here_;  // what reading says as long as it stands in a lost segment
-    BatchView batch_;                 // what is left of the batch at hand
+    // What reading was last refused for: where the log goes on behind that, as far as it is known.
+    struct Damage {
+        std::optional<Sequence> end_sequence;
+        std::optional<LogPosition> behind;  // in the same segment
+    };
+    std::optional<Damage> damage_;
+    BatchView batch_;                              // what is left of the batch at hand
     GapKind gap_kind_ = GapKind::never_journaled;  // of the gap before that
     bool looked_behind_ =
         false;  // the promise behind this end has been looked for since the last seek

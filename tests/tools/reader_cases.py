@@ -214,6 +214,31 @@ class OneLog(Case):
         self.assertGreater(first, 3)
         self.end(recorder)
 
+    def test_one_log_damage_is_an_error_or_an_exact_gap(self):
+        self.make(*SMALL, "--journal")
+        recorder = self.start_recorder()
+        for payload in ("before", "damaged", "behind"):
+            self.ok("pub", "s", payload, "--durable")
+        self.ok("pub", "s", "--size", "1KiB", "-n", "500", "--durable")
+        self.end(recorder)
+        segment = self.segments_of()[0]
+        self.patch(segment, segment.read_bytes().index(b"damaged"), b"D")
+        for words in ((), ("--on-damage", "stop")):
+            ran = self.run_any("tail", "s", "--from", "start", "-e", "--format", "raw", *words)
+            self.assertEqual((ran.code, ran.lines), (3, ["before"]), ran)
+            self.assertIn("events [1, ", ran.errors)
+            self.assertIn("tail s --on-damage skip", ran.errors)
+        ran = self.run_any("tail", "s", "--from", "start", "-e", "--json", "--on-damage", "skip")
+        self.assertEqual(ran.code, 3, ran)
+        gaps = [line for line in ran.json_lines if "gap_first_seq" in line]
+        self.assertEqual([(gap["gap_first_seq"], gap["gap_events"], gap["gap_kind"])
+                          for gap in gaps], [(1, 1, "lost")])
+        self.assertEqual([line["seq"] for line in ran.json_lines if "seq" in line],
+                         [0, *range(2, 503)])
+        ran = self.run_any("tail", "s", "--from", "start", "-n", "2", "--on-damage", "skip")
+        self.assertIn("1 events were journaled and are lost to damage: 1..1", ran.errors)
+        self.assertEqual(self.payloads("tail", "s", "--from", "2", "-n", "1"), ["behind"])
+
     def test_one_log_a_slow_reader_spills_and_misses_nothing(self):
         self.make(*SMALL, "--journal")
         recorder = self.start_recorder()

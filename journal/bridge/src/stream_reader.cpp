@@ -146,6 +146,7 @@ bool StreamReader::leave_ring(bus::PollState state) {
         log_.reset();
     }
     last_gap_ = gap;
+    is_last_gap_damage_ = false;
     lost_events_ += gap.count;
     return false;
 }
@@ -197,8 +198,9 @@ bus::PollState StreamReader::advance() {
     if (!step) return take_error(step.error());
     if (step->kind == journal::ReadKind::event) return take_batch(step->batch);
     // Some of a gap may have been told already, by the ring's board.
+    const Sequence end = step->gap.first + step->gap.count;
     if (step->kind == journal::ReadKind::gap)
-        return tell_missing(step->gap.first + step->gap.count);
+        return step->gap.kind == journal::GapKind::lost ? tell_damage(end) : tell_missing(end);
     return ring_ ? judge_end() : bus::PollState::closed;
 }
 
@@ -238,7 +240,16 @@ bus::PollState StreamReader::take_error(const Error& error) {
         return ring_ ? bus::PollState::idle : bus::PollState::closed;
     }
     if (follow_recorder()) return bus::PollState::ok;
+    if (passes_damage(error)) return tell_damage(log_->next_sequence());
     return does_without_journal(error) ? give_up_missing() : fail(error);
+}
+
+bool StreamReader::passes_damage(const Error& error) {
+    const ErrorCode code = error.code;
+    const bool is_damage = code == ErrorCode::corrupt || code == ErrorCode::not_tailrace ||
+                           code == ErrorCode::truncated;
+    if (on_damage_ == OnDamage::stop || !is_damage || log_ == nullptr) return false;
+    return log_->pass_damage().has_value();
 }
 
 // All that is written has been read. The ring was asked behind that: what it has let go of was
@@ -289,8 +300,16 @@ bus::PollState StreamReader::tell_missing(Sequence end) {
     return tell_gap(first, lasting);
 }
 
+bus::PollState StreamReader::tell_damage(Sequence end) {
+    const bus::PollState state = tell_missing(end);
+    is_last_gap_damage_ |= state == bus::PollState::gap;
+    if (state == bus::PollState::gap) damaged_events_ += last_gap_.count;
+    return state;
+}
+
 bus::PollState StreamReader::tell_gap(Sequence first, Sequence end) noexcept {
     last_gap_ = {first, end - first};
+    is_last_gap_damage_ = false;
     lost_events_ += last_gap_.count;
     if (ring_) ring_->note_loss(last_gap_.count);
     if (source_ == Source::journal) {

@@ -87,6 +87,7 @@ Result<StreamReader> StreamReader::attach_beside(std::shared_ptr<bus::Region> re
     reader.directory_ = std::move(directory);
     reader.slides_ = !reader.directory_.empty() && may_slide(options.policy);
     reader.limit_ = options.limit;
+    reader.on_damage_ = options.on_damage;
     reader.filter_ = options.filter;
     if (reader.directory_.empty() && options.policy == bus::SlowPolicy::spill)
         return no_journal(*region, "there is nothing to spill to");
@@ -116,6 +117,7 @@ Result<StreamReader> StreamReader::open_journal(const std::string& directory,
     StreamReader reader;
     reader.directory_ = directory;
     reader.slides_ = true;
+    reader.on_damage_ = options.on_damage;
     reader.filter_ = options.filter;
     if (auto opened = reader.open_log(); !opened) return opened.error();
     reader.stay(Source::journal);

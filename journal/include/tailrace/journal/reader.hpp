@@ -169,6 +169,11 @@ public:
     // [next_sequence(), first_sequence()) is gone, and seeking to first_sequence() goes on.
     [[nodiscard]] Result<BatchStep> next_batch() noexcept;
     [[nodiscard]] Result<EventStep> next() noexcept;
+    // After `corrupt` (or `not_tailrace`, `truncated`: of a segment): goes on behind what can't be
+    // read, with the first event that can; [next_sequence() before, next_sequence() now) is lost.
+    // In the newest segment that may be less than the error named, which has no end there but what
+    // is durable. Error `corrupt` when nobody knows where the journal goes on.
+    [[nodiscard]] Result<void> pass_damage() noexcept;
 
     [[nodiscard]] Sequence next_sequence() const noexcept;  // where it stands
     [[nodiscard]] Sequence first_sequence()

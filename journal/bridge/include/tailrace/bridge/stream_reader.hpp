@@ -47,11 +47,18 @@ enum class ReadLimit : std::uint8_t {
 
 enum class Source : std::uint8_t { ring, journal };
 
+// What becomes of events that were journaled and can't be read any more.
+enum class OnDamage : std::uint8_t {
+    stop,  // `failed`, with the exact range, as often as it is asked
+    skip,  // a gap, told once, counted as lost to damage. Where nobody knows its end: as `stop`
+};
+
 struct StreamReaderOptions {
     std::string name = "reader";  // for tools
     bus::SlowPolicy policy = bus::SlowPolicy::spill;
     Position from = Position::end();
     ReadLimit limit = ReadLimit::committed;
+    OnDamage on_damage = OnDamage::stop;
     bus::EventFilter filter = {};  // empty: every event
     bus::WaitStrategy wait = bus::WaitStrategy::adaptive;
     std::uint64_t evict_after_ns = 1'000'000'000;  // for the policy evict
@@ -85,7 +92,8 @@ public:
     [[nodiscard]] static Result<StreamReader> attach(std::shared_ptr<bus::Region> region,
                                                      const StreamReaderOptions& options = {});
     // A journal without its ring: poll() says `closed` at the end of what is written by then, and
-    // goes on when asked again and more has come. Of the options only `from` and `filter` count.
+    // goes on when asked again and more has come. Of the options only `from`, `filter` and
+    // `on_damage` count.
     [[nodiscard]] static Result<StreamReader> open_journal(const std::string& directory,
                                                            const StreamReaderOptions& options = {});
 
@@ -160,7 +168,11 @@ public:
     // The sequence that is delivered next.
     [[nodiscard]] Sequence next_sequence() const noexcept;
     [[nodiscard]] bus::Gap last_gap() const noexcept { return last_gap_; }
+    // They were journaled, and damage took them.
+    [[nodiscard]] bool is_last_gap_damage() const noexcept { return is_last_gap_damage_; }
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
+    // Of these, lost to damage.
+    [[nodiscard]] std::uint64_t damaged_events() const noexcept { return damaged_events_; }
     // For the states `stalled`, `failed` and `corrupt`. Asking again tries again.
     [[nodiscard]] const Error& error() const noexcept { return error_; }
     // How often it has left the ring for the journal.
@@ -287,6 +299,9 @@ private:
     [[nodiscard]] bus::PollState judge_end();
     [[nodiscard]] bus::PollState tell_gap(Sequence first, Sequence end) noexcept;
     [[nodiscard]] bus::PollState tell_missing(Sequence end);
+    [[nodiscard]] bus::PollState tell_damage(Sequence end);
+    // Whether the journal stands behind what can't be read by now.
+    [[nodiscard]] bool passes_damage(const Error& error);
     [[nodiscard]] bus::PollState give_up_missing();
     [[nodiscard]] bus::PollState tell_never_durable();
     [[nodiscard]] bus::PollState fail(Error error);
@@ -345,6 +360,7 @@ private:
     std::uint64_t commit_interval_ns_ = 0;
     std::uint64_t next_commit_ns_ = 0;  // CommitMode::interval
     ReadLimit limit_ = ReadLimit::committed;
+    OnDamage on_damage_ = OnDamage::stop;
     bus::EventFilter filter_;  // where the Subscriber doesn't filter
     std::string directory_;    // of the journal; empty: none
     bool is_directory_given_ = false;
@@ -358,7 +374,9 @@ private:
     std::uint64_t room_ = 0;  // events in the ring that may be read, with ReadLimit::durable
     bus::PollState room_state_ = bus::PollState::idle;
     bus::Gap last_gap_{kNoSequence, 0};
+    bool is_last_gap_damage_ = false;
     std::uint64_t lost_events_ = 0;
+    std::uint64_t damaged_events_ = 0;
     std::uint64_t spill_count_ = 0;
     std::uint64_t next_look_ns_ = 0;  // whether anybody makes things durable
     Error error_;
