@@ -78,8 +78,9 @@ struct Boundary {
             return {{}, position.value};
         case Position::Kind::before_now:
             return {{}, now_ns - std::min(position.value, now_ns)};
+        default:  // users compile with -Wswitch-default
+            return {};
     }
-    return {};
 }
 
 }  // namespace tailrace
