@@ -325,10 +325,7 @@ Result<ExitCode> run_tail(TailFlags& flags) {
 
 void add_reader_options(CLI::App& command, TailFlags& flags) {
     command
-        .add_option(
-            "--cursor",
-            flags.cursor,
-            "Go on where the last reader of that name had come to; a new one begins at --from")
+        .add_option("--cursor", flags.cursor, "Go on where its last reader stopped; new: at --from")
         ->type_name("NAME");
     flags.policy_option = command
                               .add_option("--policy",
@@ -340,11 +337,7 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
                               ->check(CLI::IsMember({"observe", "spill", "skip", "gate", "evict"}))
                               ->capture_default_str();
     command.add_flag("--durable", flags.durable, "Only what a power cut can't take back");
-    command
-        .add_option("--on-damage",
-                    flags.on_damage,
-                    "Events of the journal that can't be read any more: an error (stop), or a gap, "
-                    "told exactly (skip)")
+    command.add_option("--on-damage", flags.on_damage, "Damage in the journal: an error, or a gap")
         ->check(CLI::IsMember({"stop", "skip"}))
         ->capture_default_str();
     flags.name =
@@ -394,10 +387,7 @@ void register_tail(CLI::App& app) {
                EventTemplate::parse,
                std::string(EventTemplate::kHelp));
     add_filter_options(*command, flags->wanted);
-    command
-        ->add_option("--partition",
-                     flags->partition,
-                     "Only keys that leave I when divided by N: shares a stream among N readers")
+    command->add_option("--partition", flags->partition, "Only keys that leave I when divided by N")
         ->type_name("I/N");
     add_reader_options(*command, *flags);
 }
