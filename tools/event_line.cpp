@@ -5,10 +5,10 @@
 #include "misspelling.hpp"
 #include "output.hpp"
 #include "payload_text.hpp"
+#include "units.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <fmt/format.h>
 #include <iterator>
 #include <limits>
@@ -38,7 +38,7 @@ Error refused(std::string_view line, std::size_t offset, std::string_view what, 
 }
 
 // The line's characters, for a parser that takes iterators: it tells how far the parser is.
-class Cursor {
+class LineIterator {
 public:
     using iterator_category = std::input_iterator_tag;
     using value_type = char;
@@ -46,20 +46,20 @@ public:
     using pointer = const char*;
     using reference = const char&;
 
-    Cursor(const char* at, const char** furthest) noexcept : at_(at), furthest_(furthest) {}
+    LineIterator(const char* at, const char** furthest) noexcept : at_(at), furthest_(furthest) {}
 
     reference operator*() const noexcept { return *at_; }
-    Cursor& operator++() noexcept {
+    LineIterator& operator++() noexcept {
         *furthest_ = ++at_;
         return *this;
     }
-    Cursor operator++(int) noexcept {
-        const Cursor before = *this;
+    LineIterator operator++(int) noexcept {
+        const LineIterator before = *this;
         ++*this;
         return before;
     }
-    bool operator==(const Cursor& other) const noexcept { return at_ == other.at_; }
-    bool operator!=(const Cursor& other) const noexcept { return at_ != other.at_; }
+    bool operator==(const LineIterator& other) const noexcept { return at_ == other.at_; }
+    bool operator!=(const LineIterator& other) const noexcept { return at_ != other.at_; }
 
 private:
     const char* at_;
@@ -98,13 +98,6 @@ constexpr std::array<FieldName, 13> kEventFields = {{
     {"size_bytes", Field::of_the_stream},
 }};
 
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (status != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return number;
-}
-
 // What the parser of JSON meets, in its order. It stops at the first thing that isn't an event's.
 class JsonEvent final : public nlohmann::json_sax<nlohmann::json> {
 public:
@@ -117,7 +110,7 @@ public:
     [[nodiscard]] Result<EventLine> parse() {
         const char* const end = line_.data() + line_.size();
         const bool is_parsed = nlohmann::json::sax_parse(
-            Cursor(line_.data(), &furthest_), Cursor(end, &furthest_), this);
+            LineIterator(line_.data(), &furthest_), LineIterator(end, &furthest_), this);
         if (problem_) return *problem_;
         if (!is_parsed) return refused(line_, 0, "no JSON", kShape);
         if (event_.gap_count != 0 || has_payload_) return std::move(event_);
@@ -153,7 +146,8 @@ public:
             case Field::key:
                 return key_of(event_key(value));
             case Field::event_time_ns:
-                if (const auto time_ns = whole_number(value)) return number(*time_ns);
+                if (const auto time_ns = whole_number<std::uint64_t>(value))
+                    return number(*time_ns);
                 return is_passed_over();
             default:
                 return is_passed_over();

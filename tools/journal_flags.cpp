@@ -5,7 +5,6 @@
 #include <tailrace/journal/compress.hpp>
 
 #include <array>
-#include <charconv>
 #include <fmt/format.h>
 #include <string_view>
 
@@ -36,12 +35,10 @@ Result<void> set_sync(journal::JournalSettings& settings, const std::string& tex
 }
 
 Result<std::uint64_t> parse_level(std::string_view text) {
-    std::uint64_t level = 0;
-    if (text == "off") return level;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), level);
-    const bool is_level = failure == std::errc{} && end == text.data() + text.size() &&
-                          level >= journal::kFastestLevel && level <= journal::kSmallestLevel;
-    if (is_level) return level;
+    if (text == "off") return std::uint64_t{0};
+    const auto level = whole_number<std::uint64_t>(text);
+    if (level && *level >= journal::kFastestLevel && *level <= journal::kSmallestLevel)
+        return *level;
     return make_error(ErrorCode::invalid_argument,
                       fmt::format("'{}' is not a level of compression", text),
                       "1 (fast) to 19 (small), or off");

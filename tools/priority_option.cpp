@@ -1,23 +1,12 @@
 #include "priority_option.hpp"
 
 #include "command.hpp"
+#include "units.hpp"
 
-#include <charconv>
 #include <fmt/format.h>
 #include <optional>
 
 namespace tailrace::tool {
-
-namespace {
-
-std::optional<int> whole_number(std::string_view text) {
-    int value = 0;
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (status != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
-}  // namespace
 
 Result<bridge::Priority> parse_priority(std::string_view text) {
     constexpr std::string_view kNice = "nice=";
@@ -26,11 +15,11 @@ Result<bridge::Priority> parse_priority(std::string_view text) {
     if (text == "normal") return bridge::Priority{};
     if (text == "fifo") return bridge::Priority{PriorityKind::fifo, bridge::kDefaultFifoLevel};
     if (text.starts_with(kNice)) {
-        const auto level = whole_number(text.substr(kNice.size()));
+        const auto level = whole_number<int>(text.substr(kNice.size()));
         if (level && *level >= -20 && *level <= 19)
             return bridge::Priority{PriorityKind::nice, *level};
     } else if (text.starts_with(kFifo)) {
-        const auto level = whole_number(text.substr(kFifo.size()));
+        const auto level = whole_number<int>(text.substr(kFifo.size()));
         if (level && *level >= 1 && *level <= 99)
             return bridge::Priority{PriorityKind::fifo, *level};
     }

@@ -172,10 +172,9 @@ Result<std::uint64_t> parse_count(std::string_view text) {
         if (c == ',' || c == '_') continue;
         digits += c;
     }
-    std::uint64_t value = 0;
-    const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (status != std::errc() || end != digits.data() + digits.size()) return error;
-    return value;
+    const auto value = whole_number<std::uint64_t>(digits);
+    if (!value) return error;
+    return *value;
 }
 
 std::string count_text(std::uint64_t count) {

@@ -5,6 +5,8 @@
 
 #include <tailrace/base/result.hpp>
 
+#include <charconv>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +25,15 @@ namespace tailrace::tool {
 
 // "1x", "10x", "0.5x"; the x may be left out. 0 for "max".
 [[nodiscard]] Result<double> parse_speed(std::string_view text);
+
+// The whole text as a number of that type; else nothing.
+template <std::integral Number>
+[[nodiscard]] std::optional<Number> whole_number(std::string_view text) noexcept {
+    Number number = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (status != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
 
 // Digits, with , or _ between them as they were printed: "1482990", "1,482,990".
 [[nodiscard]] Result<std::uint64_t> parse_count(std::string_view text);

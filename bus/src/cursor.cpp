@@ -2,7 +2,6 @@
 #include "registry_lock.hpp"
 
 #include <tailrace/base/check.hpp>
-#include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/cursor.hpp>
 #include <tailrace/bus/wait.hpp>
@@ -13,11 +12,6 @@
 namespace tailrace::bus {
 
 namespace {
-
-bool is_used(const CursorSlot& slot) noexcept {
-    // [sync:slot_owner] Acquire: its name and place were written before.
-    return slot.use.load(std::memory_order_acquire) == CursorUse::used;
-}
 
 std::optional<std::uint32_t> find(const Region& region, std::string_view name) {
     for (std::uint32_t index = 0; index < kCursorSlots; ++index) {
@@ -51,9 +45,7 @@ Result<std::uint32_t> make(const Region& region, const std::string& name, Sequen
     for (std::uint32_t index = 0; index < kCursorSlots; ++index) {
         CursorSlot& slot = region.cursor_slot(index);
         if (is_used(slot)) continue;
-        std::array<char, kNameCapacity> text{};
-        std::copy_n(name.begin(), std::min(name.size(), kNameCapacity - 1), text.begin());
-        slot.owner.name.write(text);
+        write_name(slot.owner, name);
         slot.owner.process.write({});
         // Relaxed, all: carried by `use`.
         slot.owner.state.store(SlotState::free, std::memory_order_relaxed);
@@ -111,10 +103,7 @@ std::vector<CursorStatus> read_cursors(const Region& region) {
         // Relaxed, all: for tools.
         status.kept_sequence = slot.durable_sequence.load(std::memory_order_relaxed);
         status.hold_bytes = slot.hold_bytes.load(std::memory_order_relaxed);
-        if (slot.moves.load(std::memory_order_relaxed) !=
-            slot.moves_seen.load(std::memory_order_relaxed)) {
-            status.moved_to = slot.move_to.load(std::memory_order_relaxed);
-        }
+        status.moved_to = pending_move(slot);
         status.is_owned = has_owner(region, index);
         status.pid = slot.owner.process.read().pid;
         cursors.push_back(std::move(status));
@@ -192,11 +181,7 @@ Result<Cursor> Cursor::take(std::shared_ptr<Region> region,
     if (!locked) return locked.error();
     CursorSlot& slot = region->cursor_slot(*index);
     settle_moves(slot);
-    slot.owner.process.write(current_process());
-    // Relaxed: carried by the state.
-    slot.owner.attached_ns.store(wall_clock_ns(), std::memory_order_relaxed);
-    // [sync:slot_owner] Release: whoever finds it active finds its owner's identity.
-    slot.owner.state.store(SlotState::active, std::memory_order_release);
+    occupy(slot.owner, name);
     TAILRACE_STEP("cursor.taken");
     return Cursor(std::move(region), std::move(*locked), slot, name);
 }

@@ -100,8 +100,7 @@ std::vector<CursorToKeep> CursorKeeping::collect(Sequence durable_sequence) {
     std::vector<CursorToKeep> cursors;
     for (std::uint32_t index = 0; index < kCursorSlots; ++index) {
         const CursorSlot& slot = region_->cursor_slot(index);
-        // [sync:slot_owner] Acquire: its name and place were written before.
-        if (slot.use.load(std::memory_order_acquire) != CursorUse::used) continue;
+        if (!is_used(slot)) continue;
         CursorToKeep cursor;
         cursor.slot_index = index;
         cursor.name = name_of(slot.owner);

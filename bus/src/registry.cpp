@@ -6,6 +6,7 @@
 #include "slot_statistics.hpp"
 #include "slot_table.hpp"
 
+#include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 #include <tailrace/bus/wait.hpp>
@@ -244,6 +245,22 @@ Result<SlotLease> try_subscriber_slot(const Region& region,
 std::string name_of(const SlotOwner& owner) {
     const auto name = owner.name.read();
     return {name.begin(), std::find(name.begin(), name.end(), '\0')};
+}
+
+void write_name(SlotOwner& owner, const std::string& name) noexcept {
+    std::array<char, kNameCapacity> text{};
+    std::copy_n(name.begin(), std::min(name.size(), kNameCapacity - 1), text.begin());
+    owner.name.write(text);
+}
+
+void occupy(SlotOwner& owner, const std::string& name) noexcept {
+    owner.process.write(current_process());
+    // Relaxed: carried by the state.
+    owner.attached_ns.store(wall_clock_ns(), std::memory_order_relaxed);
+    write_name(owner, name);
+    // [sync:slot_owner] Release: whoever finds the slot active finds its owner's identity.
+    owner.state.store(SlotState::active, std::memory_order_release);
+    TAILRACE_STEP("registry.slot_occupied");
 }
 
 bool is_crowded(const Region& region) noexcept {

@@ -40,6 +40,11 @@ struct SlotLease {
 // For tools; the owner may change meanwhile.
 [[nodiscard]] std::string name_of(const SlotOwner& owner);
 
+// As far as it fits.
+void write_name(SlotOwner& owner, const std::string& name) noexcept;
+// This process's from now on. Requires: the registry lock, and the slot's own.
+void occupy(SlotOwner& owner, const std::string& name) noexcept;
+
 // Marks an own slot free. The caller drops its lock afterwards.
 void free_publisher_slot(const Region& region, std::uint32_t index) noexcept;
 void free_subscriber_slot(const Region& region, std::uint32_t index) noexcept;

@@ -1,6 +1,5 @@
 #include "slot_table.hpp"
 
-#include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/deadline.hpp>
 
@@ -21,18 +20,6 @@ constexpr long kNapNs = 100'000;
 // How many taken slots an attach looks at for dead owners: each look is some system calls. The next
 // attach goes on from there.
 constexpr std::uint32_t kLooksPerAttach = 8;
-
-void occupy(SlotOwner& owner, const std::string& name) {
-    std::array<char, kNameCapacity> text{};
-    std::copy_n(name.begin(), std::min(name.size(), kNameCapacity - 1), text.begin());
-    owner.process.write(current_process());
-    // Relaxed: carried by the state.
-    owner.attached_ns.store(wall_clock_ns(), std::memory_order_relaxed);
-    owner.name.write(text);
-    // [sync:slot_owner] Release: whoever finds the slot active finds its owner's identity.
-    owner.state.store(SlotState::active, std::memory_order_release);
-    TAILRACE_STEP("registry.slot_occupied");
-}
 
 // The first slot from `index` on whose owner seems to have died; kNoSlot when there is none up to
 // `end`, which may lie beyond the table's: it goes on at its beginning. Not under the registry

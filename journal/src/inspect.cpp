@@ -256,6 +256,12 @@ Result<JournalSummary> inspect(const std::string& directory) noexcept {
 }
 
 bool is_journal(const std::string& directory) noexcept {
+    // Nearly every one has it, and the names of its segments may be many.
+    const IoOutcome super = posix_files().open(super_path(directory), {});
+    if (super.ok()) {
+        posix_files().close(static_cast<FileId>(super.value));
+        return true;
+    }
     auto listing = list_journal(posix_files(), directory);
     return listing && (listing->has_super || !listing->segment_numbers.empty());
 }

@@ -55,6 +55,14 @@ bool Ledger::remove(std::string_view name) {
     return std::erase_if(cursors, [name](const auto& cursor) { return cursor.name == name; }) != 0;
 }
 
+std::vector<HeldBack> held_back(const Ledger& ledger) {
+    std::vector<HeldBack> held;
+    for (const LedgerCursor& cursor : ledger.cursors) {
+        if (cursor.hold_bytes != 0) held.push_back({cursor.sequence, cursor.hold_bytes});
+    }
+    return held;
+}
+
 Result<Ledger> read_ledger(const std::string& directory,
                            const std::array<std::uint64_t, 2>& journal_id) {
     return of_journal(read_ledger(posix_files(), directory), directory, journal_id);

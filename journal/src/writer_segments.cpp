@@ -423,13 +423,8 @@ void WriterCore::begin_keeping(const Assessment& found) {
         catalogue_.add(catalogued(segment, successor));
     }
     // Of a damaged ledger the stream's own cursors are known all the same, a little later.
-    if (auto ledger = read_ledger(*around_.files, options_.directory)) {
-        std::vector<HeldBack> held;
-        for (const LedgerCursor& cursor : ledger->cursors) {
-            if (cursor.hold_bytes != 0) held.push_back({cursor.sequence, cursor.hold_bytes});
-        }
-        retention_.hold_back(std::move(held));
-    }
+    if (auto ledger = read_ledger(*around_.files, options_.directory))
+        retention_.hold_back(held_back(*ledger));
     retired_ = std::make_unique<RetiredSegments>(
         *around_.files, options_.directory, options_.segment_size_bytes);
     for (const std::uint64_t number : found.retired_numbers)

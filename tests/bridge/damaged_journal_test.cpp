@@ -150,6 +150,13 @@ StreamReaderOptions reading(OnDamage on_damage, Position from = Position::start(
     return options;
 }
 
+StreamReader open(const RecordedStream& recorded,
+                  OnDamage on_damage,
+                  Position from = Position::start()) {
+    return expect(
+        StreamReader::open_journal(recorded.journal_directory(), reading(on_damage, from)), "open");
+}
+
 }  // namespace
 
 TEST_CASE("damaged journal: without a word a reader stops at it, as often as it is asked",
@@ -159,8 +166,7 @@ TEST_CASE("damaged journal: without a word a reader stops at it, as often as it 
     record_numbered(recorded, 1000);
     const Batch batch = batch_with(batches_of(recorded.journal_directory()), 450);
     flip_byte(batch.path, batch.body_offset + batch.body_bytes / 2);
-    auto reader = expect(
-        StreamReader::open_journal(recorded.journal_directory(), reading(OnDamage::stop)), "open");
+    auto reader = open(recorded, OnDamage::stop);
 
     for (int time = 0; time < 2; ++time) {
         const Read read = read_on(reader);
@@ -183,9 +189,7 @@ TEST_CASE("damaged journal: a reader that skips it tells the batch as a gap, and
         flip_byte(batch.path,
                   in_header ? batch.body_offset - 1 : batch.body_offset + batch.body_bytes / 2);
         INFO("in its header: " << in_header);
-        auto reader = expect(
-            StreamReader::open_journal(recorded.journal_directory(), reading(OnDamage::skip)),
-            "open");
+        auto reader = open(recorded, OnDamage::skip);
 
         const Read read = read_on(reader);
 
@@ -196,10 +200,7 @@ TEST_CASE("damaged journal: a reader that skips it tells the batch as a gap, and
 
         if (in_header) continue;  // no position behind it is found in the newest segment
         // From within it what is left of it is the gap.
-        auto late = expect(
-            StreamReader::open_journal(recorded.journal_directory(),
-                                       reading(OnDamage::skip, Position::at(batch.first + 3))),
-            "open");
+        auto late = open(recorded, OnDamage::skip, Position::at(batch.first + 3));
         const Read rest = read_on(late);
         REQUIRE(rest.gaps.size() == 1);
         CHECK(rest.gaps[0].first == batch.first + 3);
@@ -217,9 +218,7 @@ TEST_CASE("damaged journal: the last batch of all is a gap too", "[bridge][strea
         const Batch batch = batch_with(batches_of(recorded.journal_directory()), 999);
         flip_byte(batch.path, in_header ? batch.body_offset - 1 : batch.body_offset + 20);
         INFO("in its header: " << in_header);
-        auto reader = expect(
-            StreamReader::open_journal(recorded.journal_directory(), reading(OnDamage::skip)),
-            "open");
+        auto reader = open(recorded, OnDamage::skip);
 
         const Read read = read_on(reader);
 
@@ -268,8 +267,7 @@ TEST_CASE("damaged journal: several places, in one segment and in others",
         damaged.push_back(batch_with(batches, sequence));
     for (const Batch& batch : damaged)
         flip_byte(batch.path, batch.body_offset + 20);
-    auto reader = expect(
-        StreamReader::open_journal(recorded.journal_directory(), reading(OnDamage::skip)), "open");
+    auto reader = open(recorded, OnDamage::skip);
 
     const Read read = read_on(reader);
 
@@ -306,16 +304,13 @@ TEST_CASE("damaged journal: a segment that is gone is a gap; behind the newest n
     const Sequence last = first_of(segments.back());
     std::filesystem::remove(segments[1]);
     {
-        auto reader = expect(
-            StreamReader::open_journal(recorded.journal_directory(), reading(OnDamage::skip)),
-            "open");
+        auto reader = open(recorded, OnDamage::skip);
         const Read read = read_on(reader);
         CHECK(read.last == bus::PollState::closed);
         check_all_but(read, first, end, kEvents);
     }
     std::filesystem::remove(segments.back());
-    auto reader = expect(
-        StreamReader::open_journal(recorded.journal_directory(), reading(OnDamage::skip)), "open");
+    auto reader = open(recorded, OnDamage::skip);
     const Read read = read_on(reader);
     CHECK(read.last == bus::PollState::failed);
     CHECK(reader.error().code == ErrorCode::corrupt);

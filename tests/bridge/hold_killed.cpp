@@ -15,7 +15,6 @@
 
 #include <array>
 #include <atomic>
-#include <map>
 
 namespace hold_killed {
 
@@ -169,14 +168,7 @@ TEST_CASE("journal hold: publishers stop within a ring of a killed recorder, and
     CHECK(content.events.size() == stage->published[0] + stage->published[1]);
     CHECK(stage->read.load() == content.events.size());
     CHECK(stage->spills.load() > 0);
-    std::map<std::uint32_t, std::uint64_t> next;
-    Sequence expected = 0;
-    bool in_order = true;
-    for (const JournaledEvent& event : content.events) {
-        in_order =
-            in_order && event.sequence == expected++ && event.number == next[event.publisher]++;
-    }
-    CHECK(in_order);
+    CHECK(is_in_order(content));
 }
 
 }  // namespace hold_killed

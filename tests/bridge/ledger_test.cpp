@@ -28,6 +28,22 @@ using namespace tailrace::bridge;
 using namespace tailrace::test;
 namespace fs = std::filesystem;
 
+// That many events are in the journal, and nobody records any more.
+void record_and_stop(const RecordedStream& recorded, std::uint64_t count) {
+    auto publisher = recorded.stream().publisher();
+    REQUIRE(publish_numbered(publisher, 1, 0, count));
+    const RunningRecorder recorder(recorded);
+    const auto region = recorded.stream().open();
+    REQUIRE(bus::wait_durable(*region, count, bus::Deadline::in_ms(kPatienceMs)));
+}
+
+CursorPlace place_of(const RecordedStream& recorded) {
+    return expect(
+        CursorPlace::of_stream(
+            recorded.stream().name(), bus::RegionAccess::subscribe, recorded.stream().directory()),
+        "open the place");
+}
+
 }  // namespace
 
 TEST_CASE("cursor: the ring made anew goes on where the ledger says", "[bridge][cursor]") {
@@ -196,10 +212,7 @@ TEST_CASE("cursor: removed and made anew in its place it is on the disk when som
     REQUIRE(publish_numbered(publisher, 1, 0, 20));
     const auto region = recorded.stream().open();
     REQUIRE(bus::wait_durable(*region, 20, bus::Deadline::in_ms(kPatienceMs)));
-    auto place = expect(
-        CursorPlace::of_stream(
-            recorded.stream().name(), bus::RegionAccess::subscribe, recorded.stream().directory()),
-        "open");
+    auto place = place_of(recorded);
     bool lost = false;
     for (int round = 0; round < 10; ++round) {
         REQUIRE(place.move("risk", 6, false, lost));
@@ -224,23 +237,14 @@ TEST_CASE("cursor: one owner, whether it reads the stream or its journal alone",
           "[bridge][cursor]") {
     const Watchdog watchdog("cursor with two owners");
     const RecordedStream recorded;
-    auto publisher = recorded.stream().publisher();
-    REQUIRE(publish_numbered(publisher, 1, 0, 40));
-    {
-        const RunningRecorder recorder(recorded);
-        const auto region = recorded.stream().open();
-        REQUIRE(bus::wait_durable(*region, 40, bus::Deadline::in_ms(kPatienceMs)));
-    }
+    record_and_stop(recorded, 40);
     StreamReaderOptions alone;
     alone.cursor = "risk";
     alone.new_cursor_at = Position::start();
     const auto open = [&] {
         return StreamReader::open_journal(recorded.journal_directory(), alone);
     };
-    auto place = expect(
-        CursorPlace::of_stream(
-            recorded.stream().name(), bus::RegionAccess::subscribe, recorded.stream().directory()),
-        "open");
+    auto place = place_of(recorded);
     bool lost = false;
     {
         auto reader = expect(open(), "open the journal");
@@ -282,13 +286,7 @@ TEST_CASE("cursor: of a journal alone a new one is there from the first moment",
           "[bridge][cursor]") {
     const Watchdog watchdog("new cursor of a journal alone");
     const RecordedStream recorded;
-    auto publisher = recorded.stream().publisher();
-    REQUIRE(publish_numbered(publisher, 1, 0, 40));
-    {
-        const RunningRecorder recorder(recorded);
-        const auto region = recorded.stream().open();
-        REQUIRE(bus::wait_durable(*region, 40, bus::Deadline::in_ms(kPatienceMs)));
-    }
+    record_and_stop(recorded, 40);
     StreamReaderOptions alone;
     alone.cursor = "risk";
     alone.new_cursor_at = Position::end();
@@ -316,10 +314,7 @@ TEST_CASE("cursor: where the journal is away nobody knows its cursors", "[bridge
     const auto refused = try_read(recorded, by_cursor(recorded, CommitMode::per_poll));
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::not_found);
-    auto place = expect(
-        CursorPlace::of_stream(
-            recorded.stream().name(), bus::RegionAccess::subscribe, recorded.stream().directory()),
-        "open");
+    auto place = place_of(recorded);
     CHECK_FALSE(place.remove("risk"));
     std::vector<bus::CursorStatus> known;
     CHECK_FALSE(place.list(known));

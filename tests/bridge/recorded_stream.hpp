@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -71,6 +72,18 @@ struct JournalContent {
         if (event.publisher == publisher && event.number != expected++) return false;
     }
     return expected == count;
+}
+
+// Whether it begins at 0 and has every publisher's events in order, none missing.
+[[nodiscard]] inline bool is_in_order(const JournalContent& content) {
+    std::map<std::uint32_t, std::uint64_t> next;
+    Sequence expected = 0;
+    bool in_order = true;
+    for (const JournaledEvent& event : content.events) {
+        in_order =
+            in_order && event.sequence == expected++ && event.number == next[event.publisher]++;
+    }
+    return in_order;
 }
 
 class RecordedStream {

@@ -12,7 +12,6 @@
 
 #include <array>
 #include <atomic>
-#include <map>
 
 namespace recorder_killed {
 
@@ -105,14 +104,7 @@ TEST_CASE("recorder: killed two hundred times, and the journal holds every ackno
     CHECK(content.gaps.empty());
     CHECK(content.end_sequence == region->tail().sequence);
     CHECK(content.events.size() == stage->published[0] + stage->published[1]);
-    std::map<std::uint32_t, std::uint64_t> next;
-    Sequence expected = 0;
-    bool in_order = true;
-    for (const JournaledEvent& event : content.events) {
-        in_order =
-            in_order && event.sequence == expected++ && event.number == next[event.publisher]++;
-    }
-    CHECK(in_order);
+    CHECK(is_in_order(content));
     CHECK(content.end_sequence >= stage->acknowledged.load());
 }
 

@@ -20,6 +20,8 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -83,6 +85,18 @@ void read_files_of(const std::string& directory) {
     }
 }
 
+// Whether the disk below a file has a write that it hasn't finished. A write that no worker of the
+// kernel has begun yet is cancelled with its process, and is no late write.
+bool has_write_in_flight(const std::string& path) {
+    struct stat found {};
+    if (::stat(path.c_str(), &found) != 0) return false;
+    std::ifstream file("/sys/dev/block/" + std::to_string(major(found.st_dev)) + ":" +
+                       std::to_string(minor(found.st_dev)) + "/inflight");
+    int reads = 0;
+    int writes = 0;
+    return file >> reads >> writes && writes > 0;
+}
+
 JournalOptions uring_options(const std::string& directory) {
     JournalOptions options = small_options(directory);
     options.io_backend = IoBackend::uring;
@@ -138,6 +152,7 @@ TEST_CASE("killed writer: its last write lands after its lock is free, and recov
     }
     stage->step = is_frozen;
     test::wait_until([&] { return stage->step.load() == has_submitted || child.has_ended(); });
+    test::wait_until([&] { return has_write_in_flight(journal) || child.has_ended(); });
     REQUIRE(child.kill().was_killed());
 
     // The kernel has let go of the lock, and not of the write.

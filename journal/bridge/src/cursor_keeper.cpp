@@ -15,12 +15,6 @@ namespace {
 
 constexpr std::uint64_t kKeeperPaceNs = 100'000'000;
 
-bool held_alike(const std::vector<journal::HeldBack>& a, const std::vector<journal::HeldBack>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-        return x.sequence == y.sequence && x.size_bytes == y.size_bytes;
-    });
-}
-
 }  // namespace
 
 CursorKeeper::CursorKeeper(std::shared_ptr<bus::Region> region,
@@ -131,11 +125,7 @@ Result<void> CursorKeeper::write(const journal::LedgerLock& lock,
         }
         ledger->put(entry);
     }
-    std::vector<journal::HeldBack> held;
-    for (const journal::LedgerCursor& cursor : ledger->cursors) {
-        if (cursor.hold_bytes != 0) held.push_back({cursor.sequence, cursor.hold_bytes});
-    }
-    tell_held(std::move(held));
+    tell_held(journal::held_back(*ledger));
     const bool is_new = ledger->cursors != before.cursors ||
                         ledger->journal_id != before.journal_id ||
                         ledger->lost_names != before.lost_names || before.generation == 0;
@@ -146,7 +136,7 @@ Result<void> CursorKeeper::write(const journal::LedgerLock& lock,
 }
 
 void CursorKeeper::tell_held(std::vector<journal::HeldBack> held) {
-    if (last_held_ && held_alike(held, *last_held_)) return;
+    if (last_held_ == held) return;
     last_held_ = held;
     const std::lock_guard guard(mutex_);
     news_.held = std::move(held);

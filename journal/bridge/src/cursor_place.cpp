@@ -128,7 +128,8 @@ journal::LedgerCursor CursorPlace::entry_for(const std::string& name, Sequence s
     entry.name = name;
     entry.sequence = sequence;
     if (!region_) {
-        entry.record_salt = salt_before(directory_, sequence);
+        if (const auto salt = salt_before(directory_, sequence))
+            entry.record_salt = salt->value_or(0);
         return entry;
     }
     // Never ahead of what is durable; the keeper raises it as that goes on.

@@ -1,4 +1,5 @@
 #include "cursor_keeper.hpp"
+#include "record_salt.hpp"
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/bridge/recorder.hpp>
@@ -26,24 +27,6 @@ constexpr std::uint64_t kCloseTimeoutNs = 30'000'000'000;
 // Who is asked to end while the disk is full does so; what is left is in the ring for a successor.
 constexpr std::uint64_t kRoomPatienceNs = 500'000'000;
 
-// The salt of the ring that the journal's last events came from; empty when the journal holds no
-// event.
-Result<std::optional<std::uint64_t>> last_record_salt(const std::string& directory,
-                                                      Sequence end_sequence) {
-    std::optional<std::uint64_t> salt;
-    auto reader = journal::Reader::open(directory);
-    if (!reader) return reader.error();
-    if (end_sequence == reader->first_sequence()) return salt;
-    // The last sequence may lie in a gap, which has no salt: the walk then ends without one.
-    if (auto sought = reader->seek_sequence(end_sequence - 1); !sought) return sought.error();
-    for (;;) {
-        auto step = reader->next_batch();
-        if (!step) return step.error();
-        if (step->kind == journal::ReadKind::end) return salt;
-        if (step->kind == journal::ReadKind::event) salt = step->batch.record_salt;
-    }
-}
-
 Error not_its_continuation(const bus::Region& region,
                            const std::string& directory,
                            Sequence journal_end) {
@@ -65,7 +48,7 @@ Result<void> check_continuation(const bus::Region& region,
     if (journal_end > region.tail().sequence)
         return not_its_continuation(region, directory, journal_end);
     if (region.header().first_sequence >= journal_end) return {};
-    auto salt = last_record_salt(directory, journal_end);
+    auto salt = salt_before(directory, journal_end);
     if (!salt) return salt.error();
     if (salt->has_value() && **salt != region.header().salt) {
         return not_its_continuation(region, directory, journal_end);

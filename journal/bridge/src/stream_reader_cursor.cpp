@@ -181,8 +181,8 @@ Result<void> StreamReader::take_journal_cursor(const StreamReaderOptions& option
     entry.sequence = next_sequence();
     if (*found) {
         entry.record_salt = (*found)->record_salt;
-    } else {
-        entry.record_salt = salt_before(directory_, entry.sequence);
+    } else if (const auto salt = salt_before(directory_, entry.sequence)) {
+        entry.record_salt = salt->value_or(0);
     }
     auto cursor = JournalCursor::take(directory_, journal_id, std::move(entry), std::move(*lock));
     if (!cursor) return cursor.error();
@@ -227,14 +227,9 @@ Result<void> StreamReader::check_history(Sequence sequence,
         ring_->region().header().salt == record_salt) {
         return {};
     }
-    auto log = journal::Reader::open(directory_);
-    if (!log) return log.error();
-    auto sought = log->seek_sequence(sequence - 1);
-    if (!sought && sought.error().code == ErrorCode::sequence_gone) return {};
-    if (!sought) return sought;
-    // A gap has no salt.
-    const std::uint64_t found = salt_before(directory_, sequence);
-    if (found == 0 || found == record_salt) return {};
+    const auto found = salt_before(directory_, sequence);
+    if (!found) return found.error();
+    if (!*found || **found == record_salt) return {};
     return make_error(ErrorCode::stale,
                       "the cursor '" + cursor + "' stands behind an event " +
                           std::to_string(sequence - 1) + " of another history than that in '" +

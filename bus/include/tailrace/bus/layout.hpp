@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace tailrace::bus {
 
@@ -403,15 +404,25 @@ struct CursorSlot {
 };
 static_assert(sizeof(CursorSlot) == 512);
 
+[[nodiscard]] inline bool is_used(const CursorSlot& slot) noexcept {
+    // [sync:slot_owner] Acquire: its name and place were written before.
+    return slot.use.load(std::memory_order_acquire) == CursorUse::used;
+}
+
+// Where somebody has moved it, until its owner has gone there.
+[[nodiscard]] inline std::optional<Sequence> pending_move(const CursorSlot& slot) noexcept {
+    // [sync:cursor_moved] Acquire: the place was written before the count. Relaxed, both: whoever
+    // has gone there has stored the same place.
+    const std::uint32_t moves = slot.moves.load(std::memory_order_acquire);
+    if (moves == slot.moves_seen.load(std::memory_order_relaxed)) return std::nullopt;
+    return slot.move_to.load(std::memory_order_relaxed);
+}
+
 // Where it stands: a move that its owner hasn't seen yet counts.
 [[nodiscard]] inline Sequence place_of(const CursorSlot& slot) noexcept {
     // [sync:cursor_committed] Acquire: as whoever resumes there.
     const Sequence sequence = slot.sequence.load(std::memory_order_acquire);
-    // [sync:cursor_moved] Acquire: the place was written before the count. Relaxed, both: whoever
-    // has gone there has stored the same place.
-    const std::uint32_t moves = slot.moves.load(std::memory_order_acquire);
-    const bool is_pending = moves != slot.moves_seen.load(std::memory_order_relaxed);
-    return is_pending ? slot.move_to.load(std::memory_order_relaxed) : sequence;
+    return pending_move(slot).value_or(sequence);
 }
 static_assert(offsetof(CursorSlot, owner) == 128);
 static_assert(offsetof(CursorSlot, use) == 256);

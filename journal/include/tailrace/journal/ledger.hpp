@@ -12,6 +12,7 @@
 #include <tailrace/base/event_header.hpp>
 #include <tailrace/base/file_lock.hpp>
 #include <tailrace/base/result.hpp>
+#include <tailrace/journal/writer.hpp>
 
 #include <array>
 #include <cstdint>
@@ -46,6 +47,9 @@ struct Ledger {
     // False: there was none.
     bool remove(std::string_view name);
 };
+
+// What retention spares for its cursors.
+[[nodiscard]] std::vector<HeldBack> held_back(const Ledger& ledger);
 
 // Without the file: an empty ledger. Errors: `corrupt` when both slots are damaged, or it belongs
 // to another journal than `journal_id` (zeroes: whatever it is); incompatible; no_permission.

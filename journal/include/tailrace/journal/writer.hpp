@@ -147,6 +147,8 @@ struct WriterStatistics {
 struct HeldBack {
     Sequence sequence = 0;
     std::uint64_t size_bytes = 0;
+
+    friend bool operator==(const HeldBack&, const HeldBack&) = default;
 };
 
 class WriterCore;

@@ -57,7 +57,6 @@ public:
     void note_salt(std::uint64_t record_salt) noexcept { record_salt_ = record_salt; }
     // Why the last commit couldn't be written. Null: nothing is wrong.
     [[nodiscard]] const Error* trouble() const noexcept;
-    [[nodiscard]] bool is_in_ring() const noexcept { return in_ring_.has_value(); }
     // Of a journal alone: writes it now.
     [[nodiscard]] Result<void> write_to_journal();
 
