@@ -17,13 +17,13 @@
 #       an executable. INSTALL: lands at the top of the build directory, and is installed.
 #   tailrace_add_test(NAME bus_tests SOURCES ... DEPS ... LABELS unit
 #                     [PRIVATE_INCLUDES ...] [TIMEOUT_S 120] [SERIAL] [ONE_AT_A_TIME]
-#                     [THREADS])
+#                     [THREADS] [SOAK_SANITIZED])
 #       a Catch2 program whose test cases become tests of their own; COLD, but for model and
 #       stress. A file's content is in a namespace of its name, so that files can be compiled
 #       together. One program per library: the header of Catch2 is dear to compile. SERIAL: no
 #       other test runs beside it; ONE_AT_A_TIME: no other of the same program does. THREADS: its
-#       threads share something, so ThreadSanitizer runs it too. A case that warns "SKIPPED: why"
-#       and fails nothing is skipped.
+#       threads share something, so ThreadSanitizer runs it too; SOAK_SANITIZED: only ./dev soak
+#       runs it under a sanitizer. A case that warns "SKIPPED: why" and fails nothing is skipped.
 #   tailrace_add_command_test(NAME x COMMAND ... LABELS tools [TIMEOUT_S 120] [SERIAL])
 #       a script or program as one test: exit code 0 passes, 77 skips (and a line "SKIPPED: why").
 #   tailrace_add_bench(NAME ring_bench SOURCES ... DEPS ... [PRIVATE_INCLUDES ...])
@@ -136,13 +136,21 @@ endfunction()
 # share something.
 add_custom_target(tailrace_sanitized_tests)
 
-function(tailrace_add_test)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL;ONE_AT_A_TIME;THREADS;SEARCHES" "NAME;TIMEOUT_S"
-                          "SOURCES;DEPS;LABELS;PRIVATE_INCLUDES")
-    tailrace_require_arguments(NAME SOURCES LABELS)
-    if(NOT DEFINED arg_TIMEOUT_S)
-        set(arg_TIMEOUT_S 120)
+# A quiet machine's time, and as much again as ./dev soak gives a watchdog beside other work.
+function(tailrace_choose_timeout result timeout_s)
+    if(timeout_s STREQUAL "")
+        set(timeout_s 120)
     endif()
+    math(EXPR timeout_s "4 * ${timeout_s}")
+    set(${result} ${timeout_s} PARENT_SCOPE)
+endfunction()
+
+function(tailrace_add_test)
+    cmake_parse_arguments(PARSE_ARGV 0 arg
+                          "SERIAL;ONE_AT_A_TIME;THREADS;SEARCHES;SOAK_SANITIZED"
+                          "NAME;TIMEOUT_S" "SOURCES;DEPS;LABELS;PRIVATE_INCLUDES")
+    tailrace_require_arguments(NAME SOURCES LABELS)
+    tailrace_choose_timeout(arg_TIMEOUT_S "${arg_TIMEOUT_S}")
     list(LENGTH arg_LABELS label_count)
     if(NOT label_count EQUAL 1)
         message(FATAL_ERROR "${arg_NAME}: one label per test program, not '${arg_LABELS}'")
@@ -159,7 +167,7 @@ function(tailrace_add_test)
         set_target_properties(${arg_NAME} PROPERTIES EXCLUDE_FROM_ALL ON)
         return()
     endif()
-    if(arg_LABELS MATCHES "^(unit|model|stress)$")
+    if(arg_LABELS MATCHES "^(unit|model|stress)$" AND NOT arg_SOAK_SANITIZED)
         add_dependencies(tailrace_sanitized_tests ${arg_NAME})
     endif()
 
@@ -193,9 +201,7 @@ function(tailrace_add_command_test)
     if(TAILRACE_SANITIZE STREQUAL "thread")
         return()
     endif()
-    if(NOT DEFINED arg_TIMEOUT_S)
-        set(arg_TIMEOUT_S 120)
-    endif()
+    tailrace_choose_timeout(arg_TIMEOUT_S "${arg_TIMEOUT_S}")
     add_test(NAME ${arg_NAME} COMMAND ${arg_COMMAND})
     set_tests_properties(${arg_NAME} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S}
                                                 SKIP_RETURN_CODE 77)

@@ -219,7 +219,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
                 options.compress_level);
     tell_refusal(*recorder);
     StatusReport report(flags);
-    constexpr std::uint64_t kStepNs = 50 * kNsPerMs;
+    constexpr std::uint64_t kStepNs = 250 * kNsPerMs;
     while (!stop_requested() && !recorder->stream_was_removed()) {
         if (auto stepped = recorder->step(kStepNs); !stepped) {
             print_end(flags, recorder->status(), false);

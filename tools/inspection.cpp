@@ -321,7 +321,14 @@ std::uint64_t leased_count(const journal::JournalSummary& summary) {
     return count;
 }
 
-Json settings_json(const journal::JournalSettings& kept) {
+// What was asked for, else what its newest segment has.
+Json segment_bytes(const journal::JournalSummary& summary) {
+    if (summary.settings.segment_size_bytes) return *summary.settings.segment_size_bytes;
+    return summary.segments.empty() ? Json() : Json(summary.segments.back().size_bytes);
+}
+
+Json settings_json(const journal::JournalSummary& summary) {
+    const journal::JournalSettings& kept = summary.settings;
     journal::JournalOptions options;
     kept.apply_to(options);
     const auto limit = [](std::uint64_t value) {
@@ -332,7 +339,7 @@ Json settings_json(const journal::JournalSettings& kept) {
     document["retain_bytes"] = limit(options.retain_size_bytes);
     document["retain_age_ns"] =
         options.retain_age_ns == 0 ? Json() : Json(ns_string(options.retain_age_ns));
-    document["segment_bytes"] = options.segment_size_bytes;
+    document["segment_bytes"] = segment_bytes(summary);
     document["compress"] = compress_text(kept.compress_level.value_or(0));
     return document;
 }
@@ -341,9 +348,10 @@ std::string settings_text(const journal::JournalSummary& summary) {
     if (!summary.settings_refusal.empty()) return summary.settings_refusal;
     journal::JournalOptions options;
     summary.settings.apply_to(options);
-    std::string text = fmt::format("sync {}   segments of {}",
-                                   sync_text(options.sync_policy, options.sync_interval_ns),
-                                   size_text(options.segment_size_bytes));
+    std::string text =
+        fmt::format("sync {}", sync_text(options.sync_policy, options.sync_interval_ns));
+    if (const Json bytes = segment_bytes(summary); !bytes.is_null())
+        text += fmt::format("   segments of {}", size_text(bytes.get<std::uint64_t>()));
     if (summary.settings.compress_level.value_or(0) != 0) {
         text += fmt::format("   compressed at level {}", *summary.settings.compress_level);
     }
@@ -392,7 +400,7 @@ void journal_json(const journal::JournalSummary& summary, bool with_segments) {
     document["leased_segments"] = leased_count(summary);
     document["retired_segments"] = summary.retired_segments;
     document["retired_bytes"] = summary.retired_bytes;
-    document["settings"] = settings_json(summary.settings);
+    document["settings"] = settings_json(summary);
     document["missing"] = Json::array();
     for (const journal::MissingSegments& missing : summary.missing) {
         Json range;

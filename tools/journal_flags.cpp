@@ -65,7 +65,7 @@ void JournalFlags::add_to(CLI::App& command) {
                "--segment,--segment-size",
                segment_size_bytes,
                parse_size_bytes,
-               "Size of a segment (default 256MiB)");
+               "Size of a segment (default: 4 rings)");
     add_parsed(command,
                "--compress",
                compress_level,

@@ -26,7 +26,7 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kTurnNs = 50 * kNsPerMs;
+constexpr std::uint64_t kTurnNs = 250 * kNsPerMs;
 constexpr std::uint64_t kLookEveryNs = 500 * kNsPerMs;
 constexpr std::uint64_t kFirstRetryNs = kNsPerSecond;
 constexpr std::uint64_t kLongestRetryNs = 60 * kNsPerSecond;

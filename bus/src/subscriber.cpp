@@ -27,7 +27,7 @@ namespace {
 
 // A sleeper looks up this often: nobody wakes it when a publisher dies inside a claim.
 constexpr std::uint64_t kSleepAtClaimNs = kNsPerMs;
-constexpr std::uint64_t kSleepNs = 100 * kNsPerMs;
+constexpr std::uint64_t kSleepNs = 250 * kNsPerMs;
 
 // An observer can't say that it sleeps, so it looks this often.
 constexpr long kObserverNapNs = 100'000;

@@ -22,9 +22,11 @@ constexpr std::uint64_t kMostGatherNs = 30'000;
 constexpr std::uint64_t kQuietNs = 3'000;
 // The spare is filled a little ahead of the segment in use, in steps so small that an
 // acknowledgement hardly waits for one; what an idle round adds fills a segment within seconds.
+constexpr std::uint64_t kSpareBeginShare = 16;  // of a segment: behind that its successor is made
 constexpr std::uint64_t kSpareStepBytes = 64U << 10;
 constexpr std::uint64_t kSpareIdleStepBytes = 1U << 20;
 constexpr std::uint64_t kSpareIdleNs = 5'000'000;
+constexpr std::uint64_t kMostIdleSteps = 50;
 
 }  // namespace
 
@@ -281,18 +283,25 @@ bool WriterCore::mark_if_idle() noexcept {
     return true;
 }
 
-// The spare keeps a little ahead of the segment in use; while nothing happens it gets further.
+// A writer whose first segment stays nearly empty takes no second one's room. The spare keeps a
+// little ahead of the segment in use; while nothing happens it gets further.
 void WriterCore::pace_spare() noexcept {
-    if (phase_ != Phase::writing || spare_limit_bytes_ >= segment_.header.segment_size_bytes)
-        return;
+    const std::uint64_t size = segment_.header.segment_size_bytes;
+    if (phase_ != Phase::writing || spare_limit_bytes_ >= size) return;
     const std::uint64_t used = segment_.next.offset;
+    if (!is_spare_asked_for_) {
+        if (used < size / kSpareBeginShare) return;
+        is_spare_asked_for_ = true;
+        spare_->prepare(spare_limit_bytes_);
+    }
     std::uint64_t limit = used + used / 4 + kSpareStepBytes;
     if (!pipeline_->is_busy() && !filler_.has_whole()) {
         const std::uint64_t now_ns = around_.time->elapsed_ns();
-        if (now_ns >= next_idle_look_ns_) {
-            next_idle_look_ns_ = now_ns + kSpareIdleNs;
+        if (const std::uint64_t turns = (now_ns - idle_look_ns_) / kSpareIdleNs; turns != 0) {
+            idle_look_ns_ = now_ns;
             const bool is_idle = used == idle_offset_;
-            if (is_idle) limit = std::max(limit, spare_limit_bytes_ + kSpareIdleStepBytes);
+            const std::uint64_t step = std::min(turns, kMostIdleSteps) * kSpareIdleStepBytes;
+            if (is_idle) limit = std::max(limit, spare_limit_bytes_ + step);
             idle_offset_ = used;
         }
     }

@@ -222,11 +222,12 @@ private:
     std::uint64_t next_age_turn_ns_ = 0;
     std::uint64_t next_name_look_ns_ = 0;
     Sequence marked_sequence_ = 0;         // the promise that stands on disk
+    bool is_spare_asked_for_ = false;      // for the segment in use
     std::uint64_t spare_limit_bytes_ = 0;  // how far the spare may be filled by now
     std::uint64_t idle_offset_ = 0;        // where the log ended when it was last looked at
-    std::uint64_t next_idle_look_ns_ = 0;
-    Sequence gathered_durable_ = 0;   // as it was when the last gathering began
-    Sequence gathered_sequence_ = 0;  // what has come by now
+    std::uint64_t idle_look_ns_ = 0;       // and when
+    Sequence gathered_durable_ = 0;        // as it was when the last gathering began
+    Sequence gathered_sequence_ = 0;       // what has come by now
     std::uint64_t gathered_last_ns_ = 0;
     std::uint64_t gather_until_ns_ = 0;
     Sequence seen_durable_ = 0;

@@ -104,8 +104,10 @@ Result<std::string> WriterCore::take_first_spare() {
                     shortage.hint + "; or choose smaller segments");
 }
 
-Result<std::unique_ptr<WriterCore>> WriterCore::open(const JournalOptions& options,
+Result<std::unique_ptr<WriterCore>> WriterCore::open(const JournalOptions& asked,
                                                      const WriterEnvironment& around) {
+    JournalOptions options = asked;
+    if (options.segment_size_bytes == 0) options.segment_size_bytes = kDefaultSegmentSizeBytes;
     if (auto fine = check_options(options); !fine) return fine.error();
     auto found = assess(*around.files, options.directory, AssessMode::deciding);
     if (!found) return found.error();
@@ -324,7 +326,9 @@ Result<void> WriterCore::enter_segment() {
     }
     retire_disowned();
     spare_limit_bytes_ = 0;
-    spare_->prepare(spare_limit_bytes_);
+    // What retention gave up is there already.
+    is_spare_asked_for_ = segment_count_ > 1 || !retired_->is_empty();
+    if (is_spare_asked_for_) spare_->prepare(spare_limit_bytes_);
     return {};
 }
 

@@ -148,6 +148,8 @@ TEST_CASE("stream reader: a hundred times slower than the publisher it loses not
     options.bus_directory = busy.stream().directory();
     options.from = Position::start();
     auto reader = expect(StreamReader::attach(busy.stream().name(), options), "attach the reader");
+    // The ring may have gone on already.
+    const bool begins_in_journal = reader.source() == Source::journal;
     Found found;
     const std::uint64_t most = test_length(300'000, 20'000'000, "TAILRACE_EVENTS");
     // It has read one of a hundred of what was published, until that is enough: so it is behind
@@ -163,7 +165,7 @@ TEST_CASE("stream reader: a hundred times slower than the publisher it loses not
     CHECK(found.wrong == 0);
     CHECK(found.gaps == 0);
     CHECK(found.events == busy.published());
-    CHECK(reader.spill_count() > 0);
+    CHECK((begins_in_journal || reader.spill_count() > 0));
     CHECK(reader.lost_events() == 0);
 }
 

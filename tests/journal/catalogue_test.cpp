@@ -250,7 +250,8 @@ TEST_CASE("catalogue: with any byte of it wrong, or cut anywhere, every place is
     REQUIRE(sound.size() > catalogue_entry_offset(3));
     REQUIRE(wrong_answer(posix_files(), temp.journal(), kEvents) == "");
     SECTION("a byte") {
-        for (std::size_t at = 0; at < sound.size(); ++at) {
+        const std::uint64_t stride = test::is_full_length() ? 1 : 3;
+        for (std::size_t at = test::sample_offset(stride); at < sound.size(); at += stride) {
             INFO("byte " << at);
             flip_bit(path, at);
             REQUIRE(wrong_answer(posix_files(), temp.journal(), kEvents) == "");

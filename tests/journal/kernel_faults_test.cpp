@@ -273,7 +273,7 @@ TEST_CASE(
         write_for(*writer, appended, 10, 500);
         REQUIRE(writer->sync(30 * kSecondNs));
         write_without_room(*writer, appended, temp.path() + "/disk/ballast");
-        // btrfs gives room back in its own time: half a minute after the file is gone.
+        // btrfs gives room back in its own time, with its next commit.
         const auto synced = writer->sync(60 * kSecondNs);
         INFO((synced ? std::string() : synced.error().message));
         CHECK(synced);

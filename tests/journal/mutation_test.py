@@ -210,7 +210,8 @@ def run(name, build):
                for batch, changed in by_batch.items()]
     program = work / "probe"
     link(objects, build, program, compiler_of(build))
-    ended = subprocess.run([str(program)], stdout=subprocess.PIPE, text=True, timeout=500)
+    ended = subprocess.run([str(program)], stdout=subprocess.PIPE, text=True,
+                           timeout=250 * int(os.environ.get("TAILRACE_PATIENCE", "2")))
     print(ended.stdout.strip())
     if not invariants:
         if ended.returncode != 0:

@@ -414,16 +414,25 @@ TEST_CASE("writer: times go on from the running maximum after a restart with the
 TEST_CASE("writer: keeps a spare segment, which the next writer uses", "[journal][writer]") {
     const TempDirectory temp;
     const JournalOptions options = small_options(temp.journal());
+    const auto has_spare = [&temp] {
+        return std::filesystem::exists(temp.journal() + "/spare") ||
+               std::filesystem::exists(temp.journal() + "/spare.partial");
+    };
+    // A journal that stays small takes no second segment's room.
     REQUIRE(write_journal(options, {make_events(0, 10)}, Ending::closed));
-    const bool filled = std::filesystem::exists(temp.journal() + "/spare");
-    const bool partial = std::filesystem::exists(temp.journal() + "/spare.partial");
-    CHECK((filled || partial));
-    REQUIRE(write_journal(options, {make_events(10, 10)}, Ending::closed));
+    CHECK_FALSE(has_spare());
+    constexpr std::uint64_t kMany = 2000;  // far more than a sixteenth of a segment
+    REQUIRE(write_journal(options, {make_events(10, kMany)}, Ending::closed));
+    CHECK(has_spare());
+    REQUIRE(write_journal(options, {make_events(10 + kMany, 10)}, Ending::closed));
+    CHECK_FALSE(has_spare());
     SECTION("one of another size is made anew") {
+        REQUIRE(write_journal(options, {make_events(20 + kMany, kMany)}, Ending::closed));
+        CHECK(has_spare());
         JournalOptions larger = options;
         larger.segment_size_bytes = 2 * kMiB;
-        REQUIRE(write_journal(larger, {make_events(20, 10)}, Ending::closed));
-        CHECK(std::filesystem::file_size(segment_named(temp.journal(), 3)) == 2 * kMiB);
+        REQUIRE(write_journal(larger, {make_events(20 + 2 * kMany, 10)}, Ending::closed));
+        CHECK(std::filesystem::file_size(segment_named(temp.journal(), 5)) == 2 * kMiB);
     }
 }
 

@@ -10,7 +10,7 @@ The head of a model says what there is to check:
                                            by its name, or `deadlock`
 
 A mutation whose outcome is another one, or that holds, is a failure: then the model doesn't see
-what it is there for. Without $TAILRACE_FULL three of the configurations and three of the mutations
+what it is there for. Without $TAILRACE_FULL two of the configurations and two of the mutations
 are tried, chosen by $TAILRACE_SEED: each costs a verifier of its own. Exit code 77 and a line
 "SKIPPED: why" when spin or a C compiler is missing.
 """
@@ -27,7 +27,7 @@ import time
 
 DEPTH = 1_000_000
 MEMORY_MIB = 4096
-SAMPLE = 3
+SAMPLE = 2
 CONFIGURATION = re.compile(r"^\s*configuration (\w+):((?: \w+(?:=\w+)?)*)$", re.MULTILINE)
 MUTATION = re.compile(r"^\s*mutation (\w+) in (\w+): (\w+)$", re.MULTILINE)
 

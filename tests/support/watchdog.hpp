@@ -8,7 +8,7 @@ namespace tailrace::test {
 
 class Watchdog {
 public:
-    // Requires: `what` outlives the watchdog.
+    // Requires: `what` outlives the watchdog. $TAILRACE_PATIENCE times the limit, if it is set.
     explicit Watchdog(const char* what, unsigned limit_s = 60) noexcept;
     Watchdog(const Watchdog&) = delete;
     Watchdog& operator=(const Watchdog&) = delete;

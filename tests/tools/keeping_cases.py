@@ -260,7 +260,9 @@ class FailingDisk(SmallDisk):
 
 class FullDisk(SmallDisk):
     def fill_disk(self):
-        """Leaves room for less than a segment, beside the recorder's spare: its path."""
+        """Leaves room for less than a segment, beside the recorder's spare, which is there once a
+        sixteenth of its first segment is filled: its path."""
+        self.ok("pub", "s", "--size", "1000", "-n", "300", "--durable")
         self.wait_until("a spare", lambda: self.ok("inspect", self.mount / "j", "--json")
                         .json["spare"] == "ready")
         ballast = self.mount / "ballast"
@@ -274,16 +276,15 @@ class FullDisk(SmallDisk):
         self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
         process = self.start("record", "s", "--json")
         self.read_line(process)
-        self.ok("pub", "s", "x", "--durable")
         ballast = self.fill_disk()
-        self.ok("pub", "s", "--size", "1000", "-n", "4500", "--timeout", "1h")
+        self.ok("pub", "s", "--size", "1000", "-n", "4200", "--timeout", "1h")
         self.wait_until("low space", lambda: self.state() == "LOW-SPACE")
         self.assertIn("low on space", self.ok("inspect", "s").text)
         # Refused early: nothing is published that could not be kept.
         self.refused(9, "pub", "s", "y", "--durable", names=("'s'", "no room"))
         lag = self.run_any("lag", "s")
         self.assertIn("df ", lag.errors)
-        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 4501)
+        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 4500)
         # Then it is full, publishers are held back, and all that was acknowledged is there.
         publisher = self.start("pub", "s", "--size", "1000", "-n", "5500", "--timeout", "1h")
         self.wait_until("a full disk", lambda: self.state() == "DISK-FULL")
@@ -297,10 +298,10 @@ class FullDisk(SmallDisk):
         # Room again: it goes on by itself, and nothing was lost.
         ballast.unlink()
         self.end(publisher, by=None)
-        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 10001)
+        self.wait_until("durability", lambda: self.reader("journal")["seq"] == 10000)
         self.wait_until("a state that is well", lambda: self.state() == "OK")
         report = self.end(process).json_lines[-1]
-        self.assertEqual((report["lost_events"], report["durable_seq"]), (0, 10001))
+        self.assertEqual((report["lost_events"], report["durable_seq"]), (0, 10000))
         self.ok("verify", self.mount / "j")
 
     def test_on_a_full_disk_it_ends_when_it_is_told_to_and_loses_nothing(self):
@@ -329,10 +330,9 @@ class FullDisk(SmallDisk):
         self.make("--capacity", "1MiB", "--journal", self.mount / "j", "--segment-size", "4MiB")
         process = self.start("record", "s", "--json", "--journal-lag", "drop")
         self.read_line(process)
-        self.ok("pub", "s", "x", "--durable")
         ballast = self.fill_disk()
         # Far more than disk and ring hold together; a publisher that were held up would time out.
-        published = 1
+        published = 300
         while self.state() != "DISK-FULL":
             self.ok("pub", "s", "--size", "1000", "-n", "2000", "--timeout", "1h")
             published += 2000

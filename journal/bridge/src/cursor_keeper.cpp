@@ -14,6 +14,8 @@ namespace tailrace::bridge {
 namespace {
 
 constexpr std::uint64_t kKeeperPaceNs = 100'000'000;
+constexpr std::uint64_t kIdlePaceNs = 200'000'000;
+constexpr unsigned kIdleRounds = 10;  // in which no cursor has moved: then the idle pace
 
 }  // namespace
 
@@ -40,10 +42,11 @@ void CursorKeeper::stop() noexcept {
 
 void CursorKeeper::run() noexcept {
     journal::leave_real_time();
+    unsigned idle_rounds = 0;
     // Relaxed: as above; a round that was asked for is not slept through.
     while (!stop_.load(std::memory_order_relaxed)) {
         try {
-            keep(keeping_.is_wanted());
+            idle_rounds = keep(keeping_.is_wanted()) ? 0 : idle_rounds + 1;
         } catch (const std::exception& failure) {  // no memory
             keeping_.failed(ENOMEM);
             tell_trouble(make_error(ErrorCode::io_failure,
@@ -51,7 +54,7 @@ void CursorKeeper::run() noexcept {
                                         "' can't be written: " + failure.what(),
                                     "'free -m' shows what is left"));
         }
-        keeping_.wait(kKeeperPaceNs);
+        keeping_.wait(idle_rounds < kIdleRounds ? kKeeperPaceNs : kIdlePaceNs);
     }
 }
 
@@ -72,9 +75,9 @@ bool CursorKeeper::is_as_written(const std::vector<bus::CursorToKeep>& cursors) 
 // Whoever waits wants to know of the disk, so then it is read, whatever was written before. No
 // process moves a cursor back into the ledger that another one has just removed from it: both hold
 // the ledger's lock from before they look at the cursors until it is written.
-void CursorKeeper::keep(bool is_wanted) {
+bool CursorKeeper::keep(bool is_wanted) {
     auto cursors = keeping_.collect(bus::durable_sequence(*region_));
-    if (!is_wanted && is_as_written(cursors)) return;
+    if (!is_wanted && is_as_written(cursors)) return false;
     auto lock = journal::LedgerLock::lock(directory_);
     Result<void> outcome = lock ? Result<void>() : Result<void>(lock.error());
     if (lock) {
@@ -85,7 +88,7 @@ void CursorKeeper::keep(bool is_wanted) {
         keeping_.kept(cursors);
         written_ = std::move(cursors);
         last_trouble_.clear();
-        return;
+        return true;
     }
     const Error& error = outcome.error();
     const int other = error.code == ErrorCode::no_space ? ENOSPC
@@ -93,6 +96,7 @@ void CursorKeeper::keep(bool is_wanted) {
                                                         : EUCLEAN;
     keeping_.failed(error.os_errno != 0 ? error.os_errno : other);
     tell_trouble(error);
+    return true;
 }
 
 Result<void> CursorKeeper::write(const journal::LedgerLock& lock,

@@ -2,10 +2,10 @@
 // power loss.
 //
 // A thread of its own in the recorder's process, which begins when the stream has its first cursor:
-// ten times a second if one has moved, and at once for whoever waits. No cursor is written further
-// than the journal is durable, so none is ever ahead of its log. When it can't write, cursors are
-// as safe as the processes are, whoever waits is told, and the journal goes on. Law:
-// docs/durability.md, "Cursors". The recorder's thread makes the calls.
+// ten times a second if one has moved, five times after a pause, and at once for whoever waits. No
+// cursor is written further than the journal is durable, so none is ever ahead of its log. When it
+// can't write, cursors are as safe as the processes are, whoever waits is told, and the journal
+// goes on. Law: docs/durability.md, "Cursors". The recorder's thread makes the calls.
 #pragma once
 
 #include <tailrace/base/result.hpp>
@@ -49,7 +49,8 @@ private:
     void run() noexcept;
     void stop() noexcept;
     [[nodiscard]] bool is_as_written(const std::vector<bus::CursorToKeep>& cursors) const;
-    void keep(bool is_wanted);
+    // Whether there was something to write.
+    bool keep(bool is_wanted);
     [[nodiscard]] Result<void> write(const journal::LedgerLock& lock,
                                      const std::vector<bus::CursorToKeep>& cursors);
     void tell_held(std::vector<journal::HeldBack> held);

@@ -23,6 +23,9 @@ constexpr std::uint64_t kRunBytes = std::uint64_t{1} << 20U;
 // events soon.
 constexpr std::uint64_t kDiskTurnNs = 200'000;
 constexpr std::uint64_t kIdleTurnNs = 5'000'000;
+constexpr std::uint64_t kLongIdleTurnNs = 250'000'000;
+constexpr std::uint64_t kLeastSegmentBytes = 4U << 20;
+constexpr std::uint64_t kSegmentRings = 4;
 constexpr std::uint64_t kCloseTimeoutNs = 30'000'000'000;
 // Who is asked to end while the disk is full does so; what is left is in the ring for a successor.
 constexpr std::uint64_t kRoomPatienceNs = 500'000'000;
@@ -147,6 +150,13 @@ Result<void> check_lag(const bus::Region& region, JournalLag lag) {
                       "tailrace record " + region.name() + " --journal-lag gate");
 }
 
+// Segments of a small stream are small, since one is allocated whole.
+std::uint64_t segment_size_for(const bus::Region& region) {
+    return std::clamp(kSegmentRings * region.capacity_bytes(),
+                      kLeastSegmentBytes,
+                      journal::kDefaultSegmentSizeBytes);
+}
+
 std::string choose_directory(const bus::Region& region, const RecorderOptions& options) {
     if (!options.journal.directory.empty()) return options.journal.directory;
     const std::string named = region.header().journal_directory.data();
@@ -243,6 +253,8 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     journal_options.event_alignment_bytes = region->header().alignment_bytes;
     if (journal_options.access.mode == journal::JournalAccess::kUnsaid)
         journal_options.access = journal_access(*region);
+    if (journal_options.segment_size_bytes == 0)
+        journal_options.segment_size_bytes = segment_size_for(*region);
     journal_options.start_sequence = subscriber->next_sequence();
     auto writer = journal::Writer::open(journal_options);
     if (!writer) return writer.error();
@@ -415,6 +427,14 @@ void Recorder::attend_compressor(std::uint64_t segment_count) {
     if (news.trouble) compression_trouble_ = std::move(news.trouble);
 }
 
+// As long as nothing has moved, it sleeps as long as it has been idle already: soon a few times a
+// second, for what nobody wakes it for.
+std::uint64_t Recorder::idle_turn_ns() noexcept {
+    const std::uint64_t now_ns = monotonic_ns();
+    if (idle_since_ns_ == 0) idle_since_ns_ = now_ns;
+    return std::clamp(now_ns - idle_since_ns_, kIdleTurnNs, kLongIdleTurnNs);
+}
+
 void Recorder::wait_for_events(std::uint64_t timeout_ns) noexcept {
     if (parks_) {
         subscriber_.park(bus::Deadline::in_ns(timeout_ns));
@@ -451,13 +471,16 @@ Result<void> Recorder::step(std::uint64_t timeout_ns) {
     // What waits for the disk parks in drive(). What the policy leaves unflushed waits for nothing
     // there, so then it is the ring that is waited for, until the flush is due.
     const bool is_settled = writer_.durable_sequence() == writer_.next_sequence();
-    const std::uint64_t idle_ns = moved || is_settled ? kIdleTurnNs : writer_.idle_ns();
+    const std::uint64_t idle_ns = moved || is_settled ? kLongIdleTurnNs : writer_.idle_ns();
     if (!moved && idle_ns == 0) {
         moved = writer_.drive(std::min(timeout_ns, kDiskTurnNs));
     } else if (!moved) {
-        wait_for_events(std::min({timeout_ns, idle_ns, kIdleTurnNs}));
+        wait_for_events(std::min({timeout_ns, idle_ns, idle_turn_ns()}));
     }
-    if (moved) waiter_.reset();
+    if (moved) {
+        waiter_.reset();
+        idle_since_ns_ = 0;
+    }
     report_progress();
     if (writer_.state() == journal::WriterState::failed) {
         board_.fail(writer_.failure_errno());
@@ -503,7 +526,7 @@ Result<void> Recorder::run(const std::atomic<bool>& stop) {
     if (is_dead()) return dead_recorder();
     // Relaxed: a flag that carries nothing.
     while (!stop.load(std::memory_order_relaxed) && !stream_was_removed()) {
-        if (auto stepped = step(kIdleTurnNs); !stepped) return stepped.error();
+        if (auto stepped = step(kLongIdleTurnNs); !stepped) return stepped.error();
     }
     return close();
 }

@@ -6,8 +6,9 @@
 //
 // A commit is one store into shared memory: it survives the death of every process, and costs no
 // system call. While the stream is recorded, a keeper in the recorder's process writes all cursors
-// to the disk ten times a second, and at once for whoever waits (wait_kept). One owner at a time,
-// proven by a lock that dies with it. One thread per Cursor. Law: docs/durability.md, "Cursors".
+// to the disk ten times a second, five times after a pause, and at once for whoever waits
+// (wait_kept). One owner at a time, proven by a lock that dies with it. One thread per Cursor.
+// Law: docs/durability.md, "Cursors".
 #pragma once
 
 #include <tailrace/base/file_lock.hpp>

@@ -197,7 +197,7 @@ public:
     //     subscriber.poll(handler, 256);
     //
     // True: don't wait, poll; an event is there, or the stream has ended. False: the descriptor
-    // becomes readable once there is an event or the stream is removed, and after 100 ms in any
+    // becomes readable once there is an event or the stream is removed, and after 250 ms in any
     // case (1 ms behind an open claim), since a publisher that dies tells nobody: no timeout of the
     // loop's own is needed. Being readable means no more than that polling, and then arming anew,
     // is worth while; it stays readable until the next arm() or disarm(). Requires: poll_fd() gave

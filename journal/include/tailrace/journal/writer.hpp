@@ -65,8 +65,9 @@ struct JournalAccess {
 struct JournalOptions {
     std::string directory = {};    // made when it isn't there
     std::string stream_name = {};  // stored; a journal of another name is refused. Empty: any
-    std::uint64_t segment_size_bytes =
-        kDefaultSegmentSizeBytes;              // multiple of 4096, at least 1 MiB
+    // Multiple of 4096, at least 64 KiB. 0: kDefaultSegmentSizeBytes; a recorder's: as fits the
+    // ring.
+    std::uint64_t segment_size_bytes = 0;
     std::uint32_t event_alignment_bytes = 16;  // 16 or 64, that of the ring
     Sequence start_sequence = 0;  // of a new journal; an existing one goes on where it ended
 

@@ -43,8 +43,8 @@ enum class JournalLag : std::uint8_t {
 
 struct RecorderOptions {
     // `directory` empty: the one that the stream names, else default_journal_directory(stream).
-    // Alignment, stream name and start sequence are filled in from the stream; so is who may use
-    // it, unless that is said.
+    // Alignment, stream name and start sequence are filled in from the stream; so are the size of
+    // a segment (four times the ring, 4 to 256 MiB) and who may use it, unless they are said.
     journal::JournalOptions journal = {};
     JournalLag lag = JournalLag::gate;
     // How it waits for events. A thread that is scheduled in real time, by `priority` or otherwise,
@@ -134,6 +134,7 @@ private:
     [[nodiscard]] Result<bool> append_pending();
     [[nodiscard]] Result<void> note_missed();
     [[nodiscard]] Result<void> drop_forward();
+    [[nodiscard]] std::uint64_t idle_turn_ns() noexcept;
     void wait_for_events(std::uint64_t timeout_ns) noexcept;
     void release(bus::Place place) noexcept;
     void report_progress();
@@ -146,7 +147,8 @@ private:
     journal::Writer writer_;
     bus::JournalBoardWriter board_;
     bus::Waiter waiter_;
-    bool parks_;  // in real time: waits without spinning first
+    bool parks_;                       // in real time: waits without spinning first
+    std::uint64_t idle_since_ns_ = 0;  // 0: it isn't
     std::optional<Error> priority_refusal_;
     JournalLag lag_;
     std::string journal_directory_;

@@ -140,7 +140,7 @@ public:
     }
 
     // Everything that was handed over is done: one store. It survives the death of every process,
-    // and power loss a tenth of a second later. Nothing without a cursor. Not inside a handler.
+    // and power loss a fifth of a second later. Nothing without a cursor. Not inside a handler.
     void commit() noexcept {
         if (cursor_) note(next_sequence());
     }
