@@ -17,21 +17,23 @@ ChosenEvents::ChosenEvents(const ReplayFlags& flags, const std::string& stream, 
     progress_.emplace(fmt::format("replaying '{}'", stream), "events", total);
 }
 
-Result<bool> ChosenEvents::on_event(const Event& event) {
+Result<bridge::SinkAnswer> ChosenEvents::on_event(const Event& event) {
+    using bridge::SinkAnswer;
     if (!filter_.accepts(event))
-        return target_ != nullptr ? target_->pass_over(event) : Result<bool>(true);
+        return target_ != nullptr ? target_->pass_over(event)
+                                  : Result<SinkAnswer>(SinkAnswer::more);
     if (target_ != nullptr) {
         auto passed = target_->on_event(event);
-        if (!passed || !*passed) return passed;
+        if (!passed || *passed == SinkAnswer::refused) return passed;
     } else {
         printer_.print(event);
         // A paced replay is watched while it runs.
         if (flags_.options.speed > 0) out().flush();
-        if (out().is_closed()) return false;
+        if (out().is_closed()) return SinkAnswer::refused;
     }
     ++events_;
     if (progress_) progress_->update(events_);
-    return !is_finished();
+    return is_finished() ? SinkAnswer::enough : SinkAnswer::more;
 }
 
 Result<bool> ChosenEvents::on_gap(journal::Gap gap) {

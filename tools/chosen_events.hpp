@@ -43,7 +43,7 @@ public:
         return flags_.count && events_ >= *flags_.count;
     }
 
-    [[nodiscard]] Result<bool> on_event(const Event& event) override;
+    [[nodiscard]] Result<bridge::SinkAnswer> on_event(const Event& event) override;
     [[nodiscard]] Result<bool> on_gap(journal::Gap gap) override;
     void on_idle() override { out().flush(); }
     [[nodiscard]] Result<void> on_end() override {

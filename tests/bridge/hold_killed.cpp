@@ -1,11 +1,13 @@
-// The recorder of a stream with `--journal-missing hold` is killed at random instants under
-// publishers at full speed, on the smallest ring; each time they stop within a ring. The journal
-// has every event in order, and a reader that spills beside it is never told a gap.
+// The recorder of a stream with `--journal-missing hold` is killed at random instants, and between
+// the stores that move what publishers are held at, under publishers at full speed, on the smallest
+// ring; each time they stop within a ring. The journal has every event in order, and a reader that
+// spills beside it is never told a gap.
 #include "bridge/recorded_stream.hpp"
 #include "support/child_process.hpp"
 #include "support/pause.hpp"
 #include "support/seeded_random.hpp"
 #include "support/shared_object.hpp"
+#include "support/step_script.hpp"
 #include "support/test_length.hpp"
 #include "support/watchdog.hpp"
 
@@ -26,6 +28,7 @@ using namespace tailrace::test;
 
 constexpr std::uint32_t kPublishers = 2;
 constexpr std::uint64_t kMostPauseNs = 3'000'000;
+constexpr std::array kSteps{"journal_board.hold_noted", "journal_board.hold_moved"};
 
 struct Stage {
     std::atomic<bool> stop;
@@ -131,10 +134,21 @@ TEST_CASE("journal hold: publishers stop within a ring of a killed recorder, and
 
     const int kills = static_cast<int>(test_length(60, 2'000, "TAILRACE_KILLS"));
     int killed = 0;
+    std::array<int, kSteps.size()> killed_at{};
     std::uint64_t overrun = 0;
     for (int round = 0; round < kills && !reader.has_ended(); ++round) {
-        ChildProcess recorder([&] { return record(*stage, recorded); });
-        if (round % 2 == 0) {
+        const bool dies_at_step = round % 3 == 1;
+        const std::uint64_t step = random.below(kSteps.size());
+        const unsigned nth = 1 + static_cast<unsigned>(random.below(20));
+        ChildProcess recorder([&] {
+            StepScript script;
+            if (dies_at_step) script.die_at(kSteps[step], nth);
+            return record(*stage, recorded);
+        });
+        if (dies_at_step) {
+            wait_until([&] { return recorder.has_ended(); });
+            ++killed_at[step];
+        } else if (round % 2 == 0) {
             const Sequence target = region->tail().sequence + random.below(3000);
             wait_until(
                 [&] { return bus::durable_sequence(*region) > target || recorder.has_ended(); });
@@ -160,6 +174,8 @@ TEST_CASE("journal hold: publishers stop within a ring of a killed recorder, and
     CHECK(last.wait().exit_code == 0);
 
     CHECK(killed == kills);
+    for (const int count : killed_at)
+        CHECK(count > 0);
     CHECK(overrun == 0);
     const JournalContent content = read_journal(recorded.journal_directory());
     CHECK(content.torn == 0);

@@ -23,9 +23,9 @@ using namespace tailrace::test;
 
 class ListSink final : public bridge::ReplaySink {
 public:
-    Result<bool> on_event(const Event& event) override {
+    Result<bridge::SinkAnswer> on_event(const Event& event) override {
         sequences.push_back(event.sequence());
-        return sequences.size() < most_events;
+        return sequences.size() < most_events ? bridge::SinkAnswer::more : last_answer;
     }
     Result<bool> on_gap(journal::Gap gap) override {
         gaps.push_back(gap);
@@ -41,6 +41,7 @@ public:
     std::vector<journal::Gap> gaps;
     bool has_ended = false;
     std::size_t most_events = SIZE_MAX;
+    bridge::SinkAnswer last_answer = bridge::SinkAnswer::enough;
 };
 
 // A journal of `count` numbered events of publisher 1.
@@ -90,11 +91,16 @@ TEST_CASE("replay: the sink may stop it", "[bridge][replay]") {
     options.speed = 0;
     ListSink sink;
     sink.most_events = 7;
+    // The last one is taken, and counts; one that is refused doesn't.
+    sink.last_answer = GENERATE(bridge::SinkAnswer::enough, bridge::SinkAnswer::refused);
+    const std::uint64_t taken = sink.last_answer == bridge::SinkAnswer::enough ? 7 : 6;
 
     const auto report = replay_all(recorded, sink, options);
 
     CHECK(sink.sequences.size() == 7);
     CHECK(report.stopped);
+    CHECK(report.events == taken);
+    CHECK(report.next_sequence == taken);
 }
 
 TEST_CASE(

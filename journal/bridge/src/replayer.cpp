@@ -84,15 +84,16 @@ private:
             // A time ahead of the recorder's clock would be waited for as long as it is ahead.
             const std::uint64_t time_ns = std::min(event.publish_time_ns(), step.batch.max_time_ns);
             if (!pacing_.wait_for(time_ns, event.sequence())) return stopped();
-            auto wanted = sink_.on_event(event);
-            if (!wanted) return wanted.error();
-            if (!*wanted) return stopped();
+            auto answer = sink_.on_event(event);
+            if (!answer) return answer.error();
+            if (*answer == SinkAnswer::refused) return stopped();
             if (report_.events == 0) report_.first_sequence = event.sequence();
             if (report_.first_time_ns == 0) report_.first_time_ns = time_ns;
             report_.last_time_ns = std::max(report_.last_time_ns, time_ns);
             ++report_.events;
             report_.bytes += event.size_bytes();
             report_.next_sequence = event.sequence() + 1;
+            if (*answer == SinkAnswer::enough) return stopped();
         }
         return true;
     }
@@ -191,18 +192,27 @@ bus::EventFields StreamSink::fields_of(const Event& event) const noexcept {
     return fields;
 }
 
-Result<bool> StreamSink::on_event(const Event& event) {
+namespace {
+
+Result<SinkAnswer> answer_of(const Result<bool>& published) {
+    if (!published) return published.error();
+    return *published ? SinkAnswer::more : SinkAnswer::refused;
+}
+
+}  // namespace
+
+Result<SinkAnswer> StreamSink::on_event(const Event& event) {
     const bool continues = event.continues_batch();
     if (!continues && kept_.empty()) {
         const bus::EventFields fields = fields_of(event);
-        return wait_for_room(
+        return answer_of(wait_for_room(
             [&](bus::Deadline turn) { return publisher_.publish(event.payload(), fields, turn); },
             event.sequence(),
             1,
-            event.size_bytes());
+            event.size_bytes()));
     }
     if (auto kept = keep(event); !kept) return kept.error();
-    return continues ? Result<bool>(true) : publish_kept();
+    return continues ? Result<SinkAnswer>(SinkAnswer::more) : answer_of(publish_kept());
 }
 
 Result<void> StreamSink::keep(const Event& event) {
@@ -237,8 +247,9 @@ Result<bool> StreamSink::publish_kept() {
     return published;
 }
 
-Result<bool> StreamSink::pass_over(const Event& event) {
-    return event.continues_batch() ? Result<bool>(true) : publish_kept();
+Result<SinkAnswer> StreamSink::pass_over(const Event& event) {
+    if (event.continues_batch()) return SinkAnswer::more;
+    return answer_of(publish_kept());
 }
 
 Result<bool> StreamSink::on_gap(journal::Gap /*gap*/) {

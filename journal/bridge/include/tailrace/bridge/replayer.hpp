@@ -83,15 +83,22 @@ struct ReplayReport {
     bool stopped = false;  // by `stop`, by the pilot or by the sink
 };
 
-// What receives a replay. Each returns false to stop it. Events of an atomic batch come one after
-// the other, all but the last with kBatchContinues; a range may begin or end within one.
+enum class SinkAnswer : std::uint8_t {
+    more,     // taken; the next one, please
+    enough,   // taken, and it was the last one that is wanted
+    refused,  // not taken: the replay ends before it
+};
+
+// What receives a replay. Events of an atomic batch come one after the other, all but the last with
+// kBatchContinues; a range may begin or end within one.
 class ReplaySink {
 public:
     ReplaySink() = default;
     ReplaySink(const ReplaySink&) = delete;
     ReplaySink& operator=(const ReplaySink&) = delete;
     virtual ~ReplaySink() = default;
-    [[nodiscard]] virtual Result<bool> on_event(const Event& event) = 0;
+    [[nodiscard]] virtual Result<SinkAnswer> on_event(const Event& event) = 0;
+    // False: the replay ends behind it.
     [[nodiscard]] virtual Result<bool> on_gap(journal::Gap gap) = 0;
     // All that is there was handed over; with ReplayOptions::follow more is waited for.
     virtual void on_idle() {}
@@ -113,14 +120,14 @@ enum class ReplayTimes : std::uint8_t {
 class StreamSink final : public ReplaySink {
 public:
     explicit StreamSink(bus::Publisher publisher) noexcept : publisher_(std::move(publisher)) {}
-    [[nodiscard]] Result<bool> on_event(const Event& event) override;
+    [[nodiscard]] Result<SinkAnswer> on_event(const Event& event) override;
     [[nodiscard]] Result<bool> on_gap(journal::Gap gap) override;
     [[nodiscard]] Result<void> on_end() override;
     void set_times(ReplayTimes times) noexcept { times_ = times; }
     // Event times are so much later from here on: for journals that are replayed again and again.
     void shift_times(std::uint64_t shift_ns) noexcept { shift_ns_ = shift_ns; }
     // An event that isn't passed on; it may be the last one of a batch.
-    [[nodiscard]] Result<bool> pass_over(const Event& event);
+    [[nodiscard]] Result<SinkAnswer> pass_over(const Event& event);
     // Set from another thread or a signal handler's flag: a wait for room gives up. So it does when
     // the pilot ends the replay.
     void stop_when(const std::atomic<bool>* stop, ReplayPilot* pilot = nullptr) noexcept {
