@@ -21,7 +21,7 @@ from rule_book import CODE, LIBRARIES, RULES, TEXT, TEXT_NAMES, File, code_files
 ALLOWED = {
     ("reinterpret_cast", "bus/src/region.cpp"):
         "here a checked mapping becomes the stream's tables, once",
-    ("third_party", "tools/bench/device.cpp"):
+    ("third_party", "bench/command/device.cpp"):
         "it measures the raw device, without our storage, at the same depth",
     ("sleep_in_test", "tests/bridge/recorder_killed.cpp"):
         "a child paces its load; nothing waits for it",
@@ -40,7 +40,7 @@ MAY_INCLUDE = {
     "bridge": (("base", "bus", "journal", "bridge"), ("boost", "xxhash")),
     "tools": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann")),
     "examples": (PUBLIC, ()),
-    "bench": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann", "benchmark")),
+    "bench": (PUBLIC, ("boost", "xxhash", "fmt", "nlohmann", "benchmark")),
     "tests": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann", "catch2")),
 }
 THIRD_PARTY = re.compile(r"(boost|xxhash|fmt|CLI|nlohmann|catch2|benchmark|liburing)\b")
@@ -132,10 +132,14 @@ def third_party(tree):
         {"tests/bus/a_test.cpp": '#include "codec.hpp"\n', "journal/src/codec.hpp": ""},
         {"bus/src/a.cpp": '#include "../../journal/src/b.hpp"\n', "journal/src/b.hpp": ""},
         {"bus/include/tailrace/bus/a.hpp": '#include "b.hpp"\n', "bus/src/b.hpp": ""},
+        {"bench/command/a.cpp": '#include "command.hpp"\n', "tools/command.hpp": ""},
     ],
     good={
         "bus/src/a.cpp": '#include "ring.hpp"\n',
         "bus/src/ring.hpp": "",
+        "tools/cmd_bench.cpp": '#include "suite.hpp"\n',
+        "bench/command/suite.hpp": "",
+        "bench/micro/a_bench.cpp": '#include "ring.hpp"\n',
         "tests/bus/a_test.cpp": '#include "ring.hpp"\n#include "temp_dir.hpp"\n',
         "tests/support/temp_dir.hpp": "",
     },
@@ -149,9 +153,11 @@ def private_headers(tree):
             own = SOURCE_DIRECTORIES.get(parts[1])
             places += ["tests", "tests/support"] + ([own] if own else sources)
         elif parts[0] == "bench":
-            places += ["bench", "bench/support"] + sources
+            places += [source for source in sources if source != "tools"]
         elif parts[0] != "examples":
             places.append(SOURCE_DIRECTORIES[room_of(path)])
+            if parts[0] == "tools":
+                places.append("bench/command")
         for number, kind, include in file.includes:
             if kind == "<":
                 continue
@@ -234,7 +240,7 @@ CASTS_AT_HOME = {"layout", "format", "mapping", "codec", "ring", "header", "run"
     },
 )
 def casts(tree):
-    for path, file in code_files(tree, *LIBRARIES, "tools/"):
+    for path, file in code_files(tree, *LIBRARIES, "tools/", "bench/"):
         if CASTS_AT_HOME & set(pathlib.PurePosixPath(path).stem.split("_")):
             continue
         for match in re.finditer(r"\breinterpret_cast\b", file.code):

@@ -60,13 +60,13 @@ def names_in(cell):
         "bus/src/a.cpp": STORE,
         "bus/src/b.cpp": LOAD,
         "tests/bus/a_test.cpp": "a.store(1, std::memory_order_release);\n",
-        "tools/bench/a.cpp": (STORE + LOAD).replace("seen", "own"),
+        "bench/command/a.cpp": (STORE + LOAD).replace("seen", "own"),
         EDGE_LAW: ROW,
     },
 )
 def sync_edges(tree):
     sides, sites, lawful = defaultdict(set), defaultdict(list), set()
-    for path, file in code_files(tree, *LIBRARIES, "tools/"):
+    for path, file in code_files(tree, *LIBRARIES, "tools/", "bench/"):
         unused = {number for number, line in enumerate(file.lines) if EDGE.search(line)}
         if "memory_order" not in file.code and "__ATOMIC_" not in file.code and not unused:
             continue

@@ -69,7 +69,7 @@ std::string kept_text(const bus::CursorStatus& cursor) {
     return cursor.kept_sequence == bus::kNotKept ? "-" : count_text(cursor.kept_sequence);
 }
 
-Result<ExitCode> run_ls(const CursorFlags& flags) {
+Result<ExitCode> run_cursor_ls(const CursorFlags& flags) {
     if (auto allowed = allow_only_text_and_json("cursor ls"); !allowed) return allowed.error();
     auto place = open_place(flags.target, bus::RegionAccess::observe);
     if (!place) return place.error();
@@ -242,7 +242,7 @@ void register_cursor(CLI::App& app) {
     CLI::App* const cursor =
         app.add_subcommand("cursor", "Named places of readers: where they go on after a crash");
     cursor->require_subcommand(1);
-    add_verb(*cursor, "ls", "List them", flags, run_ls);
+    add_verb(*cursor, "ls", "List them", flags, run_cursor_ls);
     add_name(*add_verb(*cursor, "show", "All about one", flags, run_show), *flags);
     CLI::App* const set = add_verb(*cursor, "set", "Move one, or make it", flags, run_set);
     add_name(*set, *flags);

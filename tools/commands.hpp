@@ -7,6 +7,7 @@
 namespace tailrace::tool {
 
 void register_backup(CLI::App& app);
+void register_bench(CLI::App& app);
 void register_compress(CLI::App& app);
 void register_completion(CLI::App& app);
 void register_create(CLI::App& app);

@@ -1,6 +1,5 @@
 // tailrace: one command for streams and their journals. The table of commands is below.
 
-#include "bench/bench.hpp"
 #include "command.hpp"
 #include "commands.hpp"
 #include "help_text.hpp"
