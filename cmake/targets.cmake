@@ -27,7 +27,7 @@
 #   tailrace_add_command_test(NAME x COMMAND ... LABELS tools [TIMEOUT_S 120] [SERIAL])
 #       a script or program as one test: exit code 0 passes, 77 skips (and a line "SKIPPED: why").
 #   tailrace_add_bench(NAME ring_bench SOURCES ... DEPS ... [PRIVATE_INCLUDES ...])
-#       a Google Benchmark program, also run for some milliseconds as a smoke test (label bench).
+#       a Google Benchmark program, also run for a few iterations as a smoke test (label bench).
 
 set(TAILRACE_UNITY_SOURCES 8 CACHE STRING "How many sources are compiled at a time")
 
@@ -217,7 +217,7 @@ function(tailrace_add_bench)
     target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} benchmark::benchmark)
     target_include_directories(${arg_NAME} PRIVATE ${arg_PRIVATE_INCLUDES})
     tailrace_apply_build_rules(${arg_NAME})
-    tailrace_add_command_test(NAME bench/${arg_NAME} COMMAND ${arg_NAME} --benchmark_min_time=0.01
+    tailrace_add_command_test(NAME bench/${arg_NAME} COMMAND ${arg_NAME} --benchmark_min_time=0.0001
                               LABELS bench)
     # Google Benchmark ends with 0 even when a benchmark reported an error.
     if(TEST bench/${arg_NAME})

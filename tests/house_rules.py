@@ -133,13 +133,14 @@ def third_party(tree):
         {"bus/src/a.cpp": '#include "../../journal/src/b.hpp"\n', "journal/src/b.hpp": ""},
         {"bus/include/tailrace/bus/a.hpp": '#include "b.hpp"\n', "bus/src/b.hpp": ""},
         {"bench/command/a.cpp": '#include "command.hpp"\n', "tools/command.hpp": ""},
+        {"bench/command/a.cpp": '#include "support/b.hpp"\n', "tests/support/b.hpp": ""},
     ],
     good={
         "bus/src/a.cpp": '#include "ring.hpp"\n',
         "bus/src/ring.hpp": "",
         "tools/cmd_bench.cpp": '#include "suite.hpp"\n',
         "bench/command/suite.hpp": "",
-        "bench/micro/a_bench.cpp": '#include "ring.hpp"\n',
+        "bench/micro/a_bench.cpp": '#include "ring.hpp"\n#include "support/temp_dir.hpp"\n',
         "tests/bus/a_test.cpp": '#include "ring.hpp"\n#include "temp_dir.hpp"\n',
         "tests/support/temp_dir.hpp": "",
     },
@@ -154,6 +155,8 @@ def private_headers(tree):
             places += ["tests", "tests/support"] + ([own] if own else sources)
         elif parts[0] == "bench":
             places += [source for source in sources if source != "tools"]
+            if parts[1] == "micro":
+                places.append("tests")  # tests/support: neither is built for users
         elif parts[0] != "examples":
             places.append(SOURCE_DIRECTORIES[room_of(path)])
             if parts[0] == "tools":
