@@ -2,6 +2,8 @@
 
 #include "units.hpp"
 
+#include <tailrace/base/sequence_range.hpp>
+
 #include <fmt/format.h>
 
 namespace tailrace::tool {
@@ -45,11 +47,10 @@ Result<bool> ChosenEvents::on_gap(journal::Gap gap) {
     if (!passed || !*passed) return passed;
     gaps_.push_back({gap, target_->next_sequence()});
     warn(
-        fmt::format("the journal doesn't have {} events, {}..{} ({}); in '{}' they would stand "
+        fmt::format("the journal doesn't have {} events, {} ({}); in '{}' they would stand "
                     "before sequence {}",
                     count_text(gap.count),
-                    gap.first,
-                    gap.first + gap.count - 1,
+                    range_text(gap.first, gap.first + gap.count),
                     gap.kind == journal::GapKind::lost ? "lost to damage" : "never journaled",
                     flags_.into,
                     target_->next_sequence()));

@@ -39,7 +39,7 @@ void print_report(const std::string& directory, const journal::CompressReport& r
     }
     const double ratio = static_cast<double>(report.raw_bytes) /
                          static_cast<double>(std::max<std::uint64_t>(report.stored_bytes, 1));
-    out().write(fmt::format("compressed {}: {} to {} ({:.1f} to 1)\n",
+    out().write(fmt::format("compressed {}: {} of log to {} on disk ({:.1f} to 1)\n",
                             counted(report.compressed_segments, "segment"),
                             size_text(report.raw_bytes),
                             size_text(report.stored_bytes),

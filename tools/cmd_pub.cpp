@@ -12,6 +12,7 @@
 #include "wait_option.hpp"
 
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/sequence_range.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/publisher.hpp>
 
@@ -202,11 +203,10 @@ void Publishing::report() const {
         out().write("published 0 events\n");
         return;
     }
-    out().write(fmt::format("published {} ({}) seq {}..{}{}\n",
+    out().write(fmt::format("published {} ({} of payload), sequence {}{}\n",
                             counted(events_, "event"),
                             size_text(bytes_),
-                            first_sequence_,
-                            last,
+                            range_text(first_sequence_, last + 1),
                             durable_ ? ", durable" : ""));
 }
 

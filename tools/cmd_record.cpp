@@ -141,13 +141,14 @@ private:
         }
         const std::string lost =
             status.lost_events == 0 ? "" : fmt::format("  LOST {}", count_text(status.lost_events));
-        show_status_line(fmt::format("{}  {}  {}/s  durable below #{}  {} not yet flushed{}",
-                                     flags_.stream,
-                                     rate_text(events_per_s),
-                                     size_text(static_cast<std::uint64_t>(bytes_per_s)),
-                                     status.durable_sequence,
-                                     count_text(behind),
-                                     lost));
+        show_status_line(
+            fmt::format("{}  {}  {}/s on disk  durable below #{}  {} not yet flushed{}",
+                        flags_.stream,
+                        rate_text(events_per_s),
+                        size_text(static_cast<std::uint64_t>(bytes_per_s)),
+                        status.durable_sequence,
+                        count_text(behind),
+                        lost));
     }
 
     const RecordFlags& flags_;

@@ -6,6 +6,7 @@
 #include "journal_place.hpp"
 #include "units.hpp"
 
+#include <tailrace/base/sequence_range.hpp>
 #include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/region.hpp>
@@ -87,12 +88,11 @@ std::optional<Error> loss_of(const std::string& stream) {
     if (next->sequence >= end) return std::nullopt;
     const Sequence from = std::max(first, next->sequence);
     return make_error(ErrorCode::busy,
-                      fmt::format("{} of stream '{}', sequence {} to {}, are not in its journal "
+                      fmt::format("{} of stream '{}', sequence {}, are not in its journal "
                                   "{} yet",
                                   counted(end - from, "event"),
                                   stream,
-                                  from,
-                                  end - 1,
+                                  range_text(from, end),
                                   journal),
                       hint);
 }

@@ -5,6 +5,8 @@
 #include "stop_signal.hpp"
 #include "units.hpp"
 
+#include <tailrace/base/sequence_range.hpp>
+
 #include <fmt/format.h>
 #include <utility>
 
@@ -61,13 +63,12 @@ EventInput::Next EventInput::next_line(InputFile& file) {
         }
         if (event->gap_count != 0) {
             missing_events_ += event->gap_count;
-            warn(fmt::format("{}: {} missing where it comes from: seq {}..{}",
+            warn(fmt::format("{}: {} missing where it comes from: sequence {}",
                              where,
                              event->gap_count == 1
                                  ? "1 event is"
                                  : fmt::format("{} events are", count_text(event->gap_count)),
-                             event->gap_first,
-                             event->gap_first + event->gap_count - 1));
+                             range_text(event->gap_first, event->gap_first + event->gap_count)));
             continue;
         }
         if (event->payload.size() > max_bytes) return too_large("the event in " + where);

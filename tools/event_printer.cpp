@@ -6,6 +6,7 @@
 
 #include <tailrace/base/checksum.hpp>
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/sequence_range.hpp>
 
 #include <fmt/format.h>
 #include <iterator>
@@ -63,6 +64,19 @@ std::string_view EventPrinter::second_text(std::uint64_t time_ns) {
     return cached_text_;
 }
 
+std::string_view EventPrinter::shown_second(std::uint64_t time_ns) {
+    constexpr std::uint64_t kDayNs = std::uint64_t{86'400} * kNsPerSecond;
+    const std::string_view text = second_text(time_ns);
+    if (shown_second_ != cached_second_) {
+        shown_second_ = cached_second_;
+        const std::uint64_t day = time_ns / kDayNs;
+        const bool is_new = shown_day_ != UINT64_MAX && shown_day_ != day;
+        is_dated_ = is_new || day != wall_clock_ns() / kDayNs;
+        shown_day_ = day;
+    }
+    return is_dated_ ? text : text.substr(kDateSize);
+}
+
 void EventPrinter::print(const Event& event) {
     out().write(line(event));
 }
@@ -105,7 +119,7 @@ void EventPrinter::write_text(const Event& event) {
     if (time_ns != 0) {
         fmt::format_to(std::back_inserter(line_),
                        "{}.{:09}Z  ",
-                       second_text(time_ns).substr(kDateSize),
+                       shown_second(time_ns),
                        time_ns % kNsPerSecond);
     }
     fmt::format_to(std::back_inserter(line_), "#{}", event.sequence());
@@ -166,8 +180,11 @@ void EventPrinter::print_gap(Sequence first, std::uint64_t count, std::string_vi
     const std::string_view what = kind.empty()     ? "are lost to this reader"
                                   : kind == "lost" ? "were journaled and are lost to damage"
                                                    : "were never journaled";
-    warn(fmt::format(
-        "'{}': {} events {}: {}..{}", stream_, count_text(count), what, first, first + count - 1));
+    warn(fmt::format("'{}': {} events {}: {}",
+                     stream_,
+                     count_text(count),
+                     what,
+                     range_text(first, first + count)));
 }
 
 }  // namespace tailrace::tool

@@ -1,7 +1,8 @@
 // EventPrinter: events as lines on stdout, in the format of the settings; what tail and replay
 // share.
 //
-//     text    14:00:06.000000001Z  #1041  type 7  payload
+//     text    14:00:06.000000001Z  #1041  type 7  payload; with its date when that isn't today, or
+//             when a day begins: 2026-11-22T14:00:06.000000001Z
 //     json    {"stream":"orders","seq":1041,"time":…,"time_ns":"…","type":7,"size_bytes":2,
 //             "data":"…"} (data_b64 where the payload isn't text);
 //             gaps: {"stream":…,"gap_first_seq":…,"gap_events":…}, of a journal with
@@ -46,6 +47,8 @@ private:
     void write_text(const Event& event);
     void write_json(const Event& event);
     [[nodiscard]] std::string_view second_text(std::uint64_t time_ns);
+    // The same without its date where nobody needs it.
+    [[nodiscard]] std::string_view shown_second(std::uint64_t time_ns);
 
     std::string stream_;
     std::string stream_json_;
@@ -55,6 +58,9 @@ private:
     std::uint64_t lost_events_ = 0;
     std::uint64_t cached_second_ = UINT64_MAX;
     std::string cached_text_;  // "2026-11-22T14:00:06"
+    std::uint64_t shown_second_ = UINT64_MAX;
+    std::uint64_t shown_day_ = UINT64_MAX;  // of the last line
+    bool is_dated_ = false;
 };
 
 }  // namespace tailrace::tool

@@ -319,7 +319,7 @@ void RecordAll::show_status() {
     }
     if (settings().json()) return;
     show_status_line(
-        fmt::format("{}  {}  {}/s  {} not yet flushed{}",
+        fmt::format("{}  {}  {}/s on disk  {} not yet flushed{}",
                     counted(running, "stream"),
                     rate_text(static_cast<double>(events) / seconds),
                     size_text(static_cast<std::uint64_t>(static_cast<double>(bytes) / seconds)),

@@ -3,6 +3,7 @@
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/sequence_range.hpp>
 #include <tailrace/base/shortage.hpp>
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/journal_board.hpp>
@@ -106,8 +107,7 @@ Error nobody_writes(const Region& region, Sequence sequence) {
 }
 
 Error not_kept(const Region& region, const GapVerdict& verdict) {
-    const std::string range =
-        std::to_string(verdict.first) + " to " + std::to_string(verdict.end - 1);
+    const std::string range = range_text(verdict.first, verdict.end);
     if (verdict.finding == GapFinding::gap) {
         return make_error(
             ErrorCode::sequence_gone,

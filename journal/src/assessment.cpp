@@ -4,7 +4,8 @@
 #include "lease.hpp"
 #include "missing_events.hpp"
 #include "segment_census.hpp"
-#include "sequence_range.hpp"
+
+#include <tailrace/base/sequence_range.hpp>
 
 #include <algorithm>
 #include <cerrno>

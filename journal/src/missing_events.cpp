@@ -3,7 +3,8 @@
 #include "batch_scan.hpp"
 #include "catalogue_file.hpp"
 #include "lease.hpp"
-#include "sequence_range.hpp"
+
+#include <tailrace/base/sequence_range.hpp>
 
 namespace tailrace::journal {
 

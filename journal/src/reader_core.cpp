@@ -1,5 +1,7 @@
 #include "reader_core.hpp"
 
+#include <tailrace/base/sequence_range.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -104,10 +106,9 @@ Error ReaderCore::corrupt_range(Sequence end,
     damage_ = Damage{end, {}};
     if (behind) damage_ = Damage{behind->header.first_sequence, behind->position};
     return make_error(ErrorCode::corrupt,
-                      "events [" + std::to_string(reading_->position.sequence) + ", " +
-                          std::to_string(end) + ") can't be read: '" + reading_->path +
-                          "', offset " + std::to_string(reading_->position.offset) + ": " +
-                          std::string(why),
+                      "events " + range_text(reading_->position.sequence, end) +
+                          " can't be read: '" + reading_->path + "', offset " +
+                          std::to_string(reading_->position.offset) + ": " + std::string(why),
                       "'tailrace verify " + segments_.directory() + "' lists all damage");
 }
 
@@ -281,8 +282,8 @@ Result<ReadKind> ReaderCore::judge_left_behind(bool& try_again) {
     }
     if (sought.error().code != ErrorCode::sequence_gone) return sought.error();
     return make_error(ErrorCode::sequence_gone,
-                      "events [" + std::to_string(wanted) + ", " + std::to_string(first_sequence_) +
-                          ") left '" + segments_.directory() + "' before they were read",
+                      "events " + range_text(wanted, first_sequence_) + " left '" +
+                          segments_.directory() + "' before they were read",
                       "the first that is there is " + std::to_string(first_sequence_));
 }
 

@@ -3,6 +3,8 @@
 #include "aligned_memory.hpp"
 #include "index_builder.hpp"
 
+#include <tailrace/base/sequence_range.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -62,8 +64,7 @@ Result<void> RepairWorker::write_note() {
     for (const RepairStep& step : work_.plan.steps) {
         text += std::string(repair_kind_name(step.kind)) + ": " + step.text;
         if (step.end_sequence > step.first_sequence) {
-            text += "; events [" + std::to_string(step.first_sequence) + ", " +
-                    std::to_string(step.end_sequence) + ") are lost";
+            text += "; events " + range_text(step.first_sequence, step.end_sequence) + " are lost";
         }
         text += "\n";
     }

@@ -2,7 +2,8 @@
 // can't be read.
 
 #include "repair_plan.hpp"
-#include "sequence_range.hpp"
+
+#include <tailrace/base/sequence_range.hpp>
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,8 @@
 
 #include "lease.hpp"
 #include "segment_directory.hpp"
-#include "sequence_range.hpp"
+
+#include <tailrace/base/sequence_range.hpp>
 
 #include <algorithm>
 #include <cstring>

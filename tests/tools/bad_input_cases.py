@@ -103,7 +103,7 @@ class Sizes(Case):
         ran = self.run_any("pub", "s", stdin=b"fits\n" + b"x" * 101 + b"\nnever\n")
         self.assertEqual(ran.code, 14, ran)
         self.assertIn("line 2 of stdin", ran.errors)
-        self.assertEqual(ran.text, "published 1 event (4 B) seq 0..0\n")
+        self.assertEqual(ran.text, "published 1 event (4 B of payload), sequence [0, 1)\n")
         ran = self.run_any("pub", "s", stdin=b"x" * 1_000_000)
         self.assertEqual(ran.code, 14, ran)
         self.assertEqual(self.payloads("tail", "s", "-e"), ["fits"])

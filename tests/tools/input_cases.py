@@ -137,7 +137,7 @@ class Bad(Case):
         lines = (b'{"data":"a"}\n{"stream":"x","gap_first_seq":5,"gap_events":2}\n{"data":"b"}\n')
         ran = self.run_any("pub", "s", "--as", "json", stdin=lines)
         self.assertEqual(ran.code, 3, ran)
-        self.assertIn("line 2 of stdin: 2 events are missing where it comes from: seq 5..6",
+        self.assertIn("line 2 of stdin: 2 events are missing where it comes from: sequence [5, 7)",
                       ran.errors)
         self.assertEqual(self.payloads("tail", "s", "-e"), ["a", "b"])
 

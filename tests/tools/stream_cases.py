@@ -237,7 +237,7 @@ class Publish(Case):
     def test_pub_reports_what_it_did(self):
         self.make()
         self.assertEqual(self.ok("pub", "s", stdin=b"1\n2\n3\n").text,
-                         "published 3 events (3 B) seq 0..2\n")
+                         "published 3 events (3 B of payload), sequence [0, 3)\n")
         self.assertEqual(
             self.ok("pub", "s", "abc", "--json").json,
             {"stream": "s", "events": 1, "payload_bytes": 3, "first_seq": 3, "last_seq": 3,

@@ -207,8 +207,8 @@ arrived=$(awk '$2 == 101' "$work/fast" | wc -l)
 ((arrived == sent_again)) || problem "$sent_again lines were published again, $arrived received"
 ((received == published)) || problem "$published were published, $received received"
 ((replayed == published)) || problem "$published were published, $replayed replayed"
-printf '\n  published  %s   (sequences 0..%s, %s tombstones of killed publishers)\n' \
-    "$published" "$((end - 1))" "$rescued"
+printf '\n  published  %s   (sequences [0, %s), %s tombstones of killed publishers)\n' \
+    "$published" "$end" "$rescued"
 printf '  received   %s\n  replayed   %s\n' "$received" "$replayed"
 printf '  lost: %s\n' $((published - (received < replayed ? received : replayed)))
 printf '  took %s s\n' $((SECONDS - started))

@@ -2,6 +2,7 @@
 #include "record_salt.hpp"
 
 #include <tailrace/base/check.hpp>
+#include <tailrace/base/sequence_range.hpp>
 #include <tailrace/bridge/recorder.hpp>
 #include <tailrace/journal/reader.hpp>
 
@@ -90,9 +91,9 @@ Result<void> check_promise(const bus::RememberedJournal& remembered,
     if (next <= found.sequence) return {};
     const std::string name = subscriber.region().name();
     return make_error(ErrorCode::corrupt,
-                      "the journal '" + directory + "' of stream '" + name + "' has lost [" +
-                          std::to_string(found.sequence) + ", " + std::to_string(next) +
-                          "), which was durable in it and has left the ring",
+                      "the journal '" + directory + "' of stream '" + name + "' has lost " +
+                          range_text(found.sequence, next) +
+                          ", which was durable in it and has left the ring",
                       "was an older copy of it put back? tailrace verify " + directory +
                           "; to go on behind a gap: tailrace record " + name + " --accept-loss");
 }
@@ -109,9 +110,9 @@ Result<void> check_hold(const bus::Region& region,
     const Sequence next = subscriber.next_sequence();
     if (next <= expected) return {};
     return make_error(ErrorCode::corrupt,
-                      "the journal '" + directory + "' of stream '" + region.name() + "' lacks [" +
-                          std::to_string(expected) + ", " + std::to_string(next) +
-                          "), which has left the ring, and the stream allows no gap "
+                      "the journal '" + directory + "' of stream '" + region.name() + "' lacks " +
+                          range_text(expected, next) +
+                          ", which has left the ring, and the stream allows no gap "
                           "(--journal-missing hold)",
                       "was it recorded into another directory (tailrace lag " + region.name() +
                           ")? to go on behind a gap: tailrace record " + region.name() +
