@@ -39,6 +39,7 @@ tailrace_install_pkg_config(
 tailrace_install_pkg_config(
     tailrace-journal "An append-only journal of events" "${journal_packages}"
     "-ltailrace_journal -ltailrace_base -pthread")
+set(ring_and_log "-ltailrace_journal -ltailrace_bus -ltailrace_base -pthread")
 tailrace_install_pkg_config(
     tailrace "${PROJECT_DESCRIPTION}" "${journal_packages}"
-    "-ltailrace_bridge -ltailrace_journal -ltailrace_bus -ltailrace_base -pthread")
+    "-ltailrace_observe -ltailrace_bridge ${ring_and_log}")

@@ -6,6 +6,7 @@
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/subscriber.hpp>
 #include <tailrace/journal/reader.hpp>
+#include <tailrace/observe/stream_health.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -17,6 +18,7 @@
 namespace bus = tailrace::bus;
 namespace bridge = tailrace::bridge;
 namespace journal = tailrace::journal;
+namespace observe = tailrace::observe;
 
 namespace {
 
@@ -176,6 +178,20 @@ void replay_into_another_stream(const std::string& rings, const std::string& jou
     std::printf("replayed %llu\n", static_cast<unsigned long long>(report->events));
 }
 
+void watch(const std::string& rings) {
+    const auto health = observe::read_health("market", rings);
+    if (!health) fail(health.error());
+    for (const observe::ReaderHealth& reader : health->readers) {
+        const std::string state(observe::reader_state_name(reader.state));
+        std::printf("%s is %s, %llu events behind\n",
+                    reader.reader.c_str(),
+                    state.c_str(),
+                    static_cast<unsigned long long>(reader.picture.lag.events));
+        if (const auto trouble = observe::trouble_of(reader))
+            std::printf("%s; %s\n", trouble->what.c_str(), trouble->hint.c_str());
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -187,4 +203,5 @@ int main(int argc, char** argv) {
     read_all_of_it(directory + "/rings");
     resume_by_cursor(directory + "/rings");
     replay_into_another_stream(directory + "/rings", directory);
+    watch(directory + "/rings");
 }

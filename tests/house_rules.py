@@ -31,13 +31,14 @@ ALLOWED = {
 
 # --- who may include whom
 
-PUBLIC = ("base", "bus", "journal", "bridge")
+PUBLIC = ("base", "bus", "journal", "bridge", "observe")
 # room -> (tailrace/<x>/ it may include, third-party headers it may include)
 MAY_INCLUDE = {
     "base": (("base",), ("boost", "xxhash")),
     "bus": (("base", "bus"), ("boost", "xxhash")),
     "journal": (("base", "journal"), ("boost", "xxhash")),
     "bridge": (("base", "bus", "journal", "bridge"), ("boost", "xxhash")),
+    "observe": (("base", "bus", "journal", "bridge", "observe"), ("boost", "xxhash")),
     "tools": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann")),
     "examples": (PUBLIC, ()),
     "bench": (PUBLIC, ("boost", "xxhash", "fmt", "nlohmann", "benchmark")),
@@ -49,6 +50,7 @@ SOURCE_DIRECTORIES = {
     "bus": "bus/src",
     "journal": "journal/src",
     "bridge": "journal/bridge/src",
+    "observe": "observe/src",
     "tools": "tools",
 }
 
@@ -64,6 +66,8 @@ def room_of(path):
         {"bus/src/a.cpp": "#include <tailrace/journal/writer.hpp>\n"},
         {"journal/src/a.cpp": "#include <tailrace/bus/ring.hpp>\n"},
         {"tools/a.cpp": "#include <tailrace/bus/detail/ring.hpp>\n"},
+        {"journal/bridge/src/a.cpp": "#include <tailrace/observe/figure.hpp>\n"},
+        {"bus/src/a.cpp": "#include <tailrace/observe/figure.hpp>\n"},
     ],
     good={
         "base/src/a.cpp": "#include <tailrace/base/b.hpp>\n",
@@ -97,6 +101,7 @@ def layers(tree):
         {"journal/src/writer.cpp": "#include <liburing.h>\n"},
         {"bus/src/region.cpp": "#include <fmt/format.h>\n"},
         {"base/src/clock.cpp": "#include <nlohmann/json.hpp>\n"},
+        {"observe/src/figure.cpp": "#include <fmt/format.h>\n"},
     ],
     good={
         "journal/src/uring_storage.cpp": "#include <liburing.h>\n",

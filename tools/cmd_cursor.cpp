@@ -5,6 +5,7 @@
 #include "journal_place.hpp"
 #include "misspelling.hpp"
 #include "position.hpp"
+#include "table.hpp"
 #include "units.hpp"
 
 #include <tailrace/bridge/cursor_place.hpp>
@@ -91,6 +92,8 @@ Result<ExitCode> run_cursor_ls(const CursorFlags& flags) {
         return ExitCode::done;
     }
     Table table({"CURSOR", ">POSITION", ">ON-DISK", ">LAG-EVENTS", ">HOLD", ">READER"});
+    table.can_do_without({"ON-DISK", "HOLD"});
+    table.may_shorten({"CURSOR"});
     for (const bus::CursorStatus& cursor : cursors) {
         table.add({tame(cursor.name),
                    count_text(cursor.sequence),
@@ -242,7 +245,7 @@ void register_cursor(CLI::App& app) {
     CLI::App* const cursor =
         app.add_subcommand("cursor", "Named places of readers: where they go on after a crash");
     cursor->require_subcommand(1);
-    add_verb(*cursor, "ls", "List them", flags, run_cursor_ls);
+    add_wide(*add_verb(*cursor, "ls", "List them", flags, run_cursor_ls));
     add_name(*add_verb(*cursor, "show", "All about one", flags, run_show), *flags);
     CLI::App* const set = add_verb(*cursor, "set", "Move one, or make it", flags, run_set);
     add_name(*set, *flags);

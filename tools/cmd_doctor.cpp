@@ -2,10 +2,15 @@
 
 #include "command.hpp"
 #include "commands.hpp"
-#include "diagnosis.hpp"
+#include "figure_json.hpp"
 #include "journal_place.hpp"
+#include "text_flow.hpp"
+#include "units.hpp"
 
 #include <tailrace/bus/stream_options.hpp>
+#include <tailrace/observe/machine_check.hpp>
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -14,19 +19,8 @@ namespace tailrace::tool {
 
 namespace {
 
-std::string_view verdict_name(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::ok:
-            return "ok";
-        case Verdict::warn:
-            return "warn";
-        case Verdict::fail:
-            return "FAIL";
-        case Verdict::skip:
-            return "skip";
-    }
-    return "unknown";
-}
+using observe::Check;
+using observe::Verdict;
 
 Colour verdict_colour(Verdict verdict) {
     if (verdict == Verdict::ok) return Colour::green;
@@ -38,48 +32,51 @@ void print_json(const std::vector<Check>& checks, std::uint64_t warnings, std::u
     Json document;
     document["checks"] = Json::array();
     for (const Check& check : checks) {
-        Json entry;
-        entry["verdict"] = verdict_name(check.verdict);
-        entry["name"] = check.name;
-        entry["value"] = check.value;
-        if (!check.hint.empty()) entry["hint"] = check.hint;
-        document["checks"].push_back(std::move(entry));
+        document["checks"].push_back(figures_json(observe::check_figures(), check));
     }
     document["warnings"] = warnings;
     document["failures"] = failures;
     out().write_json(document);
 }
 
-void print_text(const std::vector<Check>& checks, std::uint64_t warnings, std::uint64_t failures) {
-    for (const Check& check : checks) {
-        out().write(fmt::format("{:<4}  {:<20} {}{}\n",
-                                coloured(fmt::format("{:<4}", verdict_name(check.verdict)),
-                                         verdict_colour(check.verdict)),
-                                check.name,
-                                check.value,
-                                check.hint.empty() ? "" : fmt::format("   -> {}", check.hint)));
+// A line, and on a terminal as many as it takes.
+std::string text_of(const Check& check) {
+    const std::string verdict = coloured(fmt::format("{:<4}", observe::verdict_name(check.verdict)),
+                                         verdict_colour(check.verdict));
+    const std::string head = fmt::format("{}  {:<20} ", verdict, check.name);
+    const auto width = line_width(STDOUT_FILENO);
+    if (!width) {
+        return fmt::format(
+            "{}{}{}\n", head, check.value, check.hint.empty() ? "" : "   -> " + check.hint);
     }
-    out().write(fmt::format("{} checks, {} warning{}, {} failure{}: {}\n",
-                            checks.size(),
-                            warnings,
-                            warnings == 1 ? "" : "s",
-                            failures,
-                            failures == 1 ? "" : "s",
-                            failures != 0 ? "Tailrace won't work here as it is"
-                            : warnings != 0
-                                ? "Tailrace works here; the warnings cost speed or comfort"
-                                : "Tailrace is at home here"));
+    constexpr std::size_t kIndent = 10;
+    std::string text = head + wrapped(check.value, width_of(head), kIndent, *width);
+    if (!check.hint.empty()) {
+        constexpr std::string_view kArrow = "      -> ";
+        text.append(kArrow).append(wrapped(check.hint, kArrow.size(), kIndent, *width));
+    }
+    return text;
+}
+
+void print_text(const std::vector<Check>& checks, std::uint64_t warnings, std::uint64_t failures) {
+    for (const Check& check : checks)
+        out().write(text_of(check));
+    const std::string sum =
+        fmt::format("{} checks, {}, {}: {}",
+                    checks.size(),
+                    counted(warnings, "warning"),
+                    counted(failures, "failure"),
+                    failures != 0   ? "Tailrace won't work here as it is"
+                    : warnings != 0 ? "Tailrace works here; the warnings cost speed or comfort"
+                                    : "Tailrace is at home here");
+    out().write(flowed(sum, 0, 2, STDOUT_FILENO));
 }
 
 Result<ExitCode> run_doctor() {
     if (auto allowed = allow_only_text_and_json("doctor"); !allowed) return allowed.error();
-    std::vector<Check> checks;
-    check_machine(checks);
     const std::string rings =
         settings().directory.empty() ? bus::default_directory() : settings().directory;
-    check_rings(checks, rings);
-    check_journals(checks, usual_journal_parent());
-    check_cleaners(checks, rings, usual_journal_parent());
+    const std::vector<Check> checks = observe::check_host(rings, usual_journal_parent());
     const auto count = [&](Verdict verdict) {
         return static_cast<std::uint64_t>(
             std::count_if(checks.begin(), checks.end(), [&](const Check& check) {
@@ -97,7 +94,7 @@ Result<ExitCode> run_doctor() {
 }  // namespace
 
 void register_doctor(CLI::App& app) {
-    add_command(app, "doctor", "Is this machine fit, and what helps", run_doctor);
+    add_wide(*add_command(app, "doctor", "Is this machine fit, and what helps", run_doctor));
 }
 
 }  // namespace tailrace::tool

@@ -3,11 +3,13 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "event_printer.hpp"
-#include "inspection.hpp"
 #include "journal_place.hpp"
+#include "journal_report.hpp"
 #include "payload_text.hpp"
+#include "stream_report.hpp"
 #include "units.hpp"
 
+#include <tailrace/base/sequence_range.hpp>
 #include <tailrace/bus/subscriber.hpp>
 #include <tailrace/journal/reader.hpp>
 
@@ -93,15 +95,15 @@ Result<ExitCode> print_journal_record(const std::string& directory, const Inspec
     auto step = reader->next();
     if (!step) return step.error();
     if (step->kind == journal::ReadKind::gap) {
-        return make_error(ErrorCode::sequence_gone,
-                          fmt::format("sequence {} is in a gap of the journal: events {}..{} {}",
-                                      *flags.record,
-                                      step->gap.first,
-                                      step->gap.first + step->gap.count,
-                                      step->gap.kind == journal::GapKind::lost
-                                          ? "were journaled and are lost to damage"
-                                          : "were never journaled"),
-                          fmt::format("tailrace verify {}", directory));
+        return make_error(
+            ErrorCode::sequence_gone,
+            fmt::format("sequence {} is in a gap of the journal: events {} {}",
+                        *flags.record,
+                        range_text(step->gap.first, step->gap.first + step->gap.count),
+                        step->gap.kind == journal::GapKind::lost
+                            ? "were journaled and are lost to damage"
+                            : "were never journaled"),
+            fmt::format("tailrace verify {}", directory));
     }
     if (step->kind == journal::ReadKind::end) {
         return make_error(
@@ -195,6 +197,7 @@ void register_inspect(CLI::App& app) {
     command->add_flag("--segments", flags->segments, "Every segment of a journal");
     command->add_option("--record", flags->record, "The event with this sequence");
     command->add_flag("--hex", flags->hex, "The event as a hex dump");
+    add_wide(*command);
 }
 
 }  // namespace tailrace::tool

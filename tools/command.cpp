@@ -54,6 +54,10 @@ std::string value_name(ParsePosition /*parse*/) {
     return "POSITION";
 }
 
+void add_wide(CLI::App& command) {
+    command.add_flag("--wide", mutable_settings().wide, "All of it, on a narrow terminal too");
+}
+
 Result<void> allow_only_text_and_json(const char* command) {
     if (settings().format == Format::text || settings().format == Format::json) return {};
     return make_error(

@@ -33,6 +33,7 @@ struct Settings {
     Format format = Format::text;
     ColourMode colour = ColourMode::automatic;
     bool quiet = false;
+    bool wide = false;  // lines as long as they are, on a terminal too
 
     [[nodiscard]] bool json() const noexcept { return format == Format::json; }
 };
@@ -87,6 +88,9 @@ CLI::Option* add_parsed(CLI::App& command,
         help);
     return option->type_name(value_name(parse));
 }
+
+// --wide, for a command whose text fits a terminal.
+void add_wide(CLI::App& command);
 
 // The error for a format that a command has no use for.
 [[nodiscard]] Result<void> allow_only_text_and_json(const char* command);

@@ -165,6 +165,7 @@ void add_values(std::vector<Candidate>& found, const OptionText& option, const C
     for (const CLI::App* const command : shown_commands(app))
         found.push_back({command->get_name(), command->get_description()});
     found.push_back({"exit-codes", "what each exit code means"});
+    found.push_back({"figures", "what each key of --json means"});
 }
 
 void add_options(std::vector<Candidate>& found, const CLI::App& command) {

@@ -1,6 +1,7 @@
 #include "help_text.hpp"
 
 #include "option_text.hpp"
+#include "text_flow.hpp"
 
 #include <fmt/format.h>
 

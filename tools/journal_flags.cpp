@@ -4,7 +4,6 @@
 
 #include <tailrace/journal/compress.hpp>
 
-#include <array>
 #include <fmt/format.h>
 #include <string_view>
 
@@ -95,31 +94,6 @@ Result<void> apply_settings(bridge::RecorderOptions& options,
     kept->apply_to(options.journal);
     options.compress_level = static_cast<int>(kept->compress_level.value_or(0));
     return {};
-}
-
-// So that it can be given to --sync again.
-std::string sync_text(journal::SyncPolicy policy, std::uint64_t interval_ns) {
-    if (policy != journal::SyncPolicy::interval) {
-        return std::string(journal::sync_policy_name(policy));
-    }
-    struct Unit {
-        std::uint64_t ns;
-        std::string_view name;
-    };
-    constexpr std::array<Unit, 5> kUnits = {{{3'600'000'000'000, "h"},
-                                             {60'000'000'000, "m"},
-                                             {1'000'000'000, "s"},
-                                             {1'000'000, "ms"},
-                                             {1'000, "us"}}};
-    for (const Unit& unit : kUnits) {
-        if (interval_ns % unit.ns != 0) continue;
-        return fmt::format("interval={}{}", interval_ns / unit.ns, unit.name);
-    }
-    return fmt::format("interval={}ns", interval_ns);
-}
-
-std::string compress_text(std::uint64_t level) {
-    return level == 0 ? "off" : std::to_string(level);
 }
 
 }  // namespace tailrace::tool

@@ -6,6 +6,7 @@
 
 #include <tailrace/bridge/recorder.hpp>
 #include <tailrace/journal/settings.hpp>
+#include <tailrace/observe/journal_figures.hpp>
 
 #include <optional>
 #include <string>
@@ -29,9 +30,8 @@ struct JournalFlags {
 [[nodiscard]] Result<void> apply_settings(bridge::RecorderOptions& options,
                                           const journal::JournalSettings& said);
 
-// "group", "interval=5ms", "none"
-[[nodiscard]] std::string sync_text(journal::SyncPolicy policy, std::uint64_t interval_ns);
-// "off", "3": so that it can be given to --compress again.
-[[nodiscard]] std::string compress_text(std::uint64_t level);
+// How they are written to be given again.
+using observe::compress_text;
+using observe::sync_text;
 
 }  // namespace tailrace::tool

@@ -2,10 +2,12 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "figure_help.hpp"
 #include "help_text.hpp"
 #include "misspelling.hpp"
 #include "option_text.hpp"
 #include "stop_signal.hpp"
+#include "text_flow.hpp"
 
 #include <tailrace/base/unique_fd.hpp>
 
@@ -80,9 +82,16 @@ void add_global_options(CLI::App& app) {
 void add_help_command(CLI::App& app) {
     const auto topic = std::make_shared<std::string>();
     CLI::App* const command = add_command(
-        app, "help", "Help about a command, or exit-codes", [&app, topic]() -> Result<ExitCode> {
+        app,
+        "help",
+        "Help about a command, exit-codes or figures",
+        [&app, topic]() -> Result<ExitCode> {
             if (*topic == "exit-codes") {
                 out().write(exit_code_text());
+                return ExitCode::done;
+            }
+            if (*topic == "figures") {
+                out().write(figures_text());
                 return ExitCode::done;
             }
             if (topic->empty()) {
@@ -98,7 +107,7 @@ void add_help_command(CLI::App& app) {
                               fmt::format("there is no command '{}'", *topic),
                               "tailrace --help");
         });
-    command->add_option("TOPIC", *topic, "A command, or exit-codes");
+    command->add_option("TOPIC", *topic, "A command, exit-codes, or figures");
 }
 
 // Before parsing is done: an error of the command line itself shall be JSON too when asked for.

@@ -170,26 +170,4 @@ std::vector<std::string_view> examples_of(std::string_view path) {
     return lines;
 }
 
-std::string wrapped(std::string_view text, std::size_t at, std::size_t indent, std::size_t width) {
-    std::string lines;
-    std::size_t column = at;
-    bool is_first = true;
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find(' '), text.size());
-        const std::string_view word = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
-        const std::size_t needed = width_of(word) + (is_first ? 0 : 1);
-        if (!is_first && column + needed > width) {
-            lines += "\n" + std::string(indent, ' ');
-            column = indent;
-            is_first = true;
-        }
-        if (!is_first) lines += ' ';
-        lines += word;
-        column += width_of(word) + (is_first ? 0 : 1);
-        is_first = false;
-    }
-    return lines + "\n";
-}
-
 }  // namespace tailrace::tool

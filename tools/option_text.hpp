@@ -3,7 +3,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,12 +34,5 @@ struct OptionText {
 
 // Commands as one would type them; together they make sense in the order of --help.
 [[nodiscard]] std::vector<std::string_view> examples_of(std::string_view path);
-
-// `text` in lines of at most `width` columns: the first begins at column `at`, the others at
-// `indent`. Ends with a newline.
-[[nodiscard]] std::string wrapped(std::string_view text,
-                                  std::size_t at,
-                                  std::size_t indent,
-                                  std::size_t width = 80);
 
 }  // namespace tailrace::tool

@@ -1,8 +1,8 @@
 #include "output.hpp"
 
 #include "command.hpp"
+#include "text_flow.hpp"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,23 +38,6 @@ bool shows_colours() {
     const char* const term = std::getenv("TERM");
     if (term != nullptr && std::string_view(term) == "dumb") return false;
     return is_terminal(STDOUT_FILENO);
-}
-
-std::string_view cut_to(std::string_view text, std::size_t width) {
-    std::size_t end = 0;
-    for (std::size_t columns = 0; end < text.size(); ++end) {
-        const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
-        if (begins && ++columns > width) break;
-    }
-    return text.substr(0, end);
-}
-
-// Of the one behind stderr.
-std::size_t terminal_width() noexcept {
-    constexpr std::size_t kUsualWidth = 80;
-    winsize size{};
-    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsualWidth;
-    return size.ws_col;
 }
 
 }  // namespace
@@ -104,12 +87,12 @@ bool Output::has_reader() noexcept {
 void say(std::string_view line) {
     if (settings().quiet) return;
     clear_status_line();
-    write_stderr(fmt::format("{}\n", line));
+    write_stderr(flowed(line, 0, 2, STDERR_FILENO));
 }
 
 void warn(std::string_view line) {
     clear_status_line();
-    write_stderr(fmt::format("tailrace: {}\n", line));
+    write_stderr(flowed(fmt::format("tailrace: {}", line), 0, 2, STDERR_FILENO));
 }
 
 void print_error(const Error& error, int exit_code, bool as_json) {
@@ -126,8 +109,11 @@ void print_error(const Error& error, int exit_code, bool as_json) {
         write_stderr(document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
         return;
     }
-    std::string text = fmt::format("tailrace: {}\n", error.message);
-    if (!error.hint.empty()) text += fmt::format("  try: {}\n", error.hint);
+    constexpr std::string_view kTry = "  try: ";
+    std::string text = flowed(fmt::format("tailrace: {}", error.message), 0, 2, STDERR_FILENO);
+    if (!error.hint.empty()) {
+        text.append(kTry).append(flowed(error.hint, kTry.size(), kTry.size(), STDERR_FILENO));
+    }
     write_stderr(text);
 }
 
@@ -135,7 +121,7 @@ void show_status_line(std::string_view line) {
     if (settings().quiet || !is_terminal(STDERR_FILENO)) return;
     if (!out().is_at_line_start() && is_terminal(STDOUT_FILENO)) return;
     // A line that reaches the edge couldn't be overwritten.
-    write_stderr(fmt::format("\r{}\033[K", cut_to(line, terminal_width() - 1)));
+    write_stderr(fmt::format("\r{}\033[K", cut_to(line, terminal_width(STDERR_FILENO) - 1)));
     status_line_shown = true;
 }
 
@@ -170,62 +156,6 @@ std::string tame(std::string text) {
         return (c >= 0 && c < ' ') || c == '\x7F';
     };
     std::replace_if(text.begin(), text.end(), is_control, '?');
-    return text;
-}
-
-std::size_t width_of(std::string_view text) noexcept {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-    }));
-}
-
-Table::Table(std::vector<std::string> headings) : headings_(std::move(headings)) {
-    for (std::string& heading : headings_) {
-        right_.push_back(heading.starts_with('>'));
-        if (right_.back()) heading.erase(0, 1);
-    }
-}
-
-void Table::add(std::vector<std::string> cells) {
-    std::vector<Cell> row;
-    for (std::string& cell : cells) {
-        row.push_back({tame(std::move(cell)), Colour::none});
-    }
-    row.resize(headings_.size());
-    rows_.push_back(std::move(row));
-}
-
-void Table::colour(std::size_t column, Colour colour) {
-    rows_.back().at(column).colour = colour;
-}
-
-std::string Table::text() const {
-    std::vector<std::size_t> widths;
-    for (std::size_t column = 0; column < headings_.size(); ++column) {
-        std::size_t width = width_of(headings_[column]);
-        for (const auto& row : rows_)
-            width = std::max(width, width_of(row[column].text));
-        widths.push_back(width);
-    }
-    std::string text;
-    const auto add_cell = [&](std::size_t column, const std::string& cell, Colour cell_colour) {
-        const std::string padding(widths[column] - width_of(cell), ' ');
-        const bool last = column + 1 == headings_.size();
-        if (column != 0) text += "  ";
-        if (right_[column]) text += padding;
-        text += coloured(cell, cell_colour);
-        if (!right_[column] && !last) text += padding;
-    };
-    for (std::size_t column = 0; column < headings_.size(); ++column) {
-        add_cell(column, headings_[column], Colour::none);
-    }
-    text += '\n';
-    for (const auto& row : rows_) {
-        for (std::size_t column = 0; column < row.size(); ++column) {
-            add_cell(column, row[column].text, row[column].colour);
-        }
-        text += '\n';
-    }
     return text;
 }
 

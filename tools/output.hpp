@@ -13,7 +13,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace tailrace::tool {
 
@@ -52,6 +51,8 @@ private:
     return std::to_string(time_ns);
 }
 
+// Lines on stderr are broken between words where a terminal is too narrow for them.
+
 // One line on stderr, unless -q.
 void say(std::string_view line);
 // "tailrace: …" on stderr, also with -q.
@@ -79,28 +80,5 @@ void set_colour_mode(ColourMode mode) noexcept;
 // Names come from shared memory, which anybody may have written: a terminal must not obey. Without
 // control characters.
 [[nodiscard]] std::string tame(std::string text);
-
-// Columns that a terminal uses for UTF-8 text: its code points.
-[[nodiscard]] std::size_t width_of(std::string_view text) noexcept;
-
-// Columns that line up. Numbers are written right-aligned by naming the column ">NAME".
-class Table {
-public:
-    explicit Table(std::vector<std::string> headings);
-    void add(std::vector<std::string> cells);
-    // The last added row's cell gets a colour.
-    void colour(std::size_t column, Colour colour);
-    [[nodiscard]] std::string text() const;
-
-private:
-    struct Cell {
-        std::string text;
-        Colour colour = Colour::none;
-    };
-
-    std::vector<std::string> headings_;
-    std::vector<bool> right_;
-    std::vector<std::vector<Cell>> rows_;
-};
 
 }  // namespace tailrace::tool

@@ -12,10 +12,6 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kSecondsPerMinute = 60;
-constexpr std::uint64_t kSecondsPerHour = 3600;
-constexpr std::uint64_t kSecondsPerDay = 86400;
-
 struct Unit {
     std::string_view name;
     double factor;
@@ -175,69 +171,6 @@ Result<std::uint64_t> parse_count(std::string_view text) {
     const auto value = whole_number<std::uint64_t>(digits);
     if (!value) return error;
     return *value;
-}
-
-std::string count_text(std::uint64_t count) {
-    std::string text = std::to_string(count);
-    for (std::size_t at = text.size(); at > 3; at -= 3)
-        text.insert(at - 3, 1, ',');
-    return text;
-}
-
-std::string counted(std::uint64_t count, std::string_view noun) {
-    return fmt::format("{} {}{}", count_text(count), noun, count == 1 ? "" : "s");
-}
-
-std::string size_text(std::uint64_t size_bytes) {
-    constexpr std::array<std::string_view, 5> kNames = {"B", "KiB", "MiB", "GiB", "TiB"};
-    auto value = static_cast<double>(size_bytes);
-    std::size_t name = 0;
-    // 1023.95 would be printed as 1024.0.
-    while (value >= 1023.95 && name + 1 < kNames.size()) {
-        value /= 1024;
-        ++name;
-    }
-    const bool whole = name == 0 || value == std::floor(value);
-    return fmt::format("{:.{}f} {}", value, whole ? 0 : 1, kNames.at(name));
-}
-
-std::string duration_text(std::uint64_t duration_ns) {
-    const auto value = static_cast<double>(duration_ns);
-    if (duration_ns < kNsPerUs) return fmt::format("{} ns", duration_ns);
-    if (value < 999.95e3) return fmt::format("{:.1f} us", value / 1e3);
-    if (value < 999.95e6) return fmt::format("{:.1f} ms", value / 1e6);
-    const std::uint64_t seconds = duration_ns / kNsPerSecond;
-    if (seconds < kSecondsPerMinute) return fmt::format("{:.1f} s", value / 1e9);
-    if (seconds < kSecondsPerHour) {
-        return fmt::format("{}m{:02}s", seconds / kSecondsPerMinute, seconds % kSecondsPerMinute);
-    }
-    if (seconds < 2 * kSecondsPerDay) {
-        return fmt::format(
-            "{}h{:02}m", seconds / kSecondsPerHour, seconds % kSecondsPerHour / kSecondsPerMinute);
-    }
-    return fmt::format(
-        "{}d{:02}h", seconds / kSecondsPerDay, seconds % kSecondsPerDay / kSecondsPerHour);
-}
-
-std::string rate_text(double per_s) {
-    if (per_s >= 999.5e6) return fmt::format("{:.2f}G/s", per_s / 1e9);
-    if (per_s >= 999.5e3) return fmt::format("{:.2f}M/s", per_s / 1e6);
-    if (per_s >= 9999.5) return fmt::format("{:.1f}k/s", per_s / 1e3);
-    return fmt::format("{:.0f}/s", per_s);
-}
-
-std::string time_text(std::uint64_t time_ns) {
-    const auto seconds = static_cast<std::time_t>(time_ns / kNsPerSecond);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z",
-                       parts.tm_year + 1900,
-                       parts.tm_mon + 1,
-                       parts.tm_mday,
-                       parts.tm_hour,
-                       parts.tm_min,
-                       parts.tm_sec,
-                       time_ns % kNsPerSecond);
 }
 
 std::optional<std::uint64_t> parse_time_ns(std::string_view text) {

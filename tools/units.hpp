@@ -4,6 +4,7 @@
 #pragma once
 
 #include <tailrace/base/result.hpp>
+#include <tailrace/observe/quantity_text.hpp>
 
 #include <charconv>
 #include <concepts>
@@ -38,19 +39,15 @@ template <std::integral Number>
 // Digits, with , or _ between them as they were printed: "1482990", "1,482,990".
 [[nodiscard]] Result<std::uint64_t> parse_count(std::string_view text);
 
-// "1,482,990"
-[[nodiscard]] std::string count_text(std::uint64_t count);
-// "1 segment", "1,024 segments"
-[[nodiscard]] std::string counted(std::uint64_t count, std::string_view noun);
-// "64 B", "2.5 MiB"
-[[nodiscard]] std::string size_text(std::uint64_t size_bytes);
-// "812 ns", "3.1 us", "98.4 ms", "12.5 s", "7m41s", "3h05m"
-[[nodiscard]] std::string duration_text(std::uint64_t duration_ns);
-// "1.20M/s"
-[[nodiscard]] std::string rate_text(double per_s);
+// How they are printed is told beside the figures.
+using observe::clock_text;
+using observe::count_text;
+using observe::counted;
+using observe::duration_text;
+using observe::rate_text;
+using observe::size_text;
+using observe::time_text;
 
-// "2026-11-22T14:00:06.000000001Z"
-[[nodiscard]] std::string time_text(std::uint64_t time_ns);
 // RFC 3339 with Z or an offset; the fraction may have up to nine digits. Empty when it isn't one.
 [[nodiscard]] std::optional<std::uint64_t> parse_time_ns(std::string_view text);
 

@@ -1,9 +1,18 @@
-// Compiled into a shared object against an installed Tailrace: all that a recorder needs is inside.
+// Compiled into a shared object against an installed Tailrace: all that a recorder needs is inside,
+// and what watches it.
 
 #include <tailrace/bridge/recorder.hpp>
+#include <tailrace/observe/stream_health.hpp>
 
 extern "C" __attribute__((visibility("default"))) int record_once(const char* stream,
                                                                   const char* directory);
+
+extern "C" __attribute__((visibility("default"))) int count_readers(const char* stream);
+
+int count_readers(const char* stream) {
+    const auto health = tailrace::observe::read_health(stream);
+    return health ? static_cast<int>(health->readers.size()) : -1;
+}
 
 int record_once(const char* stream, const char* directory) {
     tailrace::bridge::RecorderOptions options;

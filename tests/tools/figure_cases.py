@@ -28,7 +28,7 @@ class Figures(Case):
         self.wait_until("the reader to sleep",
                         lambda: self.inspect()["readers"][0]["counts"]["sleeps"] > 0)
         text = self.ok("inspect", "s").text
-        self.assertRegex(text, r"(?m)^PUBLISHER +EVENTS +BYTES .* EVICTED$")
+        self.assertRegex(text, r"(?m)^PUBLISHER +EVENTS +RING-BYTES .* EVICTED$")
         self.assertRegex(text, r"(?m)^all 1 +7 +224 B ")
         self.assertRegex(text, r"(?m)^r +7 +224 B +0 ")
         self.end(reader)

@@ -36,7 +36,8 @@ def main(tailrace, program, ten_minutes):
             assert ran.returncode == 0, ran
             assert ran.stdout == (
                 "durable up to 6\ntraded 21\njournaled 6\nread 6\n"
-                "resumed by cursor: 6\nreplayed 6\n"), ran
+                "resumed by cursor: 6\nreplayed 6\n"
+                "journal is STOPPED, 0 events behind\nrisk is AWAY, 0 events behind\n"), ran
             ran = run(tailrace, "verify", f"{work}/market")
             assert ran.returncode == 0, ran
 

@@ -56,7 +56,7 @@ class Help(Tree):
             self.assertLessEqual(len(lines), HEIGHT, words)
             example = lines.index("Examples:" if "Examples:" in lines else "Example:")
             self.assertIn(" ".join(("tailrace", *words)), lines[example + 1], words)
-        for line in self.ok("help", "exit-codes").lines:
+        for line in self.ok("help", "exit-codes").lines + self.ok("help", "figures").lines:
             self.assertLessEqual(len(line), WIDTH)
 
     @staticmethod

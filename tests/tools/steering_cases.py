@@ -133,7 +133,7 @@ class Keys(Recorded):
         terminal.press(" ")
         terminal.ends(0)
         self.assertEqual(self.events_on(terminal), EVENTS)
-        self.assertIn("replayed 5 events", terminal.screen()[-2])
+        self.assertIn("replayed 5 events", "\n".join(terminal.screen()[-3:]))
 
     def test_the_pace_is_changed(self):
         terminal = self.replay("--speed", SLOW)
@@ -165,7 +165,7 @@ class Keys(Recorded):
         terminal.press("q")
         terminal.ends(0)
         self.assertEqual(self.events_on(terminal), EVENTS[:1])
-        self.assertIn("replayed 1 events", terminal.screen()[-2])
+        self.assertIn("replayed 1 events", "\n".join(terminal.screen()[-3:]))
 
     def test_keys_show_nothing_and_others_do_nothing(self):
         terminal = self.stopped_behind_the_first()

@@ -59,26 +59,6 @@ TEST_CASE("units: a speed of 10x is ten times as fast.") {
     }
 }
 
-TEST_CASE("units: what is printed is short and has its unit.") {
-    CHECK(count_text(0) == "0");
-    CHECK(count_text(999) == "999");
-    CHECK(count_text(1482990) == "1,482,990");
-    CHECK(counted(1, "segment") == "1 segment");
-    CHECK(counted(1024, "segment") == "1,024 segments");
-    CHECK(size_text(64) == "64 B");
-    CHECK(size_text(65536) == "64 KiB");
-    CHECK(size_text(2621440) == "2.5 MiB");
-    CHECK(size_text(1048575) == "1.0 MiB");
-    CHECK(duration_text(812) == "812 ns");
-    CHECK(duration_text(3'100) == "3.1 us");
-    CHECK(duration_text(98'400'000) == "98.4 ms");
-    CHECK(duration_text(12'500'000'000) == "12.5 s");
-    CHECK(duration_text(461'000'000'000) == "7m41s");
-    CHECK(duration_text(11'100'000'000'000) == "3h05m");
-    CHECK(rate_text(120) == "120/s");
-    CHECK(rate_text(1'200'000) == "1.20M/s");
-}
-
 TEST_CASE("units: times are RFC 3339, to the nanosecond, and come back as they went.") {
     CHECK(time_text(1795356006000000001) == "2026-11-22T14:00:06.000000001Z");
     CHECK(parse_time_ns(time_text(1795356006000000001)) == 1795356006000000001U);

@@ -1,18 +1,15 @@
-#include "clock_check.hpp"
-
-#include "units.hpp"
-
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bus/stream_status.hpp>
 #include <tailrace/bus/subscriber.hpp>
 #include <tailrace/journal/inspect.hpp>
+#include <tailrace/observe/clock_check.hpp>
+#include <tailrace/observe/quantity_text.hpp>
 
 #include <algorithm>
-#include <fmt/format.h>
 
-namespace tailrace::tool {
+namespace tailrace::observe {
 
-std::optional<ClockTrouble> find_clock_trouble(const std::shared_ptr<bus::Region>& region) {
+std::optional<Trouble> find_clock_trouble(const std::shared_ptr<bus::Region>& region) {
     if (region->header().publish_time == bus::PublishTime::off) return std::nullopt;
     constexpr std::uint64_t kMostEvents = 1000;
     const bus::StreamStatus status = bus::read_status(region);
@@ -40,29 +37,24 @@ std::optional<ClockTrouble> find_clock_trouble(const std::shared_ptr<bus::Region
         more = result.events != 0;
     }
     if (ahead == 0) return std::nullopt;
-    return ClockTrouble{
-        fmt::format(
-            "{} of the last {} events carry publish times ahead of this machine's clock, by "
-            "up to {}; looks by time don't count them",
-            ahead,
-            seen,
-            duration_text(lead_ns)),
-        fmt::format(
-            "timedatectl; find the publisher: tailrace tail {} --from -{}", region->name(), seen)};
+    const std::string seen_text = std::to_string(seen);
+    return Trouble{std::to_string(ahead) + " of the last " + seen_text +
+                       " events carry publish times ahead of this machine's clock, by up to " +
+                       duration_text(lead_ns) + "; looks by time don't count them",
+                   "timedatectl; find the publisher: tailrace tail " + region->name() +
+                       " --from -" + seen_text};
 }
 
-std::optional<ClockTrouble> find_journal_clock_trouble(const std::string& stream,
-                                                       const std::string& directory) {
+std::optional<Trouble> find_journal_clock_trouble(const std::string& stream,
+                                                  const std::string& directory) {
     const auto summary = journal::inspect(directory);
     if (!summary) return std::nullopt;
     const std::uint64_t now_ns = wall_clock_ns();
     if (summary->max_time_ns <= now_ns + kClockToleranceNs) return std::nullopt;
-    return ClockTrouble{
-        fmt::format("its times have come to {} ahead of this machine's clock, which was set back; "
-                    "until it has caught up, looks by time find what came since together with what "
-                    "came last before",
-                    duration_text(summary->max_time_ns - now_ns)),
-        fmt::format("timedatectl; seek by sequence: tailrace replay {} --from N", stream)};
+    return Trouble{"its times have come to " + duration_text(summary->max_time_ns - now_ns) +
+                       " ahead of this machine's clock, which was set back; until it has caught "
+                       "up, looks by time find what came since together with what came last before",
+                   "timedatectl; seek by sequence: tailrace replay " + stream + " --from N"};
 }
 
-}  // namespace tailrace::tool
+}  // namespace tailrace::observe

@@ -1,6 +1,6 @@
-#include "reader_state.hpp"
+#include <tailrace/observe/reader_state.hpp>
 
-namespace tailrace::tool {
+namespace tailrace::observe {
 
 namespace {
 
@@ -17,6 +17,8 @@ std::string_view reader_state_name(ReaderState state) noexcept {
             return "LAGGING";
         case ReaderState::stalled:
             return "STALLED";
+        case ReaderState::blocking:
+            return "BLOCKING";
         case ReaderState::stopped:
             return "STOPPED";
         case ReaderState::failed:
@@ -39,12 +41,20 @@ std::string_view reader_state_name(ReaderState state) noexcept {
     return "UNKNOWN";
 }
 
-Colour reader_state_colour(ReaderState state) noexcept {
-    if (state == ReaderState::ok) return Colour::green;
-    const bool is_warning = state == ReaderState::lagging || state == ReaderState::low_space ||
-                            state == ReaderState::opening || state == ReaderState::spilling ||
-                            state == ReaderState::catching_up || state == ReaderState::away;
-    return is_warning ? Colour::yellow : Colour::red;
+Urgency urgency_of(ReaderState state) noexcept {
+    switch (state) {
+        case ReaderState::ok:
+            return Urgency::none;
+        case ReaderState::lagging:
+        case ReaderState::low_space:
+        case ReaderState::opening:
+        case ReaderState::spilling:
+        case ReaderState::catching_up:
+        case ReaderState::away:
+            return Urgency::watch;
+        default:
+            return Urgency::act;
+    }
 }
 
 ReaderState reader_state(const ReaderPicture& now,
@@ -56,8 +66,11 @@ ReaderState reader_state(const ReaderPicture& now,
     if (now.journal == bus::JournalState::no_space) return ReaderState::disk_full;
     if (now.journal == bus::JournalState::low_space) return ReaderState::low_space;
     const bool loses = before && now.lost_events > before->lost_events;
+    if (loses) return ReaderState::overrun;
+    if (now.is_blocking) return ReaderState::blocking;
     const bool spills = now.source == bus::ReadSource::journal;
-    if (loses || (now.room_ratio <= 0.0 && !spills)) return ReaderState::overrun;
+    if (now.room_ratio <= 0.0 && !spills)
+        return now.is_gate ? ReaderState::blocking : ReaderState::overrun;
     if (now.lag.events == 0) return ReaderState::ok;
     const bool was_behind = before && before->lag.events != 0;
     if (was_behind && before->sequence == now.sequence) return ReaderState::stalled;
@@ -70,4 +83,4 @@ ReaderState reader_state(const ReaderPicture& now,
     return ReaderState::ok;
 }
 
-}  // namespace tailrace::tool
+}  // namespace tailrace::observe

@@ -1,10 +1,10 @@
-#include "reader_state.hpp"
+#include <tailrace/observe/reader_state.hpp>
 
 #include <catch2/catch.hpp>
 
 namespace reader_state_test {
 
-using namespace tailrace::tool;
+using namespace tailrace::observe;
 
 namespace {
 
@@ -50,6 +50,21 @@ TEST_CASE("reader_state: a dead reader is stopped, one that loses events is over
     ReaderPicture outside = picture(20, 5, 2'000);
     outside.room_ratio = 0.0;
     CHECK(reader_state(outside, {}) == ReaderState::overrun);
+}
+
+TEST_CASE("reader_state: a gate that is a ring behind blocks publishers and loses nothing.") {
+    ReaderPicture gate = picture(10, 500, 2'000'000'000);
+    gate.is_gate = true;
+    gate.room_ratio = 0.01;
+    CHECK(reader_state(gate, {}) == ReaderState::lagging);
+    gate.is_blocking = true;
+    CHECK(reader_state(gate, {}) == ReaderState::blocking);
+    CHECK(reader_state(gate, gate) == ReaderState::blocking);
+    gate.is_blocking = false;
+    gate.room_ratio = 0.0;
+    CHECK(reader_state(gate, {}) == ReaderState::blocking);
+    CHECK(reader_state_name(ReaderState::blocking) == "BLOCKING");
+    CHECK(urgency_of(ReaderState::blocking) == Urgency::act);
 }
 
 TEST_CASE("reader_state: one that reads in the journal spills, or catches up.") {

@@ -1,4 +1,4 @@
-#include "diagnosis.hpp"
+#include <tailrace/observe/machine_check.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string>
 
-namespace diagnosis_test {
+namespace machine_check_test {
 
-using namespace tailrace::tool;
+using namespace tailrace::observe;
 
 namespace {
 
@@ -30,7 +30,7 @@ public:
         std::ofstream(root_ + path) << text;
     }
     void run_logind() { fs::create_directories(root_ + "/run/systemd/users"); }
-    [[nodiscard]] bool removes_ipc() const { return tailrace::tool::removes_ipc(root_); }
+    [[nodiscard]] bool removes_ipc() const { return tailrace::observe::removes_ipc(root_); }
 
 private:
     std::string root_ = fs::temp_directory_path().string() + "/tailrace-test-XXXXXX";
@@ -38,7 +38,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("diagnosis: logind deletes rings at a logout unless it is told not to.") {
+TEST_CASE("machine check: logind deletes rings at a logout unless it is told not to.") {
     Machine machine;
     CHECK_FALSE(machine.removes_ipc());  // no logind
     machine.run_logind();
@@ -55,4 +55,4 @@ TEST_CASE("diagnosis: logind deletes rings at a logout unless it is told not to.
     CHECK_FALSE(machine.removes_ipc());
 }
 
-}  // namespace diagnosis_test
+}  // namespace machine_check_test

@@ -1,11 +1,8 @@
-// The part of the diagnosis that asks who deletes or hides files behind everybody's back: logind at
-// a logout, the cleaners of temporary files, and a service manager that gives each service a /tmp
-// of its own.
-
-#include "diagnosis.hpp"
-#include "journal_place.hpp"
+// Who deletes or hides files behind everybody's back: logind at a logout, the cleaners of temporary
+// files, and a service manager that gives each service a /tmp of its own.
 
 #include <tailrace/bus/region.hpp>
+#include <tailrace/observe/machine_check.hpp>
 
 #include <sys/stat.h>
 #include <system_error>
@@ -13,18 +10,15 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fmt/format.h>
 #include <fstream>
 #include <map>
 #include <pwd.h>
 #include <set>
 #include <sstream>
 
-namespace tailrace::tool {
+namespace tailrace::observe {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 bool is_below(const std::string& path, const std::string& parent) {
     return path == parent || path.starts_with(parent + "/");
@@ -41,13 +35,14 @@ std::vector<std::string> configuration_files(const std::string& root, const std:
     std::vector<std::string> files;
     std::error_code failed;
     for (const char* place : {"/etc/systemd/", "/run/systemd/", "/usr/lib/systemd/"}) {
-        if (!fs::exists(root + place + name, failed)) continue;
+        if (!std::filesystem::exists(root + place + name, failed)) continue;
         files.push_back(root + place + name);
         break;
     }
     std::map<std::string, std::string> parts;  // by name; of one name the last place counts
     for (const char* place : {"/usr/lib/systemd/", "/run/systemd/", "/etc/systemd/"}) {
-        for (const auto& entry : fs::directory_iterator(root + place + name + ".d", failed)) {
+        for (const auto& entry :
+             std::filesystem::directory_iterator(root + place + name + ".d", failed)) {
             if (entry.path().extension() == ".conf")
                 parts[entry.path().filename().string()] = entry.path().string();
         }
@@ -67,7 +62,14 @@ bool is_cleaned_at_logout(uid_t uid) {
     constexpr uid_t kLastSystemUser = 999;
     std::error_code failed;
     return uid > kLastSystemUser &&
-           !fs::exists("/var/lib/systemd/linger/" + name_of_user(uid), failed);
+           !std::filesystem::exists("/var/lib/systemd/linger/" + name_of_user(uid), failed);
+}
+
+std::string joined(const std::set<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words)
+        text += (text.empty() ? "" : ", ") + word;
+    return text;
 }
 
 void check_logout(std::vector<Check>& checks,
@@ -96,12 +98,11 @@ void check_logout(std::vector<Check>& checks,
     checks.push_back(
         {Verdict::warn,
          "logout",
-         fmt::format("logind deletes what {} has in /dev/shm when the last session ends, rings in "
-                     "use too (RemoveIPC)",
-                     fmt::join(users, ", ")),
-         fmt::format("loginctl enable-linger {}; or RemoveIPC=no in /etc/systemd/logind.conf and "
-                     "systemctl restart systemd-logind",
-                     *users.begin())});
+         "logind deletes what " + joined(users) +
+             " has in /dev/shm when the last session ends, rings in use too (RemoveIPC)",
+         "loginctl enable-linger " + *users.begin() +
+             "; or RemoveIPC=no in /etc/systemd/logind.conf and systemctl restart "
+             "systemd-logind"});
 }
 
 // Whether this process sees a directory there that its service manager made for it alone.
@@ -128,14 +129,10 @@ void check_temporary(std::vector<Check>& checks, const std::set<std::string>& pl
             {Verdict::warn,
              "temporary place",
              is_private(parent)
-                 ? fmt::format(
-                       "{}: {} is private to this service (PrivateTmp), nobody else sees it",
-                       *found,
-                       parent)
-                 : fmt::format("{}: a service with PrivateTmp=yes sees "
-                               "another {}; and cleaners delete there what is old",
-                               *found,
-                               parent),
+                 ? *found + ": " + parent +
+                       " is private to this service (PrivateTmp), nobody else sees it"
+                 : *found + ": a service with PrivateTmp=yes sees another " + parent +
+                       "; and cleaners delete there what is old",
              "a directory of its own, as /var/lib/tailrace: --journal DIR, TAILRACE_JOURNAL_DIR"});
     }
 }
@@ -144,7 +141,8 @@ void check_temporary(std::vector<Check>& checks, const std::set<std::string>& pl
 
 bool removes_ipc(const std::string& root) {
     std::error_code failed;
-    if (!fs::is_directory(root + "/run/systemd/users", failed)) return false;  // logind makes it
+    // logind makes it.
+    if (!std::filesystem::is_directory(root + "/run/systemd/users", failed)) return false;
     std::string value = "yes";
     for (const std::string& path : configuration_files(root, "logind.conf")) {
         std::ifstream file(path);
@@ -168,9 +166,9 @@ void check_cleaners(std::vector<Check>& checks,
     std::set<std::string> places{rings, journals};
     for (const std::string& stream : streams) {
         if (auto header = bus::Region::peek(stream, rings, true))
-            places.insert(journal_directory_of(*header));
+            places.insert(header->journal_directory.data());
     }
     check_temporary(checks, places);
 }
 
-}  // namespace tailrace::tool
+}  // namespace tailrace::observe

@@ -1,17 +1,14 @@
-// Inspection: the descriptions that `tailrace inspect` prints, as text or as one JSON document.
+// JournalReport: what `tailrace inspect` prints of a journal and of one of its segments, as text or
+// as one JSON document.
 #pragma once
 
 #include "exit_code.hpp"
 
 #include <tailrace/base/result.hpp>
-#include <tailrace/bus/region.hpp>
 
-#include <memory>
 #include <string>
 
 namespace tailrace::tool {
-
-[[nodiscard]] Result<ExitCode> inspect_stream(const std::shared_ptr<bus::Region>& region);
 
 // Describes what can be read, then returns the error of what can't.
 [[nodiscard]] Result<ExitCode> inspect_journal(const std::string& directory, bool with_segments);
