@@ -5,6 +5,7 @@
 #include "journal_flags.hpp"
 #include "journal_place.hpp"
 #include "stop_signal.hpp"
+#include "text_flow.hpp"
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
@@ -109,29 +110,27 @@ void print_created(const bus::Region& region, bool is_new, const std::string& wa
         out().write_json(document);
         return;
     }
-    out().write(
-        fmt::format("stream   {}{}\n", region.name(), is_new ? "" : "     (was there already)"));
-    out().write(fmt::format(
-        "ring     {}     {}     max event {}     {}\n",
-        size_text(header.capacity_bytes),
-        region.path(),
-        size_text(header.max_payload_bytes),
-        single ? "one publisher" : fmt::format("up to {} publishers", header.publisher_slots)));
-    out().write(fmt::format("pages    {}\n", pages_text(region, is_new, wanted_pages)));
+    out().write(field_text("stream", {region.name(), is_new ? "" : "(was there already)"}));
+    out().write(field_text(
+        "ring",
+        {size_text(header.capacity_bytes),
+         region.path(),
+         fmt::format("payload up to {}", size_text(header.max_payload_bytes)),
+         single ? "one publisher" : fmt::format("up to {} publishers", header.publisher_slots)}));
+    out().write(field_text("pages", {pages_text(region, is_new, wanted_pages)}));
     if (journal.empty()) {
-        out().write("journal  off\n");
+        out().write(field_text("journal", {"off"}));
     } else {
-        out().write(fmt::format(
-            "journal  {}     next sequence {}{}\n",
-            journal,
-            header.first_sequence,
-            bus::holds_for_journal(header) ? "     publishers wait while nobody records" : ""));
+        out().write(field_text(
+            "journal",
+            {journal,
+             fmt::format("next sequence {}", header.first_sequence),
+             bus::holds_for_journal(header) ? "publishers wait while nobody records" : ""}));
     }
-    out().write(
-        fmt::format("next     {}tailrace pub {} 'hello'   ·   tailrace tail {} --from start\n",
-                    journal.empty() ? "" : fmt::format("tailrace record {}   ·   ", region.name()),
-                    region.name(),
-                    region.name()));
+    std::string next =
+        fmt::format("tailrace pub {0} 'hello'   ·   tailrace tail {0} --from start", region.name());
+    if (!journal.empty()) next = fmt::format("tailrace record {}   ·   {}", region.name(), next);
+    out().write(field_text("next", {next}));
 }
 
 // An event that no journal batch can hold would stop the journal writer, so such a stream isn't

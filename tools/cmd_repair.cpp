@@ -4,9 +4,13 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "journal_place.hpp"
+#include "text_flow.hpp"
 #include "units.hpp"
 
+#include <tailrace/base/sequence_range.hpp>
 #include <tailrace/journal/repair.hpp>
+
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <memory>
@@ -49,25 +53,45 @@ void print_json(const std::string& directory, const journal::RepairPlan& plan, b
     out().write_json(document);
 }
 
+// Of a step, below its first line.
+void print_detail(const std::string& text) {
+    constexpr std::size_t kIndent = 5;
+    out().write(std::string(kIndent, ' ') + flowed(text, kIndent, kIndent + 2, STDOUT_FILENO));
+}
+
 void print_step(std::size_t number, const journal::RepairStep& step) {
-    out().write(
-        fmt::format("{:>3}. {}  {}\n", number, journal::repair_kind_name(step.kind), step.text));
+    const std::string head = fmt::format("{:>3}. ", number);
+    out().write(head +
+                flowed(fmt::format("{}  {}", journal::repair_kind_name(step.kind), step.text),
+                       head.size(),
+                       head.size() + 2,
+                       STDOUT_FILENO));
     if (step.end_offset > step.offset) {
-        out().write(
-            fmt::format("     bytes {}..{} of {}\n", step.offset, step.end_offset, step.path));
+        print_detail(
+            fmt::format("bytes {} of {}", range_text(step.offset, step.end_offset), step.path));
     }
     if (step.end_sequence > step.first_sequence) {
-        out().write(fmt::format("     {}: {} ({}..{})\n",
-                                coloured("lost", Colour::red),
-                                counted(step.end_sequence - step.first_sequence, "event"),
-                                step.first_sequence,
-                                step.end_sequence));
+        print_detail(fmt::format("{}: {}, {}",
+                                 coloured("lost", Colour::red),
+                                 counted(step.end_sequence - step.first_sequence, "event"),
+                                 range_text(step.first_sequence, step.end_sequence)));
     }
-    if (!step.kept_path.empty()) out().write(fmt::format("     kept as {}\n", step.kept_path));
+    if (!step.kept_path.empty()) print_detail("kept as " + step.kept_path);
+}
+
+std::string loss_text(const journal::RepairPlan& plan) {
+    if (plan.lost_events == 0) {
+        return plan.may_have_lost_more ? "how many events are lost, nothing says"
+                                       : "no event is lost";
+    }
+    return fmt::format("{} {} lost{}; readers are told each gap",
+                       counted(plan.lost_events, "event"),
+                       plan.lost_events == 1 ? "is" : "are",
+                       plan.may_have_lost_more ? ", and more of which nothing says how many" : "");
 }
 
 void print_text(const std::string& directory, const journal::RepairPlan& plan, bool applied) {
-    out().write(fmt::format("journal   {}\n", directory));
+    out().write(field_text("journal", {directory}));
     if (plan.steps.empty()) {
         out().write(coloured("nothing to repair", Colour::green) + "\n");
         return;
@@ -76,23 +100,12 @@ void print_text(const std::string& directory, const journal::RepairPlan& plan, b
     std::size_t number = 0;
     for (const journal::RepairStep& step : plan.steps)
         print_step(++number, step);
-    if (plan.lost_events == 0 && plan.may_have_lost_more) {
-        out().write("how many events are lost, nothing says\n");
-    } else if (plan.lost_events == 0) {
-        out().write("no event is lost\n");
-    } else {
-        out().write(fmt::format("{} {} lost{}; readers are told each gap\n",
-                                counted(plan.lost_events, "event"),
-                                plan.lost_events == 1 ? "is" : "are",
-                                plan.may_have_lost_more ? ", and more of which nothing says how "
-                                                          "many"
-                                                        : ""));
-    }
+    out().write(flowed(loss_text(plan), 0, 2, STDOUT_FILENO));
     if (applied) {
-        out().write(
-            fmt::format("kept      {}: NOTE there says how to put it back\n", plan.kept_directory));
+        out().write(field_text(
+            "kept", {fmt::format("{}: NOTE there says how to put it back", plan.kept_directory)}));
     } else {
-        out().write(fmt::format("try       tailrace repair {} --apply\n", directory));
+        out().write(field_text("try", {fmt::format("tailrace repair {} --apply", directory)}));
     }
 }
 
@@ -126,6 +139,7 @@ void register_repair(CLI::App& app) {
     command->add_option("JOURNAL", flags->journal, "A stream's name, or a journal's directory")
         ->required();
     command->add_flag("--apply", flags->apply, "Do it; without this nothing is changed");
+    add_wide(*command);
 }
 
 }  // namespace tailrace::tool

@@ -4,9 +4,13 @@
 #include "commands.hpp"
 #include "journal_place.hpp"
 #include "progress.hpp"
+#include "text_flow.hpp"
 #include "units.hpp"
 
+#include <tailrace/base/sequence_range.hpp>
 #include <tailrace/journal/verify.hpp>
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -56,57 +60,59 @@ void print_json(const std::string& directory, const journal::VerifyReport& repor
     out().write_json(document);
 }
 
-void print_text(const std::string& directory, const journal::VerifyReport& report) {
-    out().write(fmt::format("journal   {}\n", directory));
-    out().write(fmt::format("read      {}, {} batches, {}, {}\n",
-                            counted(report.segment_count, "segment"),
-                            count_text(report.batch_count),
-                            counted(report.event_count, "event"),
-                            size_text(report.read_bytes)));
-    out().write(fmt::format("sequence  {}..{}", report.first_sequence, report.end_sequence));
-    if (report.tombstone_count != 0) {
-        out().write(fmt::format("   {} of publishers that died",
-                                counted(report.tombstone_count, "tombstone")));
-    }
+void print_finding(const journal::Finding& finding) {
+    const bool damage = journal::is_damage(finding.kind);
+    std::string text = fmt::format(
+        "{}  {}  segment {} offset {}  {}",
+        coloured(damage ? "DAMAGE  " : "harmless", damage ? Colour::red : Colour::yellow),
+        journal::finding_kind_name(finding.kind),
+        finding.segment_number,
+        finding.offset,
+        finding.text);
+    if (finding.end_sequence > finding.first_sequence)
+        text += "; events " + range_text(finding.first_sequence, finding.end_sequence);
+    constexpr std::size_t kIndent = 10;
+    out().write(flowed(text, 0, kIndent, STDOUT_FILENO));
+}
+
+// What isn't there, or is not what it was.
+std::vector<std::string> losses_of(const journal::VerifyReport& report) {
+    std::vector<std::string> losses = {range_text(report.first_sequence, report.end_sequence)};
+    if (report.tombstone_count != 0)
+        losses.push_back(counted(report.tombstone_count, "tombstone") + " of publishers that died");
     if (report.gap_count != 0) {
-        out().write(fmt::format(
-            "   {} gaps, {} events were never journaled", report.gap_count, report.gap_events));
+        losses.push_back(fmt::format("never journaled: {} in {}",
+                                     counted(report.gap_events, "event"),
+                                     counted(report.gap_count, "gap")));
     }
-    if (report.lost_events != 0) {
-        out().write(fmt::format("   {} lost to damage before a repair",
-                                counted(report.lost_events, "event")));
-    }
-    out().write("\n");
-    for (const journal::Finding& finding : report.findings) {
-        const bool damage = journal::is_damage(finding.kind);
-        out().write(fmt::format(
-            "{}  {}  segment {} offset {}  {}",
-            coloured(damage ? "DAMAGE  " : "harmless", damage ? Colour::red : Colour::yellow),
-            journal::finding_kind_name(finding.kind),
-            finding.segment_number,
-            finding.offset,
-            finding.text));
-        if (finding.end_sequence > finding.first_sequence) {
-            out().write(
-                fmt::format("; events {}..{}", finding.first_sequence, finding.end_sequence));
-        }
-        out().write("\n");
-    }
+    if (report.lost_events != 0)
+        losses.push_back(counted(report.lost_events, "event") + " lost to damage before a repair");
+    return losses;
+}
+
+void print_text(const std::string& directory, const journal::VerifyReport& report) {
+    out().write(field_text("journal", {directory}));
+    out().write(field_text("read",
+                           {fmt::format("{}, {} batches, {}, {} on disk",
+                                        counted(report.segment_count, "segment"),
+                                        count_text(report.batch_count),
+                                        counted(report.event_count, "event"),
+                                        size_text(report.read_bytes))}));
+    out().write(field_text("sequence", losses_of(report)));
+    for (const journal::Finding& finding : report.findings)
+        print_finding(finding);
     const auto damages = std::count_if(
         report.findings.begin(), report.findings.end(), [](const journal::Finding& finding) {
             return journal::is_damage(finding.kind);
         });
-    if (damages == 0 && report.lost_events != 0) {
-        out().write(coloured("sound", Colour::green) +
-                    ": every acknowledged event is there, but those that a repair gave up\n");
-    } else if (damages == 0) {
-        out().write(coloured("sound", Colour::green) + ": every acknowledged event is there\n");
-    } else {
-        out().write(fmt::format("{}: {} place{}\n",
-                                coloured("damaged", Colour::red),
-                                damages,
-                                damages == 1 ? "" : "s"));
+    std::string verdict = coloured("sound", Colour::green) + ": every acknowledged event is there";
+    if (damages != 0) {
+        verdict = coloured("damaged", Colour::red) + ": " +
+                  counted(static_cast<std::uint64_t>(damages), "place");
+    } else if (report.lost_events != 0) {
+        verdict += ", but those that a repair gave up";
     }
+    out().write(flowed(verdict, 0, 2, STDOUT_FILENO));
 }
 
 Result<ExitCode> run_verify(VerifyFlags& flags) {
@@ -142,6 +148,7 @@ void register_verify(CLI::App& app) {
     command->add_option("-j,--jobs", flags->jobs, "Segments read at once (default: one per core)")
         ->type_name("N")
         ->check(CLI::Range(1U, kMostJobs));
+    add_wide(*command);
 }
 
 }  // namespace tailrace::tool

@@ -1,9 +1,12 @@
 #include "progress.hpp"
 
 #include "output.hpp"
+#include "text_flow.hpp"
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -47,7 +50,7 @@ void Progress::look(std::uint64_t done) noexcept {
     const std::string rate =
         bytes ? size_text(static_cast<std::uint64_t>(per_s)) + "/s" : rate_text(per_s);
     if (total_ == 0) {
-        show_status_line(fmt::format("{}  {}  {}", what_, amount, rate));
+        show(fmt::format("  {}  {}", amount, rate));
         return;
     }
     constexpr std::size_t kBarWidth = 20;
@@ -55,16 +58,22 @@ void Progress::look(std::uint64_t done) noexcept {
     const auto filled = static_cast<std::size_t>(share * static_cast<double>(kBarWidth));
     const double left_s =
         per_s > 0 ? static_cast<double>(total_ - std::min(done, total_)) / per_s : 0;
-    show_status_line(fmt::format("{}  [{:#<{}}{:-<{}}] {:3.0f}%  {}  {}  {} left",
-                                 what_,
-                                 "",
-                                 filled,
-                                 "",
-                                 kBarWidth - filled,
-                                 share * 100,
-                                 amount,
-                                 rate,
-                                 duration_text(static_cast<std::uint64_t>(left_s * 1e9))));
+    show(fmt::format("  [{:#<{}}{:-<{}}] {:3.0f}%  {}  {}  {} left",
+                     "",
+                     filled,
+                     "",
+                     kBarWidth - filled,
+                     share * 100,
+                     amount,
+                     rate,
+                     duration_text(static_cast<std::uint64_t>(left_s * 1e9))));
+}
+
+// How far it is matters more than what it is: a long path gives way.
+void Progress::show(std::string_view how_far) const {
+    const std::size_t columns = terminal_width(STDERR_FILENO) - 1;
+    const std::size_t room = columns - std::min(columns, width_of(how_far));
+    show_status_line(shortened(what_, room).append(how_far));
 }
 
 }  // namespace tailrace::tool

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace tailrace::tool {
 
@@ -24,6 +25,7 @@ public:
 
 private:
     void look(std::uint64_t done) noexcept;
+    void show(std::string_view how_far) const;
 
     std::string what_;
     std::string unit_;

@@ -27,6 +27,7 @@ import sandbox
 import service_cases
 import steering_cases
 import stream_cases
+import width_cases
 
 MODULES = (
     stream_cases,
@@ -45,6 +46,7 @@ MODULES = (
     cursor_cases,
     bench_cases,
     help_cases,
+    width_cases,
 )
 WATCHDOG_S = 290  # before ctest's own, so that a hang shows where it hangs
 

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -330,8 +331,8 @@ class Look(Case):
         damaged = segment.read_bytes()
         shown = self.run_any("repair", "s")
         self.assertEqual(shown.code, 3, shown)
-        self.assertRegex(shown.text, r"1\. mend_batches .*\n +bytes 4096\.\.8192 of .*\n"
-                                     r" +lost: 3 events \(0\.\.3\)\n +kept as ")
+        self.assertRegex(shown.text, r"1\. mend_batches .*\n +bytes \[4096, 8192\) of .*\n"
+                                     r" +lost: 3 events, \[0, 3\)\n +kept as ")
         self.assertIn("nothing has been changed", shown.text)
         self.assertEqual(segment.read_bytes(), damaged)
         self.refused(13, "repair", "s", "--apply", names=[self.journal_of()])
@@ -388,7 +389,11 @@ class Look(Case):
         # Under this lease whoever opens the file waits for the holder, who is sent a signal.
         before = signal.signal(signal.SIGIO, lambda *_: None)
         self.addCleanup(signal.signal, signal.SIGIO, before)
-        held = os.open(self.segments_of()[0], os.O_RDONLY | os.O_CLOEXEC)
+        journal = self.work / ("deep-" * 20) / "journal"
+        journal.parent.mkdir()
+        self.journal_of().rename(journal)
+        segment = next(journal.glob("*.seg"))
+        held = os.open(segment, os.O_RDONLY | os.O_CLOEXEC)
         self.addCleanup(os.close, held)
         try:
             fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
@@ -405,11 +410,16 @@ class Look(Case):
 
         holder = threading.Thread(target=hold_it_up)
         holder.start()
-        code, shown = self.on_terminal("verify", "s")
+        code, shown = self.on_terminal("verify", journal)
         holder.join()
         self.assertEqual(code, 0, shown)
         # It goes before the report comes.
-        self.assertRegex(shown, r"\rverifying [^\n]*\[#*-*\] +\d+%[^\n]*\r\033\[Kjournal ")
+        self.assertRegex(shown, r"\rverifying[^\n]*\[#*-*\] +\d+%[^\n]*\r\033\[Kjournal ")
+        # How far it is is to be seen, however long the path; and a line that reached the edge
+        # couldn't be taken away.
+        bars = re.findall(r"\r(verifying[^\r\033]*)", shown)
+        self.assertLess(max(map(len, bars)), 80, bars)
+        self.assertTrue(all(bar.endswith(" left") for bar in bars), bars)
 
     def test_verify_finds_a_damaged_byte(self):
         self.assertIn("sound", self.ok("verify", self.journal_of()).text)

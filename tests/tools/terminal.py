@@ -44,7 +44,7 @@ class Terminal:
     def __init__(self, case, *words, columns=100, in_shell=False, stdout=None):
         self.case = case
         self.ours, theirs = pty.openpty()
-        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.modes_before = self.modes()
         words = [case.program, *map(str, words)]
         if in_shell:
