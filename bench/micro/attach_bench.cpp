@@ -41,7 +41,7 @@ void publisher(benchmark::State& state) {
     const auto region = stream.open();
     repeat(state, stream, [&] {
         const auto attached = bus::Publisher::attach(region);
-        return attached && !attached->is_dead();
+        return attached && attached->region().capacity_bytes() == kRingBytes;
     });
 }
 
