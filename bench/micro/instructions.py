@@ -13,7 +13,7 @@ import comparison
 PROBE = "instruction_probe"
 FEW, MANY = 4096, 12288  # events
 COUNTS = 2  # of each figure: that it repeats is seen, not assumed
-LEAST = 0.05  # instructions; start and attach take some more or less from run to run
+LEAST = 0.5  # instructions an event; start and attach take some more or less from run to run
 LONGEST_COUNT_S = 300
 
 
