@@ -17,7 +17,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 41> kExamples = {{
+constexpr std::array<Example, 43> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -44,6 +44,8 @@ constexpr std::array<Example, 41> kExamples = {{
     {"repair", "tailrace repair orders"},
     {"backup", "tailrace backup orders /mnt/backup/orders"},
     {"compress", "tailrace compress orders"},
+    {"trim", "tailrace trim orders --before @-7d"},
+    {"trim", "tailrace trim orders --keep-bytes 10GiB --yes"},
     {"doctor", "tailrace doctor"},
     {"sample", "tailrace sample orders --for 1s"},
     {"bench", "tailrace bench pingpong"},

@@ -16,6 +16,18 @@ std::uint64_t distance_between(std::uint64_t one, std::uint64_t other) noexcept 
 
 }  // namespace
 
+std::uint64_t AgeClock::estimate_ns(const Mark& mark,
+                                    std::uint64_t age_ns,
+                                    std::uint64_t limit_ns,
+                                    std::uint64_t wall_ns) noexcept {
+    const std::uint64_t known_ns = std::max(mark.age_ns, age_ns);
+    if (mark.wall_ns == 0 || wall_ns <= mark.wall_ns) return known_ns;
+    const std::uint64_t since_mark_ns = wall_ns - mark.wall_ns;
+    const std::uint64_t counted_ns = known_ns - mark.age_ns;
+    if (since_mark_ns <= counted_ns) return known_ns;
+    return known_ns + std::min(since_mark_ns - counted_ns, limit_ns / 2);
+}
+
 void AgeClock::begin(const Mark& mark,
                      std::uint64_t age_ns,
                      std::uint64_t limit_ns,

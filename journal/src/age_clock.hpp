@@ -22,6 +22,13 @@ public:
         std::uint64_t wall_ns = 0;
     };
 
+    // What it would say by the word of the wall clock, for who doesn't write: `age_ns` is the last
+    // that is known. Of what has passed since, half the limit is believed at most.
+    [[nodiscard]] static std::uint64_t estimate_ns(const Mark& mark,
+                                                   std::uint64_t age_ns,
+                                                   std::uint64_t limit_ns,
+                                                   std::uint64_t wall_ns) noexcept;
+
     // Goes on where the last writer's mark and segments say. `limit_ns`: what ages are compared to.
     void begin(const Mark& mark,
                std::uint64_t age_ns,

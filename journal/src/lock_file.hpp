@@ -12,10 +12,12 @@
 namespace tailrace::journal {
 
 // Of LOCK: the writer's byte, that of whoever exchanges old segments beside it, that of whoever
-// changes LEDGER, and those of who reads by a cursor of it.
+// changes LEDGER, that of whoever asks for segments to be given up, and those of who reads by a
+// cursor of it.
 inline constexpr std::uint64_t kWriterByte = 0;
 inline constexpr std::uint64_t kCompressorByte = 1;
 inline constexpr std::uint64_t kLedgerByte = 2;
+inline constexpr std::uint64_t kTrimByte = 3;
 inline constexpr std::uint64_t kCursorBytes = std::uint64_t{1} << 41U;
 
 // Makes the file if need be, with this access. Error `busy` names the holder's pid.

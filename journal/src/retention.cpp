@@ -4,6 +4,16 @@
 
 namespace tailrace::journal {
 
+KeptSegment kept_segment(const SegmentHeader& segment,
+                         const SegmentHeader& successor,
+                         std::uint64_t age_now_ns) noexcept {
+    const bool is_compressed = (segment.features_incompat & kFeatureCompressed) != 0;
+    return {segment.segment_number,
+            is_compressed ? segment.stored_size_bytes : successor.previous.end_offset,
+            successor.age_clock_ns != 0 ? successor.age_clock_ns : age_now_ns,
+            segment.first_sequence};
+}
+
 void Retention::add(const KeptSegment& segment) {
     if (!segments_.empty() && segments_.back().number >= segment.number) return;
     segments_.push_back(segment);
@@ -37,7 +47,17 @@ std::uint64_t Retention::oldest_to_keep(std::uint64_t active_size_bytes,
         bytes -= segment.size_bytes;
         kept_from = nth + 1;
     }
-    kept_from = first_held(kept_from);
+    return number_of(first_held(kept_from));
+}
+
+std::uint64_t Retention::oldest_without(std::uint64_t wanted) const noexcept {
+    std::size_t kept_from = 0;
+    while (kept_from + 1 < segments_.size() && segments_[kept_from].number < wanted)
+        ++kept_from;
+    return number_of(first_held(kept_from));
+}
+
+std::uint64_t Retention::number_of(std::size_t kept_from) const noexcept {
     return kept_from == 0 ? 0 : segments_[kept_from].number;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <tailrace/base/event_header.hpp>
+#include <tailrace/journal/format.hpp>
 #include <tailrace/journal/writer.hpp>
 
 #include <cstdint>
@@ -28,6 +29,12 @@ struct KeptSegment {
     Sequence first_sequence = 0;
 };
 
+// Of one that has a successor. Its own last append would have to be read; the next segment began
+// after that. `age_now_ns` counts where nobody noted when.
+[[nodiscard]] KeptSegment kept_segment(const SegmentHeader& segment,
+                                       const SegmentHeader& successor,
+                                       std::uint64_t age_now_ns) noexcept;
+
 class Retention {
 public:
     explicit Retention(const RetentionLimits& limits) noexcept : limits_(limits) {}
@@ -48,6 +55,8 @@ public:
         std::uint64_t active_size_bytes,
         std::uint64_t now_ns,
         std::uint64_t most_by_age = UINT64_MAX) const noexcept;
+    // The same when those below `wanted` are to go, whatever the limits say.
+    [[nodiscard]] std::uint64_t oldest_without(std::uint64_t wanted) const noexcept;
     // Those below are given up.
     void forget_below(std::uint64_t oldest_number) noexcept;
 
@@ -62,6 +71,7 @@ public:
 
 private:
     [[nodiscard]] std::size_t first_held(std::size_t kept_from) const noexcept;
+    [[nodiscard]] std::uint64_t number_of(std::size_t kept_from) const noexcept;
 
     RetentionLimits limits_;
     std::vector<HeldBack> held_;

@@ -90,7 +90,8 @@ Result<DirectoryListing> list_journal(FileStore& files, const std::string& direc
             listing.has_lock = true;
         } else if (!number_in(name, kIndexSuffix) && name != "repaired" && name != "spare" &&
                    name != "spare.partial" && name != "SETTINGS" && name != "CATALOGUE" &&
-                   name != "CATALOGUE.new" && name != "LEDGER" && name != "LEDGER.new") {
+                   name != "CATALOGUE.new" && name != "LEDGER" && name != "LEDGER.new" &&
+                   name != "TRIM" && name != "TRIM.new") {
             listing.foreign_names.push_back(std::move(name));
         }
     }

@@ -112,6 +112,7 @@ bool WriterCore::drive(std::uint64_t timeout_ns) noexcept {
     pace_spare();
     watch();
     if (retire_by_age_if_idle()) moved = true;
+    if (trim_if_asked()) moved = true;
     pipeline_->kick();
     if (moved || timeout_ns == 0) return moved;
     if (pipeline_->is_in_flight()) return pipeline_->pump(timeout_ns);

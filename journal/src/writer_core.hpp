@@ -123,6 +123,12 @@ private:
         bool is_flushed;  // the name
     };
 
+    // By hand. While nothing is under way, or when that was waited for long enough.
+    struct Trim {
+        std::uint64_t kept_number;
+        std::uint64_t patience_until_ns;
+    };
+
     WriterCore(JournalOptions options, WriterEnvironment around, const Assessment& found);
 
     [[nodiscard]] Result<void> start(const Assessment& found);
@@ -145,6 +151,8 @@ private:
     void begin_keeping(const Assessment& found);
     [[nodiscard]] Result<void> give_up_first(const Assessment& found);
     void give_up_oldest();
+    void give_up_below(std::uint64_t oldest);
+    [[nodiscard]] bool retire_now() noexcept;
     void retire_disowned();
     [[nodiscard]] std::uint64_t age_now_ns() const noexcept {
         return age_clock_.now_ns(around_.time->elapsed_ns());
@@ -161,6 +169,8 @@ private:
     [[nodiscard]] Error is_gone() const;
     [[nodiscard]] bool is_in_place() const noexcept;
     void watch_names(std::uint64_t now_ns) noexcept;
+    void watch_trim(std::uint64_t now_ns) noexcept;
+    bool trim_if_asked() noexcept;
 
     bool place_batches() noexcept;
     [[nodiscard]] bool is_gathering() noexcept;
@@ -205,6 +215,7 @@ private:
     Retention retention_;
     AgeClock age_clock_;
     std::vector<std::uint64_t> disowned_;  // segments that go as soon as SUPER says so
+    std::optional<Trim> trim_;
     std::unique_ptr<RetiredSegments> retired_;
     CatalogueFile catalogue_;
     std::unique_ptr<SpareSegment> spare_;
@@ -221,6 +232,7 @@ private:
     std::uint64_t next_age_look_ns_ = 0;
     std::uint64_t next_age_turn_ns_ = 0;
     std::uint64_t next_name_look_ns_ = 0;
+    std::uint64_t next_trim_look_ns_ = 0;
     Sequence marked_sequence_ = 0;         // the promise that stands on disk
     bool is_spare_asked_for_ = false;      // for the segment in use
     std::uint64_t spare_limit_bytes_ = 0;  // how far the spare may be filled by now

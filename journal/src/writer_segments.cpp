@@ -1,6 +1,7 @@
 // The part of WriterCore that opens a journal and begins segments. Cold, but for the roll.
 
 #include "ledger_file.hpp"
+#include "trim_request.hpp"
 #include "writer_core.hpp"
 
 #include <tailrace/base/shortage.hpp>
@@ -417,14 +418,8 @@ void WriterCore::begin_keeping(const Assessment& found) {
     if (!found.segments.empty()) note_first_sequence(found.segments.front().first_sequence);
     for (std::size_t nth = 0; nth + 1 < found.segments.size(); ++nth) {
         const SegmentHeader& successor = found.segments[nth + 1];
-        // Its own last append would have to be read; the next segment began after that.
-        const SegmentHeader& segment = found.segments[nth];
-        const bool is_compressed = (segment.features_incompat & kFeatureCompressed) != 0;
-        retention_.add({segment.segment_number,
-                        is_compressed ? segment.stored_size_bytes : successor.previous.end_offset,
-                        successor.age_clock_ns != 0 ? successor.age_clock_ns : age_now_ns(),
-                        segment.first_sequence});
-        catalogue_.add(catalogued(segment, successor));
+        retention_.add(kept_segment(found.segments[nth], successor, age_now_ns()));
+        catalogue_.add(catalogued(found.segments[nth], successor));
     }
     // Of a damaged ledger the stream's own cursors are known all the same, a little later.
     if (auto ledger = read_ledger(*around_.files, options_.directory))
@@ -456,7 +451,6 @@ Result<void> WriterCore::give_up_first(const Assessment& found) {
     return {};
 }
 
-// Decides; SUPER has to say it before anything goes.
 void WriterCore::give_up_oldest() {
     const std::uint64_t elapsed_ns = around_.time->elapsed_ns();
     age_clock_.look(elapsed_ns, around_.time->wall_ns());
@@ -466,8 +460,12 @@ void WriterCore::give_up_oldest() {
         next_age_turn_ns_ = elapsed_ns + kAgeLookNs;
         most_by_age = std::max<std::uint64_t>(1, retention_.kept_segments() / kAgePart);
     }
-    const std::uint64_t oldest = retention_.oldest_to_keep(
-        options_.segment_size_bytes, age_clock_.now_ns(elapsed_ns), most_by_age);
+    give_up_below(retention_.oldest_to_keep(
+        options_.segment_size_bytes, age_clock_.now_ns(elapsed_ns), most_by_age));
+}
+
+// Decides; SUPER has to say it before anything goes.
+void WriterCore::give_up_below(std::uint64_t oldest) {
     if (oldest <= super_.oldest_segment_number) return;
     for (std::uint64_t number = super_.oldest_segment_number; number < oldest; ++number)
         disowned_.push_back(number);
@@ -500,13 +498,31 @@ bool WriterCore::retire_by_age_if_idle() noexcept {
     if (now_ns < next_age_look_ns_) return false;
     next_age_look_ns_ = now_ns + kAgeLookNs;
     give_up_oldest();
-    if (disowned_.empty()) return false;
+    return !disowned_.empty() && retire_now();
+}
+
+// Not while a segment begins, which says it anyway.
+bool WriterCore::retire_now() noexcept {
     if (auto noted = note_oldest(); !noted) {
         if (!is_shortage(noted.error().os_errno)) fail_with(noted.error());
         return false;  // nothing goes before SUPER says so; it is tried again
     }
     retire_disowned();
     spare_->remove_retired();
+    return true;
+}
+
+// Where the disk is full this is what makes room: so also while the next segment waits for it.
+bool WriterCore::trim_if_asked() noexcept {
+    if (!trim_) return false;
+    const bool is_between = phase_ == Phase::waiting && !entering_;
+    if (phase_ != Phase::writing && !is_between) return false;
+    const bool is_busy = !is_between && (pipeline_->is_busy() || filler_.has_whole());
+    if (is_busy && around_.time->elapsed_ns() < trim_->patience_until_ns) return false;
+    give_up_below(retention_.oldest_without(trim_->kept_number));
+    if (!disowned_.empty() && !retire_now()) return false;
+    trim_.reset();
+    end_trim_request(*around_.files, options_.directory);
     return true;
 }
 

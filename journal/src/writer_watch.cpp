@@ -1,5 +1,6 @@
 // The part of WriterCore that watches what may fail around it, and says what has.
 
+#include "trim_request.hpp"
 #include "writer_core.hpp"
 
 #include <tailrace/base/shortage.hpp>
@@ -17,6 +18,10 @@ constexpr std::uint64_t kNapNs = 1'000'000;
 constexpr std::uint64_t kSpareLookNs = 100'000'000;
 // How often it is looked whether the active segment still has its name, while nothing is promised.
 constexpr std::uint64_t kNameLookNs = 10'000'000;
+// How often it is looked whether somebody asks for segments to go, and how long the writes of a
+// busy writer come first.
+constexpr std::uint64_t kTrimLookNs = 500'000'000;
+constexpr std::uint64_t kTrimPatienceNs = 2'000'000'000;
 
 }  // namespace
 
@@ -131,10 +136,18 @@ void WriterCore::watch_spare(std::uint64_t now_ns) noexcept {
     }
 }
 
+void WriterCore::watch_trim(std::uint64_t now_ns) noexcept {
+    if (trim_ || now_ns < next_trim_look_ns_) return;
+    next_trim_look_ns_ = now_ns + kTrimLookNs;
+    const auto kept = read_trim_request(*around_.files, options_.directory, super_.journal_id);
+    if (kept) trim_ = Trim{*kept, now_ns + kTrimPatienceNs};
+}
+
 void WriterCore::watch() noexcept {
     const std::uint64_t now_ns = around_.time->elapsed_ns();
     watch_spare(now_ns);
     watch_names(now_ns);
+    watch_trim(now_ns);
 }
 
 }  // namespace tailrace::journal

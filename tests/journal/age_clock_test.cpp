@@ -110,4 +110,22 @@ TEST_CASE("age clock: hostile marks make nothing but a strange age", "[journal][
     }
 }
 
+TEST_CASE("age clock: who doesn't write believes the wall clock for half of the limit",
+          "[journal][age]") {
+    const AgeClock::Mark mark{100 * kHourNs, kNow};
+    const auto after = [&](std::uint64_t wall_ns, std::uint64_t known_ns = 0) {
+        return AgeClock::estimate_ns(mark, known_ns, 10 * kHourNs, wall_ns) / kHourNs;
+    };
+    CHECK(after(kNow) == 100);
+    CHECK(after(kNow + 3 * kHourNs) == 103);
+    CHECK(after(kNow + 7 * kHourNs) == 105);
+    CHECK(after(kNow + kMonthNs) == 105);
+    CHECK(after(kNow - kMonthNs) == 100);
+    // What was counted since the mark is known, and doesn't count twice.
+    CHECK(after(kNow + 3 * kHourNs, 102 * kHourNs) == 103);
+    CHECK(after(kNow + 2 * kHourNs, 104 * kHourNs) == 104);
+    CHECK(after(kNow + 20 * kHourNs, 104 * kHourNs) == 109);
+    CHECK(AgeClock::estimate_ns({}, 7, kHourNs, kNow) == 7);
+}
+
 }  // namespace tailrace::journal::age_clock_test

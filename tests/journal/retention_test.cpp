@@ -92,6 +92,27 @@ TEST_CASE("retention: by size the oldest go until the rest fits, but never the l
     CHECK(retention.oldest_to_keep(5000, 0) == 0);
 }
 
+TEST_CASE("retention: by hand what lies below a segment goes, but for the last and what is held",
+          "[journal][retention]") {
+    Retention retention({});
+    CHECK(retention.oldest_without(5) == 0);
+    for (std::uint64_t number = 3; number < 7; ++number)
+        retention.add({number, 100, 0, number * 10});
+    CHECK(retention.oldest_without(0) == 0);
+    CHECK(retention.oldest_without(3) == 0);
+    CHECK(retention.oldest_without(5) == 5);
+    CHECK(retention.oldest_without(6) == 6);
+    CHECK(retention.oldest_without(100) == 6);
+    CHECK(retention.oldest_to_keep(UINT64_MAX / 2, UINT64_MAX) == 0);  // there is no limit
+    // It reads in segment 4, and is spared what fits into so many bytes from there on.
+    retention.hold_back({{45, 1000}});
+    CHECK(retention.oldest_without(6) == 4);
+    retention.hold_back({{45, 100}});
+    CHECK(retention.oldest_without(6) == 5);
+    retention.hold_back({{45, 99}});
+    CHECK(retention.oldest_without(6) == 6);
+}
+
 TEST_CASE("retention: a segment that was compressed counts as what it takes now",
           "[journal][retention]") {
     Retention retention({1000, 0});

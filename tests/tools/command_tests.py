@@ -27,6 +27,7 @@ import sandbox
 import service_cases
 import steering_cases
 import stream_cases
+import trim_cases
 import width_cases
 
 MODULES = (
@@ -42,6 +43,7 @@ MODULES = (
     priority_cases,
     bad_input_cases,
     removal_cases,
+    trim_cases,
     clock_cases,
     cursor_cases,
     bench_cases,

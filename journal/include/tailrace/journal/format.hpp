@@ -238,6 +238,19 @@ static_assert(offsetof(SuperBlock, first_sequence) == 128);
 static_assert(offsetof(SuperBlock, age_mark_ns) == 136);
 static_assert(offsetof(SuperBlock, age_mark_wall_ns) == 144);
 
+// TRIM: somebody asks the writer that segments below that one go.
+inline constexpr std::uint64_t kTrimMagic = 0x0100004952545254;  // "TRTRI\0\0\1"
+struct TrimRequest {
+    std::uint64_t magic;
+    std::uint64_t checksum;  // XXH3-64 of bytes [16, 64), seed kTrimMagic
+    JournalId journal_id;
+    std::uint64_t kept_segment_number;
+    std::array<std::byte, 24> reserved;  // zero
+};
+static_assert(sizeof(TrimRequest) == 64 && std::is_trivially_copyable_v<TrimRequest>);
+static_assert(offsetof(TrimRequest, journal_id) == 16);
+static_assert(offsetof(TrimRequest, kept_segment_number) == 32);
+
 // The index of a sealed segment: derived, never trusted over the segment, rebuilt on doubt.
 struct IndexHeader {
     std::uint64_t magic;
