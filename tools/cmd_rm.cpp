@@ -1,8 +1,9 @@
 // tailrace rm: removes streams, and with --stale what crashes and reboots left behind. Journals
-// stay.
+// stay, unless --journal or a journal's directory says that one is meant.
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "doomed_journal.hpp"
 #include "journal_place.hpp"
 #include "units.hpp"
 
@@ -26,10 +27,11 @@ namespace tailrace::tool {
 namespace {
 
 struct RmFlags {
-    std::vector<std::string> streams;
+    std::vector<std::string> targets;  // streams, and directories of journals
     bool yes = false;
     bool force = false;
     bool stale = false;
+    bool with_journal = false;
 };
 
 // Asks on the terminal; elsewhere nobody can answer, so --yes is needed.
@@ -49,9 +51,11 @@ Result<bool> confirm(const std::string& question, const std::string& command) {
 
 // What was looked at when the removal was asked for, so that nothing else goes in its place.
 struct Doomed {
-    std::string stream;
-    std::optional<bus::StreamHeader> header;  // none: it can't be read
-    std::optional<Error> loss;                // why events would be lost with the ring
+    std::string target;
+    bool has_ring = false;
+    std::optional<bus::StreamHeader> header;         // none: it can't be read
+    std::optional<Error> loss;                       // why events would be lost with the ring
+    std::optional<journal::JournalContent> journal;  // that is to go too
 };
 
 // Streams that can't be used any more because they are of an earlier boot: all speaks for it.
@@ -97,42 +101,131 @@ std::optional<Error> loss_of(const std::string& stream) {
                       hint);
 }
 
+// Error not_found: there is none, nor a journal of that name that is to go.
+Result<Doomed> look_at_stream(const std::string& stream, const RmFlags& flags) {
+    if (auto checked = bus::check_stream_name(stream); !checked) return checked.error();
+    Doomed doomed;
+    doomed.target = stream;
+    auto header = bus::Region::peek(stream, settings().directory, true);
+    std::error_code failed;
+    // Of one that lost its files the directory may be left.
+    doomed.has_ring = header || header.error().code != ErrorCode::not_found ||
+                      std::filesystem::is_directory(ring_directory_of(stream), failed);
+    if (header) doomed.header = *header;
+    if (flags.with_journal) {
+        auto journal = find_doomed_journal(stream, doomed.header ? &*doomed.header : nullptr);
+        if (!journal) return journal.error();
+        doomed.journal = std::move(*journal);
+        if (doomed.has_ring && !doomed.journal) say(fmt::format("'{}' has no journal", stream));
+    } else {
+        // With its journal everything is to go.
+        doomed.loss = loss_of(stream);
+        if (doomed.loss && !flags.force) return *doomed.loss;
+    }
+    if (!doomed.has_ring && !doomed.journal) return header.error();
+    return doomed;
+}
+
 // Before anything is removed: a misspelt name must not leave half of the work done.
-Result<std::vector<Doomed>> look_at(const std::vector<std::string>& streams, bool force) {
+Result<std::vector<Doomed>> look_at(const RmFlags& flags) {
     std::vector<Doomed> all;
-    for (const std::string& stream : streams) {
-        if (auto checked = bus::check_stream_name(stream); !checked) return checked.error();
-        Doomed doomed{stream, std::nullopt, loss_of(stream)};
-        if (doomed.loss && !force) return *doomed.loss;
-        auto header = bus::Region::peek(stream, settings().directory, true);
-        std::error_code failed;
-        // Of one that lost its files the directory may be left.
-        if (!header && header.error().code == ErrorCode::not_found &&
-            !std::filesystem::is_directory(ring_directory_of(stream), failed)) {
-            return header.error();
+    for (const std::string& target : flags.targets) {
+        if (!is_journal_directory_meant(target)) {
+            auto doomed = look_at_stream(target, flags);
+            if (!doomed) return doomed.error();
+            all.push_back(std::move(*doomed));
+            continue;
         }
-        if (header) doomed.header = *header;
+        auto journal = look_at_doomed_directory(target);
+        if (!journal) return journal.error();
+        Doomed doomed;
+        doomed.target = target;
+        doomed.journal = std::move(*journal);
         all.push_back(std::move(doomed));
     }
     return all;
 }
 
-void report(const std::vector<std::string>& removed, std::uint64_t leftovers) {
+std::string question_about(const std::vector<Doomed>& all) {
+    std::string text;
+    for (const Doomed& one : all) {
+        const std::string name =
+            !one.journal   ? one.target
+            : one.has_ring ? fmt::format("{} and {}", one.target, content_text(*one.journal))
+                           : content_text(*one.journal);
+        text += (text.empty() ? "" : ", ") + name;
+    }
+    return fmt::format("remove {}?", text);
+}
+
+// What is gone so far.
+struct Removed {
+    std::vector<std::string> streams;
+    std::vector<RemovedContent> journals;
+    std::uint64_t leftovers = 0;
+};
+
+void report(const Removed& removed) {
     if (settings().json()) {
         Json document;
-        document["removed"] = removed;
-        document["leftovers_removed"] = leftovers;
+        document["removed"] = removed.streams;
+        document["leftovers_removed"] = removed.leftovers;
+        for (const RemovedContent& journal : removed.journals)
+            document["journals"].push_back(json_of(journal));
         out().write_json(document);
         return;
     }
-    for (const std::string& name : removed)
+    for (const std::string& name : removed.streams)
         out().write(fmt::format("removed stream {}\n", name));
-    if (leftovers != 0) out().write(fmt::format("removed {} leftovers\n", leftovers));
+    for (const RemovedContent& journal : removed.journals)
+        print_removed(journal);
+    if (removed.leftovers != 0)
+        out().write(fmt::format("removed {} leftovers\n", removed.leftovers));
+}
+
+// The ring first: while anybody uses it, its journal stays too.
+Result<ExitCode> remove(const Doomed& one, const RmFlags& flags, Removed& removed) {
+    if (one.has_ring) {
+        auto gone = bus::Region::unlink(
+            one.target, flags.force, settings().directory, one.header ? &*one.header : nullptr);
+        if (!gone) return gone.error();
+        removed.streams.push_back(one.target);
+        if (one.loss) warn(one.loss->message + ", and are gone");
+    }
+    if (!one.journal) return ExitCode::done;
+    auto gone = remove_doomed(*one.journal, flags.force);
+    if (!gone) return gone.error();
+    const bool is_stopped = gone->outcome.is_stopped;
+    removed.journals.push_back(std::move(*gone));
+    return is_stopped ? ExitCode::interrupted : ExitCode::done;
+}
+
+Result<ExitCode> remove_all(const std::vector<Doomed>& all, const RmFlags& flags) {
+    Removed removed;
+    for (const Doomed& one : all) {
+        auto gone = remove(one, flags, removed);
+        if (gone && *gone == ExitCode::done) continue;
+        report(removed);
+        return gone;
+    }
+    if (flags.stale) {
+        auto count = bus::Region::remove_leftovers(settings().directory);
+        if (!count) return count.error();
+        removed.leftovers = *count;
+    }
+    report(removed);
+    for (const Doomed& one : all) {
+        const std::string journal = one.header ? journal_directory_of(*one.header) : "";
+        if (!journal.empty() && !one.journal) say(fmt::format("the journal stays: {}", journal));
+    }
+    const bool is_nothing = removed.streams.empty() && removed.leftovers == 0;
+    if (is_nothing && flags.stale && !settings().json()) say("nothing stale was found");
+    return ExitCode::done;
 }
 
 Result<ExitCode> run_rm(RmFlags& flags) {
     if (auto allowed = allow_only_text_and_json("rm"); !allowed) return allowed.error();
-    if (flags.streams.empty() && !flags.stale) {
+    if (flags.targets.empty() && !flags.stale) {
         return make_error(ErrorCode::invalid_argument,
                           "rm needs the name of a stream",
                           "tailrace ls, or rm --stale");
@@ -140,55 +233,38 @@ Result<ExitCode> run_rm(RmFlags& flags) {
     if (flags.stale) {
         auto stale = stale_streams();
         if (!stale) return stale.error();
-        flags.streams.insert(flags.streams.end(), stale->begin(), stale->end());
+        flags.targets.insert(flags.targets.end(), stale->begin(), stale->end());
     }
-    auto doomed = look_at(flags.streams, flags.force);
+    auto doomed = look_at(flags);
     if (!doomed) return doomed.error();
-    if (!flags.yes && !flags.streams.empty()) {
-        auto confirmed =
-            confirm(fmt::format("remove {}?", fmt::join(flags.streams, ", ")),
-                    flags.stale ? "tailrace rm --stale"
-                                : fmt::format("tailrace rm {}", fmt::join(flags.streams, " ")));
+    if (!flags.yes && !flags.targets.empty()) {
+        const std::string command = flags.stale
+                                        ? "tailrace rm --stale"
+                                        : fmt::format("tailrace rm {}{}",
+                                                      fmt::join(flags.targets, " "),
+                                                      flags.with_journal ? " --journal" : "");
+        auto confirmed = confirm(question_about(*doomed), command);
         if (!confirmed) return confirmed.error();
         if (!*confirmed) {
             say("nothing was removed");
             return ExitCode::done;
         }
     }
-    std::vector<std::string> removed;
-    for (const Doomed& one : *doomed) {
-        auto gone = bus::Region::unlink(
-            one.stream, flags.force, settings().directory, one.header ? &*one.header : nullptr);
-        if (!gone) {
-            report(removed, 0);
-            return gone.error();
-        }
-        removed.push_back(one.stream);
-        if (one.loss) warn(one.loss->message + ", and are gone");
-    }
-    std::uint64_t leftovers = 0;
-    if (flags.stale) {
-        auto count = bus::Region::remove_leftovers(settings().directory);
-        if (!count) return count.error();
-        leftovers = *count;
-    }
-    report(removed, leftovers);
-    for (const Doomed& one : *doomed) {
-        const std::string journal = one.header ? journal_directory_of(*one.header) : "";
-        if (!journal.empty()) say(fmt::format("the journal stays: {}", journal));
-    }
-    if (removed.empty() && leftovers == 0 && !settings().json()) say("nothing stale was found");
-    return ExitCode::done;
+    return remove_all(*doomed, flags);
 }
 
 }  // namespace
 
 void register_rm(CLI::App& app) {
     const auto flags = std::make_shared<RmFlags>();
-    CLI::App* const command = add_command(
-        app, "rm", "Remove streams (asks); journals stay", [flags] { return run_rm(*flags); });
-    command->add_option("STREAM", flags->streams, "Names of streams");
+    CLI::App* const command =
+        add_command(app, "rm", "Remove streams (asks); journals stay unless asked for", [flags] {
+            return run_rm(*flags);
+        });
+    command->add_option(
+        "STREAM", flags->targets, "Names of streams; a path (DIR/) is a journal alone");
     command->add_flag("-y,--yes", flags->yes, "Don't ask");
+    command->add_flag("--journal", flags->with_journal, "Their journals too: all events are lost");
     command->add_flag(
         "--force",
         flags->force,

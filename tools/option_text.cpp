@@ -17,13 +17,14 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 43> kExamples = {{
+constexpr std::array<Example, 44> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
     {"create", "tailrace create orders --capacity 16MiB --journal"},
     {"ls", "tailrace ls"},
     {"rm", "tailrace rm orders --yes --force"},
+    {"rm", "tailrace rm orders --journal --yes --force"},
     {"pub", "seq 1000 | tailrace pub orders"},
     {"pub", "tailrace pub orders 'one event' --key 7 --type 3"},
     {"tail", "tailrace tail orders --from start -n 3"},

@@ -74,6 +74,7 @@ Result<SegmentCensus> look_once(FileStore& files, const std::string& directory, 
     }
     auto listing = list_journal(files, directory);
     if (!listing) return listing.error();
+    if (listing->is_half_removed) return half_removed(directory);
     census.listing = std::move(*listing);
     census.oldest_segment_number =
         find_oldest(files, directory, census.super.newest, census.listing.segment_numbers);
@@ -87,6 +88,12 @@ bool is_there(FileStore& files, const std::string& directory, std::uint64_t numb
     const IoOutcome opened = files.open(segment_path(directory, number), {});
     if (opened.ok()) files.close(static_cast<FileId>(opened.value));
     return opened.os_errno != ENOENT;
+}
+
+bool is_half_removed(FileStore& files, const std::string& directory) {
+    const IoOutcome opened = files.open(directory + "/" + std::string(kRemovingName), {});
+    if (opened.ok()) files.close(static_cast<FileId>(opened.value));
+    return opened.ok();
 }
 
 // By SUPER and the names that it leads to.
@@ -152,8 +159,8 @@ Result<SegmentExtent> take_extent(FileStore& files, const std::string& directory
             super && super->is_whole() && super->newest->newest_segment_number > 0;
         if (!is_known) break;
         SegmentExtent extent = extent_by_super(files, directory, *super->newest);
-        if (look == kMostCensusLooks || (!extent.lacks_oldest && !extent.lacks_newest))
-            return extent;
+        if (!extent.lacks_oldest && !extent.lacks_newest) return extent;
+        if (look == kMostCensusLooks && !is_half_removed(files, directory)) return extent;
     }
     auto census = take_census(files, directory);
     if (!census) return census.error();

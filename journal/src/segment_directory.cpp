@@ -71,6 +71,32 @@ std::string kept_parent(const std::string& directory) {
     return directory + "/repaired";
 }
 
+bool is_journal_name(std::string_view name) noexcept {
+    constexpr std::array<std::string_view, 13> kNames = {"SUPER",
+                                                         "LOCK",
+                                                         "SETTINGS",
+                                                         "SETTINGS.new",
+                                                         "CATALOGUE",
+                                                         "CATALOGUE.new",
+                                                         "LEDGER",
+                                                         "LEDGER.new",
+                                                         "TRIM",
+                                                         "TRIM.new",
+                                                         "spare",
+                                                         "spare.partial",
+                                                         kRemovingName};
+    if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) return true;
+    return number_in(name, kSegmentSuffix) || number_in(name, kIndexSuffix) ||
+           number_in(name, kRetiredSuffix) || half_made_segment(name);
+}
+
+Error half_removed(const std::string& directory) {
+    return make_error(ErrorCode::corrupt,
+                      "the journal in '" + directory +
+                          "' is half removed: somebody was told to remove it, and was stopped",
+                      "tailrace rm " + directory + "/ --yes ends it");
+}
+
 Result<DirectoryListing> list_journal(FileStore& files, const std::string& directory) {
     std::vector<std::string> names;
     if (const IoOutcome listed = files.list(directory, names); !listed.ok()) {
@@ -88,10 +114,9 @@ Result<DirectoryListing> list_journal(FileStore& files, const std::string& direc
             listing.has_super = true;
         } else if (name == "LOCK") {
             listing.has_lock = true;
-        } else if (!number_in(name, kIndexSuffix) && name != "repaired" && name != "spare" &&
-                   name != "spare.partial" && name != "SETTINGS" && name != "CATALOGUE" &&
-                   name != "CATALOGUE.new" && name != "LEDGER" && name != "LEDGER.new" &&
-                   name != "TRIM" && name != "TRIM.new") {
+        } else if (name == kRemovingName) {
+            listing.is_half_removed = true;
+        } else if (name != "repaired" && (!is_journal_name(name) || half_made_segment(name))) {
             listing.foreign_names.push_back(std::move(name));
         }
     }

@@ -27,6 +27,12 @@ namespace tailrace::journal {
 // A segment that retention has given up while a reader held it.
 [[nodiscard]] std::string retired_path(const std::string& directory, std::uint64_t segment_number);
 
+// There from before the first file of a journal that is removed goes until after the last one.
+inline constexpr std::string_view kRemovingName = "REMOVING";
+
+// A name that some version of this program gives to a file there, finished or half made.
+[[nodiscard]] bool is_journal_name(std::string_view name) noexcept;
+
 // Where repair keeps files as they were, and makes new ones.
 [[nodiscard]] std::string kept_parent(const std::string& directory);
 
@@ -36,10 +42,14 @@ struct DirectoryListing {
     std::vector<std::uint64_t> retired_numbers;   // of retired files
     bool has_super = false;
     bool has_lock = false;
+    bool is_half_removed = false;            // it is no journal any more (removal.hpp)
     std::vector<std::string> foreign_names;  // none of ours
 };
 
 [[nodiscard]] Result<DirectoryListing> list_journal(FileStore& files, const std::string& directory);
+
+// What to say of one that is half removed.
+[[nodiscard]] Error half_removed(const std::string& directory);
 
 // Retention says which segment is the oldest before it takes those below away. Some may still be
 // there, with holes between them: they are no part of the journal any more.

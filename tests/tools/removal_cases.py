@@ -190,3 +190,89 @@ class Journals(Case):
         self.ok("pub", "s", "f")
         self.assertIn("sequence [5, 6)", self.ok("rm", "s", "--yes", "--force").errors)
         self.assertEqual(self.payloads("replay", "s"), ["a", "b", "c", "d", "e"])
+
+
+class WithJournal(Case):
+    """rm --journal, and a path: all of a journal goes, and it says before what that is."""
+
+    def record_two(self):
+        self.make_journaled()
+        self.ok("pub", "s", "a", "b")
+        self.record_all()
+
+    def test_the_stream_and_its_journal_go(self):
+        self.record_two()
+        self.ok("cursor", "set", self.journal_of(), "night", "--to", "1")
+        asked = self.refused(2, "rm", "s", "--journal", names=["2 events [0, 2)", "'night'"])
+        self.assertIn("rm s --journal --yes", asked.errors)
+        self.ok("pub", "s", "not recorded")
+        gone = self.ok("rm", "s", "--journal", "--yes", "--json").json
+        self.assertEqual(gone["removed"], ["s"])
+        journal, = gone["journals"]
+        self.assertEqual((journal["journal"], journal["first_seq"], journal["end_seq"]),
+                         (str(self.journal_of()), 0, 2))
+        self.assertEqual((journal["complete"], journal["cursors"], journal["stays"]),
+                         (True, ["night"], []))
+        self.assertFalse(self.journal_of().exists())
+        self.assertEqual(self.ok("ls", "--json").json["streams"], [])
+        self.refused(4, "rm", "s", "--journal", "--yes", names=["'s'"])
+
+    def test_what_is_left_of_a_stream_goes_by_its_name_or_its_path(self):
+        for words in (("s", "--journal"), (self.journal_of(),), (f"{self.journal_of()}/",)):
+            self.record_two()
+            self.ok("rm", "s", "--yes")
+            self.assertIn("removed the journal", self.ok("rm", *words, "--yes").text)
+            self.assertFalse(self.journal_of().exists())
+
+    def test_a_path_is_never_a_stream_and_a_name_never_a_path(self):
+        self.record_two()
+        self.refused(13, "rm", self.journal_of(), "--yes", names=["the journal of stream 's'"])
+        self.make(stream="here")
+        (self.work / "here").mkdir()
+        self.ok("rm", "here", "--yes", cwd=self.work)
+        self.assertTrue((self.work / "here").is_dir())
+        self.refused(4, "rm", "./here", "--yes", cwd=self.work, names=["no journal", "here"])
+
+    def test_in_use_it_stays_unless_forced(self):
+        self.make_journaled()
+        recorder = self.start_recorder()
+        self.ok("pub", "s", "a", "--durable")
+        self.refused(13, "rm", "s", "--journal", "--yes", names=["'s'"])
+        self.assertEqual(self.ok("inspect", "s", "--json").json["journal"]["state"], "running")
+        gone = self.ok("rm", "s", "--journal", "--yes", "--force")
+        self.assertIn("1 event [0, 1)", gone.text)
+        self.end(recorder, by=None)
+        self.assertFalse(self.journal_of().exists())
+
+    def test_who_reads_it_is_named(self):
+        self.make_journaled()
+        self.ok("pub", "s", "--size", "4000", "-n", "200")  # more than is read at once
+        self.record_all()
+        self.ok("rm", "s", "--yes")
+        reader = self.start("replay", self.journal_of(), "--speed", "0.0001x", "--format", "raw")
+        self.read_line(reader)
+        ran = self.refused(13, "rm", self.journal_of(), "--yes", names=["somebody reads", ".seg"])
+        self.assertIn("fuser", ran.errors)
+        self.ok("verify", self.journal_of())
+        self.kill(reader)
+        self.ok("rm", self.journal_of(), "--yes")
+
+    def test_strangers_stay_and_are_named(self):
+        self.record_two()
+        (self.journal_of() / "notes").write_text("mine")
+        self.assertIn("notes: not the journal's", self.ok("rm", "s", "--journal", "--yes").text)
+        self.assertEqual([path.name for path in self.journal_of().iterdir()], ["notes"])
+
+    def test_half_removed_it_says_so_and_the_same_command_ends_it(self):
+        self.record_two()
+        self.ok("rm", "s", "--yes")
+        (self.journal_of() / "REMOVING").write_text("as a removal leaves it that was killed")
+        self.segments_of()[0].unlink()
+        for words in (("replay",), ("verify",), ("inspect",), ("trim", "--before", "1")):
+            self.refused(3, words[0], self.journal_of(), *words[1:], names=["half removed"])
+        self.assertEqual([row["state"] for row in self.ok("ls", "--json").json["streams"]],
+                         ["corrupt"])
+        self.refused(3, "create", "s", "--capacity", "1MiB", "--journal", names=["half removed"])
+        gone = self.ok("rm", "s", "--journal", "--yes", "--json").json["journals"][0]
+        self.assertEqual((gone["complete"], gone["end_seq"]), (True, None))
+        self.assertFalse(self.journal_of().exists())
