@@ -16,7 +16,11 @@ ChosenEvents::ChosenEvents(const ReplayFlags& flags, const std::string& stream, 
     : flags_(flags),
       filter_(filter_of(flags.wanted)),
       printer_(stream, settings().format, flags.written_as) {
-    progress_.emplace(fmt::format("replaying '{}'", stream), "events", total);
+    if (flags.only_counts) {
+        tally_.emplace(stream);
+    } else {
+        progress_.emplace(fmt::format("replaying '{}'", stream), "events", total);
+    }
 }
 
 Result<bridge::SinkAnswer> ChosenEvents::on_event(const Event& event) {
@@ -27,6 +31,8 @@ Result<bridge::SinkAnswer> ChosenEvents::on_event(const Event& event) {
     if (target_ != nullptr) {
         auto passed = target_->on_event(event);
         if (!passed || *passed == SinkAnswer::refused) return passed;
+    } else if (tally_) {
+        tally_->add(event);
     } else {
         printer_.print(event);
         // A paced replay is watched while it runs.
@@ -39,6 +45,10 @@ Result<bridge::SinkAnswer> ChosenEvents::on_event(const Event& event) {
 }
 
 Result<bool> ChosenEvents::on_gap(journal::Gap gap) {
+    if (tally_) {
+        tally_->add_gap(gap.count);
+        return true;
+    }
     if (target_ == nullptr) {
         printer_.print_gap(gap.first, gap.count, kind_of(gap));
         return true;

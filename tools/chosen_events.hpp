@@ -3,6 +3,7 @@
 #pragma once
 
 #include "event_printer.hpp"
+#include "event_tally.hpp"
 #include "progress.hpp"
 #include "replay_flags.hpp"
 
@@ -38,6 +39,10 @@ public:
         return target_ != nullptr ? target_->published_events() : events_;
     }
     [[nodiscard]] const std::vector<GapBefore>& gaps() const noexcept { return gaps_; }
+    // With --count-only: what was counted.
+    void report_counts() const {
+        if (tally_) tally_->report();
+    }
     // As many as were asked for have been handed over.
     [[nodiscard]] bool is_finished() const noexcept {
         return flags_.count && events_ >= *flags_.count;
@@ -54,6 +59,7 @@ private:
     const ReplayFlags& flags_;
     bus::EventFilter filter_;
     EventPrinter printer_;
+    std::optional<EventTally> tally_;
     std::optional<Progress> progress_;
     bridge::StreamSink* target_ = nullptr;
     std::uint64_t events_ = 0;

@@ -7,6 +7,8 @@
 #include "filter_option.hpp"
 #include "journal_place.hpp"
 #include "key_pilot.hpp"
+#include "merged_streams.hpp"
+#include "name_pattern.hpp"
 #include "position.hpp"
 #include "replay_flags.hpp"
 #include "replay_report.hpp"
@@ -181,8 +183,40 @@ Result<void> check_target(const ReplayFlags& flags, const std::string& journal_d
                                   flags.journal));
 }
 
-Result<ExitCode> run_replay(ReplayFlags& flags) {
-    if (auto allowed = allow_template(flags.written_as); !allowed) return allowed.error();
+// Printed, as they lie there, in order of publish time.
+Result<ExitCode> replay_several(const ReplayFlags& flags, const std::vector<std::string>& names) {
+    const char* const alone = !flags.into.empty()           ? "--into"
+                              : flags.by_steps              ? "--step"
+                              : flags.rounds != 1           ? "--loop"
+                              : flags.options.follow        ? "--follow"
+                              : flags.speed.value_or(0) > 0 ? "--speed"
+                                                            : nullptr;
+    if (alone != nullptr) {
+        return make_error(
+            ErrorCode::invalid_argument,
+            fmt::format("{} goes with one journal, and {} are named", alone, names.size()),
+            fmt::format("tailrace replay {} {}", names.front(), alone));
+    }
+    TailFlags wanted;
+    wanted.from = flags.from;
+    wanted.to = flags.to;
+    wanted.count = flags.count;
+    wanted.written_as = flags.written_as;
+    wanted.only_counts = flags.only_counts;
+    wanted.wanted = flags.wanted;
+    wanted.exit_at_end = true;
+    MergedStreams merged(wanted);
+    for (const std::string& name : names) {
+        auto directory = find_journal(name);
+        if (!directory) return directory.error();
+        auto stream = open_journal_tail(wanted, *directory);
+        if (!stream) return stream.error();
+        merged.add(std::move(*stream));
+    }
+    return merged.run();
+}
+
+Result<ExitCode> replay_one(ReplayFlags& flags) {
     if (!flags.into.empty()) {
         if (auto allowed = allow_only_text_and_json("replay --into"); !allowed)
             return allowed.error();
@@ -214,13 +248,27 @@ Result<ExitCode> run_replay(ReplayFlags& flags) {
     }
     std::string pace;
     auto totals = replay_steered(flags, *reader, events, target ? &*target : nullptr, pace);
+    events.report_counts();
     out().flush();
     if (!totals) return totals.error();
-    print_report(flags, *totals, events, pace);
+    if (!flags.only_counts) print_report(flags, *totals, events, pace);
     const bool interrupted = stop_requested() && !events.is_finished() && !flags.options.follow;
     if (interrupted && (flags.by_steps || totals->last.stopped) && !out().is_closed())
         return ExitCode::interrupted;
     return totals->lost_events == 0 ? ExitCode::done : ExitCode::damage;
+}
+
+Result<ExitCode> run_replay(ReplayFlags& flags) {
+    if (auto allowed = allow_template(flags.written_as); !allowed) return allowed.error();
+    if (flags.only_counts) {
+        if (auto allowed = allow_only_text_and_json("replay --count-only"); !allowed)
+            return allowed.error();
+    }
+    auto names = expand_journal_names(flags.targets);
+    if (!names) return names.error();
+    if (names->size() > 1) return replay_several(flags, *names);
+    flags.journal = names->front();
+    return replay_one(flags);
 }
 
 }  // namespace
@@ -231,7 +279,10 @@ void register_replay(CLI::App& app) {
         add_command(app, "replay", "Print a journal, or publish it again", [flags] {
             return run_replay(*flags);
         });
-    command->add_option("JOURNAL", flags->journal, "A stream's name, or a journal's directory")
+    command
+        ->add_option("JOURNAL",
+                     flags->targets,
+                     "A stream's name, or a journal's directory; several come in order of time")
         ->required();
     command->add_option("--into", flags->into, "Publish into this stream instead of printing");
     command
@@ -262,6 +313,9 @@ void register_replay(CLI::App& app) {
                flags->written_as,
                EventTemplate::parse,
                std::string(EventTemplate::kHelp))
+        ->excludes("--into");
+    command->add_flag("--count-only", flags->only_counts, "Count instead of printing, with rates")
+        ->excludes("--template")
         ->excludes("--into");
     add_filter_options(*command, flags->wanted);
     CLI::Option* const loop =

@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "doomed_journal.hpp"
 #include "journal_place.hpp"
+#include "name_pattern.hpp"
 #include "units.hpp"
 
 #include <tailrace/base/sequence_range.hpp>
@@ -184,7 +185,7 @@ void report(const Removed& removed) {
 }
 
 // The ring first: while anybody uses it, its journal stays too.
-Result<ExitCode> remove(const Doomed& one, const RmFlags& flags, Removed& removed) {
+Result<ExitCode> remove_one(const Doomed& one, const RmFlags& flags, Removed& removed) {
     if (one.has_ring) {
         auto gone = bus::Region::unlink(
             one.target, flags.force, settings().directory, one.header ? &*one.header : nullptr);
@@ -203,7 +204,7 @@ Result<ExitCode> remove(const Doomed& one, const RmFlags& flags, Removed& remove
 Result<ExitCode> remove_all(const std::vector<Doomed>& all, const RmFlags& flags) {
     Removed removed;
     for (const Doomed& one : all) {
-        auto gone = remove(one, flags, removed);
+        auto gone = remove_one(one, flags, removed);
         if (gone && *gone == ExitCode::done) continue;
         report(removed);
         return gone;
@@ -235,6 +236,10 @@ Result<ExitCode> run_rm(RmFlags& flags) {
         if (!stale) return stale.error();
         flags.targets.insert(flags.targets.end(), stale->begin(), stale->end());
     }
+    auto named = flags.with_journal ? expand_journal_names(flags.targets)
+                                    : expand_stream_names(flags.targets);
+    if (!named) return named.error();
+    flags.targets = std::move(*named);
     auto doomed = look_at(flags);
     if (!doomed) return doomed.error();
     if (!flags.yes && !flags.targets.empty()) {
@@ -261,8 +266,9 @@ void register_rm(CLI::App& app) {
         add_command(app, "rm", "Remove streams (asks); journals stay unless asked for", [flags] {
             return run_rm(*flags);
         });
-    command->add_option(
-        "STREAM", flags->targets, "Names of streams; a path (DIR/) is a journal alone");
+    command->add_option("STREAM",
+                        flags->targets,
+                        "Names of streams, also 'eu-*'; a path (DIR/) is a journal alone");
     command->add_flag("-y,--yes", flags->yes, "Don't ask");
     command->add_flag("--journal", flags->with_journal, "Their journals too: all events are lost");
     command->add_flag(

@@ -11,7 +11,7 @@ void add_filter_options(CLI::App& command, FilterFlags& flags) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     command
         .add_option(
-            "--key", flags.keys, "Only events of this key, a number or a text; may be given again")
+            "--key", flags.keys, "Only events of this key, a number or text; may be repeated")
         ->type_name("KEY")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

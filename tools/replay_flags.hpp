@@ -10,12 +10,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tailrace::tool {
 
 struct ReplayFlags {
-    std::string journal;
-    std::string into;  // empty: to stdout
+    std::vector<std::string> targets;  // names, patterns and directories
+    std::string journal;               // of one target
+    std::string into;                  // empty: to stdout
     std::optional<Position> from;
     std::optional<Position> to;
     FilterFlags wanted;
@@ -25,6 +27,7 @@ struct ReplayFlags {
     bridge::ReplayTimes times = bridge::ReplayTimes::original;
     std::optional<std::uint64_t> count;
     std::optional<EventTemplate> written_as;
+    bool only_counts = false;
     bridge::ReplayOptions options;
 };
 

@@ -20,6 +20,7 @@ import help_cases
 import input_cases
 import journal_cases
 import keeping_cases
+import merge_cases
 import priority_cases
 import reader_cases
 import removal_cases
@@ -34,6 +35,7 @@ MODULES = (
     stream_cases,
     input_cases,
     reader_cases,
+    merge_cases,
     figure_cases,
     journal_cases,
     steering_cases,

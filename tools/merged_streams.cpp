@@ -1,0 +1,228 @@
+#include "merged_streams.hpp"
+
+#include "command.hpp"
+#include "output.hpp"
+#include "stop_signal.hpp"
+#include "units.hpp"
+
+#include <tailrace/base/clock.hpp>
+
+#include <sched.h>
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+namespace tailrace::tool {
+
+namespace {
+
+constexpr std::uint64_t kShortestNapNs = 50'000;
+constexpr std::uint64_t kLongestNapNs = 2'000'000;
+
+}  // namespace
+
+MergedStreams::MergedStreams(const TailFlags& flags)
+    : flags_(flags),
+      total_("all"),
+      pace_(flags.pace_per_s()) {}
+
+void MergedStreams::add(TailStream stream) {
+    name_width_ = std::max(name_width_, stream.name.size());
+    EventPrinter printer(stream.name, settings().format, flags_.written_as);
+    EventTally tally(stream.name);
+    sources_.push_back({.stream = std::move(stream),
+                        .printer = std::move(printer),
+                        .tally = std::move(tally),
+                        .items = {}});
+}
+
+// Where nothing else on the line says it.
+bool MergedStreams::names_streams() const noexcept {
+    const Format format = settings().format;
+    return !flags_.written_as &&
+           (format == Format::text || format == Format::hex || format == Format::digest);
+}
+
+void MergedStreams::take(Source& source, const Event& event) {
+    if (source.has_ended) return;
+    if (source.stream.end.is_behind(event)) {
+        source.has_ended = true;
+        return;
+    }
+    Item item;
+    if (event.publish_time_ns() != 0) source.last_time_ns = event.publish_time_ns();
+    item.time_ns = source.last_time_ns;
+    item.event = CountedEvent::of(event);
+    if (!flags_.only_counts) item.line = source.printer.line(event);
+    source.items.push_back(std::move(item));
+}
+
+// In its place behind what was read before it.
+void MergedStreams::take_gap(Source& source) {
+    const bus::Gap gap = source.stream.reader.last_gap();
+    if (source.stream.reader.is_evicted() && !source.was_evicted) {
+        source.was_evicted = true;
+        tell_eviction(flags_, source.stream.name, gap.first);
+    }
+    if (gap.count == 0) return;
+    Item item;
+    item.time_ns = source.last_time_ns;
+    item.gap = gap;
+    item.is_damage = source.stream.reader.is_last_gap_damage();
+    source.items.push_back(std::move(item));
+}
+
+Result<void> MergedStreams::heed(Source& source, bus::PollState state) {
+    TailStream& stream = source.stream;
+    if (state == bus::PollState::gap) take_gap(source);
+    if (state == bus::PollState::failed || state == bus::PollState::corrupt)
+        return reading_error(flags_, stream);
+    if (state == bus::PollState::stalled) {
+        if (flags_.exit_at_end) return stream.reader.error();
+        if (!source.is_stalled) warn(stream.reader.error().message);
+    }
+    source.is_stalled =
+        state == bus::PollState::stalled || (source.is_stalled && state == bus::PollState::idle);
+    if (state == bus::PollState::closed) {
+        if (stream.has_ring) say(stream.reader.region().ending());
+        source.has_ended = true;
+    }
+    const bool is_idle = state == bus::PollState::idle;
+    if (stream.end.is_reached(stream.reader.next_sequence(), is_idle)) source.has_ended = true;
+    return {};
+}
+
+// Requires: everything that was read of it has been printed.
+Result<void> MergedStreams::fill(Source& source) {
+    constexpr std::uint64_t kBatch = 256;
+    const std::uint64_t now_ns = wall_clock_ns();
+    const bus::PollResult result = source.stream.reader.poll(
+        [&](const Event& event) { take(source, event); }, flags_.pace_per_s() > 0 ? 1 : kBatch);
+    source.dry_since_ns = 0;
+    const bool has_more = result.state == bus::PollState::ok || result.state == bus::PollState::gap;
+    if (source.items.empty() && !has_more) source.dry_since_ns = now_ns;
+    return heed(source, result.state);
+}
+
+MergedStreams::Source* MergedStreams::earliest() noexcept {
+    Source* first = nullptr;
+    for (Source& source : sources_) {
+        if (source.items.empty()) continue;
+        if (first == nullptr || source.items.front().time_ns < first->items.front().time_ns)
+            first = &source;
+    }
+    return first;
+}
+
+// A stream that had nothing a moment ago may have something earlier by now; one that had nothing
+// after the time of what comes next can't.
+Result<MergedStreams::Source*> MergedStreams::next_source() {
+    for (Source& source : sources_) {
+        while (source.items.empty() && !source.has_ended && source.dry_since_ns == 0 &&
+               !stop_requested()) {
+            if (auto filled = fill(source); !filled) return filled.error();
+        }
+    }
+    const Source* const first = earliest();
+    if (first == nullptr) return nullptr;
+    const std::uint64_t time_ns = first->items.front().time_ns;
+    for (Source& source : sources_) {
+        if (!source.items.empty() || source.has_ended || source.dry_since_ns >= time_ns) continue;
+        if (auto filled = fill(source); !filled) return filled.error();
+    }
+    return earliest();
+}
+
+void MergedStreams::emit(Source& source) {
+    const Item item = std::move(source.items.front());
+    source.items.pop_front();
+    if (item.gap.count != 0) {
+        lost_events_ += item.gap.count;
+        source.tally.add_gap(item.gap.count);
+        total_.add_gap(item.gap.count);
+        if (!flags_.only_counts)
+            source.printer.print_gap(item.gap.first, item.gap.count, item.is_damage ? "lost" : "");
+        return;
+    }
+    if (pace_.is_early()) out().flush();
+    if (!pace_.wait()) return;
+    if (flags_.only_counts) {
+        source.tally.add(item.event);
+        total_.add(item.event);
+    } else {
+        if (names_streams()) out().write(fmt::format("{:<{}}  ", source.stream.name, name_width_));
+        out().write(item.line);
+    }
+    ++printed_;
+    if (printed_ == flags_.count) is_finished_ = true;
+}
+
+// All are dry. False: it is over.
+Result<bool> MergedStreams::rest(std::uint64_t idle_since_ns) {
+    pace_.restart();
+    if (!out().flush() || !out().has_reader()) return false;
+    if (flags_.only_counts) total_.look();
+    is_finished_ = std::all_of(
+        sources_.begin(), sources_.end(), [](const Source& source) { return source.has_ended; });
+    if (is_finished_) return false;
+    if (flags_.timeout_ns != 0 && monotonic_ns() - idle_since_ns >= flags_.timeout_ns) {
+        return make_error(ErrorCode::timed_out,
+                          fmt::format("nothing was published to {} streams for {}",
+                                      sources_.size(),
+                                      duration_text(flags_.timeout_ns)),
+                          "tailrace ls shows their publishers");
+    }
+    nap();
+    for (Source& source : sources_)
+        source.dry_since_ns = 0;
+    return true;
+}
+
+// Nobody can be told of several at once, so they are looked at again.
+void MergedStreams::nap() noexcept {
+    if (flags_.wait == bus::WaitStrategy::busy_spin) return;
+    if (flags_.wait == bus::WaitStrategy::yield) {
+        ::sched_yield();
+        return;
+    }
+    nap_ns_ = std::clamp(nap_ns_ * 2, kShortestNapNs, kLongestNapNs);
+    (void)sleep_until_ns(monotonic_ns() + nap_ns_);
+}
+
+Result<void> MergedStreams::read_to_end() {
+    if (flags_.count == 0) is_finished_ = true;
+    std::uint64_t idle_since_ns = monotonic_ns();
+    while (!is_finished_ && !stop_requested() && !out().is_closed()) {
+        auto source = next_source();
+        if (!source) return source.error();
+        if (*source != nullptr) {
+            emit(**source);
+            nap_ns_ = 0;
+            idle_since_ns = monotonic_ns();
+            continue;
+        }
+        auto goes_on = rest(idle_since_ns);
+        if (!goes_on) return goes_on.error();
+        if (!*goes_on) break;
+    }
+    return {};
+}
+
+void MergedStreams::report() const {
+    for (const Source& source : sources_)
+        source.tally.report();
+    if (!settings().json()) total_.report();
+}
+
+Result<ExitCode> MergedStreams::run() {
+    auto read = read_to_end();
+    if (flags_.only_counts) report();
+    out().flush();
+    if (!read) return read.error();
+    if (lost_events_ != 0) return ExitCode::damage;
+    const bool is_finite = flags_.count || flags_.to || flags_.exit_at_end;
+    return is_finite && !is_finished_ && stop_requested() ? ExitCode::interrupted : ExitCode::done;
+}
+
+}  // namespace tailrace::tool

@@ -1,0 +1,193 @@
+#include "tail_stream.hpp"
+
+#include "command.hpp"
+#include "output.hpp"
+#include "units.hpp"
+
+#include <tailrace/base/clock.hpp>
+#include <tailrace/bridge/cursor_place.hpp>
+#include <tailrace/bus/stream_status.hpp>
+#include <tailrace/journal/reader.hpp>
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace tailrace::tool {
+
+namespace {
+
+bus::SlowPolicy policy_of(const std::string& text) {
+    if (text == "gate") return bus::SlowPolicy::gate;
+    if (text == "skip") return bus::SlowPolicy::skip;
+    if (text == "evict") return bus::SlowPolicy::evict;
+    if (text == "spill") return bus::SlowPolicy::spill;
+    return bus::SlowPolicy::observe;
+}
+
+// Where it ends: a sequence, or a time that nothing has reached yet.
+Result<Boundary> end_of(const TailFlags& flags, const std::shared_ptr<bus::Region>& region) {
+    Boundary to;
+    const Sequence end = bus::read_status(region).end_sequence;
+    if (flags.exit_at_end) to.sequence = end;
+    if (!flags.to) return to;
+    if (flags.to->kind == Position::Kind::sequence) {
+        to.sequence = std::min(flags.to->value, to.sequence.value_or(kNoSequence));
+        return to;
+    }
+    bridge::StreamReaderOptions options;
+    options.policy = bus::SlowPolicy::observe;
+    options.from = *flags.to;
+    auto reader = bridge::StreamReader::attach(region, options);
+    if (!reader) return reader.error();
+    const Sequence found = reader->next_sequence();
+    const Boundary asked = resolve(*flags.to, 0, end, wall_clock_ns());
+    if (asked.time_ns && found >= end) {
+        to.time_ns = asked.time_ns;
+    } else {
+        to.sequence = std::min(found, to.sequence.value_or(kNoSequence));
+    }
+    return to;
+}
+
+// "1/4": keys that leave 1 when divided by 4.
+Result<bus::EventFilter> filter_of(const TailFlags& flags) {
+    bus::EventFilter filter = filter_of(flags.wanted);
+    if (flags.partition.empty()) return filter;
+    const std::size_t slash = flags.partition.find('/');
+    const std::string_view text = flags.partition;
+    auto remainder = parse_count(text.substr(0, std::min(slash, text.size())));
+    auto modulus =
+        slash == std::string::npos ? parse_count("") : parse_count(text.substr(slash + 1));
+    if (!remainder || !modulus || *remainder >= *modulus) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("'{}' is not a partition", flags.partition),
+                          "--partition 1/4: keys that leave 1 when divided by 4; 0/4 to 3/4");
+    }
+    return filter.set_partition(*modulus, *remainder);
+}
+
+bool has_journal(const std::string& stream) {
+    auto place =
+        bridge::CursorPlace::of_stream(stream, bus::RegionAccess::observe, settings().directory);
+    return place && !place->journal_directory().empty();
+}
+
+// What the reader is asked for, but for its place.
+Result<bridge::StreamReaderOptions> reader_options(const TailFlags& flags,
+                                                   const std::string& stream) {
+    bridge::StreamReaderOptions options;
+    options.policy = policy_of(flags.policy);
+    // Who has a place of its own is no observer. Without a journal it is lossless all the same.
+    if (!flags.cursor.empty() && flags.policy_option->count() == 0)
+        options.policy = has_journal(stream) ? bus::SlowPolicy::spill : bus::SlowPolicy::gate;
+    options.limit = flags.durable ? bridge::ReadLimit::durable : bridge::ReadLimit::committed;
+    if (flags.on_damage == "skip") options.on_damage = bridge::OnDamage::skip;
+    options.name = flags.name_text;
+    options.wait = flags.wait;
+    if (options.policy == bus::SlowPolicy::observe && flags.name->count() != 0) {
+        return make_error(ErrorCode::invalid_argument,
+                          "an observer leaves no trace, so it has no name",
+                          "--policy gate (lossless, may hold publishers up) or --policy skip");
+    }
+    if (flags.evict_after->count() != 0 && options.policy != bus::SlowPolicy::evict) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("--evict-after doesn't go with --policy {}: only a reader of "
+                                      "policy evict loses its gate",
+                                      flags.policy),
+                          fmt::format("tailrace tail {} --policy evict --evict-after 2s", stream));
+    }
+    options.evict_after_ns = flags.evict_after_ns;
+    auto filter = filter_of(flags);
+    if (!filter) return filter.error();
+    options.filter = *filter;
+    return options;
+}
+
+}  // namespace
+
+// As the index of a journal would say it: an event whose time is ahead of this clock, by more than
+// clocks may differ, says nothing.
+bool TailEnd::is_behind(const Event& event) noexcept {
+    if (boundary_.sequence && event.sequence() >= *boundary_.sequence) return true;
+    if (!boundary_.time_ns || event.publish_time_ns() < *boundary_.time_ns) return false;
+    if (event.publish_time_ns() > latest_ns_) latest_ns_ = wall_clock_ns() + kClockToleranceNs;
+    return event.publish_time_ns() <= latest_ns_;
+}
+
+bool TailEnd::is_reached(Sequence next, bool is_idle) const noexcept {
+    constexpr std::uint64_t kGraceNs = 1'000'000;  // a publisher's clock may be a little behind
+    if (boundary_.sequence && next >= *boundary_.sequence) return true;
+    return is_idle && boundary_.time_ns && wall_clock_ns() >= *boundary_.time_ns + kGraceNs;
+}
+
+Position start_of(const TailFlags& flags) noexcept {
+    if (flags.from) return *flags.from;
+    return flags.exit_at_end || flags.to ? Position::start() : Position::end();
+}
+
+Result<TailStream> open_tail(const TailFlags& flags, const std::string& stream) {
+    auto options = reader_options(flags, stream);
+    if (!options) return options.error();
+    const bus::RegionAccess access = options->policy == bus::SlowPolicy::observe
+                                         ? bus::RegionAccess::observe
+                                         : bus::RegionAccess::subscribe;
+    auto region = bus::Region::open(stream, access, settings().directory);
+    if (!region) return region.error();
+    auto to = end_of(flags, *region);
+    if (!to) return to.error();
+    options->from = start_of(flags);
+    if (!flags.cursor.empty()) {
+        options->cursor = flags.cursor;
+        options->new_cursor_at = options->from;
+        options->commit = bridge::CommitMode::manual;
+    }
+    auto reader = bridge::StreamReader::attach(*region, *options);
+    if (!reader) return reader.error();
+    return TailStream{stream, std::move(*reader), TailEnd(*to)};
+}
+
+Result<TailStream> open_journal_tail(const TailFlags& flags, const std::string& directory) {
+    auto log = journal::Reader::open(directory);
+    if (!log) return log.error();
+    const auto end = log->end_sequence();
+    if (!end) return end.error();
+    Boundary to;
+    to.sequence = *end;
+    if (flags.to) {
+        const Boundary asked = resolve(*flags.to, log->first_sequence(), *end, wall_clock_ns());
+        if (asked.time_ns) {
+            if (auto sought = log->seek_time(*asked.time_ns); !sought) return sought.error();
+        }
+        to.sequence = std::min(*end, asked.sequence.value_or(log->next_sequence()));
+    }
+    auto filter = filter_of(flags);
+    if (!filter) return filter.error();
+    bridge::StreamReaderOptions options;
+    options.from = flags.from.value_or(Position::start());
+    options.filter = *filter;
+    auto reader = bridge::StreamReader::open_journal(directory, options);
+    if (!reader) return reader.error();
+    return TailStream{log->stream_name(), std::move(*reader), TailEnd(to), false};
+}
+
+void tell_eviction(const TailFlags& flags, const std::string& stream, Sequence first) {
+    warn(
+        fmt::format("reader '{}' was evicted from '{}' at sequence {}: it held publishers "
+                    "up for {} without reading; it goes on without holding them",
+                    flags.name_text,
+                    stream,
+                    first,
+                    duration_text(flags.evict_after_ns)));
+}
+
+Error reading_error(const TailFlags& flags, const TailStream& stream) {
+    Error error = stream.reader.error();
+    if (error.code == ErrorCode::corrupt && flags.on_damage == "stop")
+        error.hint += fmt::format("; tailrace tail {} --on-damage skip", stream.name);
+    return error;
+}
+
+}  // namespace tailrace::tool
