@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "effective_settings.hpp"
 #include "figure_json.hpp"
 #include "journal_place.hpp"
 #include "text_flow.hpp"
@@ -72,11 +73,26 @@ void print_text(const std::vector<Check>& checks, std::uint64_t warnings, std::u
     out().write(flowed(sum, 0, 2, STDOUT_FILENO));
 }
 
+// Where all the rest was looked for.
+std::vector<Check> places(const std::string& rings, const std::string& journals) {
+    std::vector<Check> checks;
+    const std::string& context = settings().context;
+    if (!context.empty()) {
+        const std::string value = fmt::format("{}, by {}", context, context_origin());
+        checks.push_back({Verdict::ok, "context", value, ""});
+    }
+    checks.push_back({Verdict::ok, "rings in", rings, ""});
+    checks.push_back({Verdict::ok, "journals in", journals, ""});
+    return checks;
+}
+
 Result<ExitCode> run_doctor() {
     if (auto allowed = allow_only_text_and_json("doctor"); !allowed) return allowed.error();
     const std::string rings =
         settings().directory.empty() ? bus::default_directory() : settings().directory;
-    const std::vector<Check> checks = observe::check_host(rings, usual_journal_parent());
+    std::vector<Check> checks = places(rings, usual_journal_parent());
+    const std::vector<Check> found = observe::check_host(rings, usual_journal_parent());
+    checks.insert(checks.end(), found.begin(), found.end());
     const auto count = [&](Verdict verdict) {
         return static_cast<std::uint64_t>(
             std::count_if(checks.begin(), checks.end(), [&](const Check& check) {

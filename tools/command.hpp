@@ -30,6 +30,7 @@ struct Settings {
     std::string directory;  // of rings; empty: TAILRACE_DIR or the default
     std::string
         journal_directory;  // parent of journals; empty: TAILRACE_JOURNAL_DIR or the default
+    std::string context;    // of the config file; empty: none
     Format format = Format::text;
     ColourMode colour = ColourMode::automatic;
     bool quiet = false;

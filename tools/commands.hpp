@@ -10,6 +10,7 @@ void register_backup(CLI::App& app);
 void register_bench(CLI::App& app);
 void register_compress(CLI::App& app);
 void register_completion(CLI::App& app);
+void register_context(CLI::App& app);
 void register_create(CLI::App& app);
 void register_cursor(CLI::App& app);
 void register_diff(CLI::App& app);

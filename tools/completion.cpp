@@ -1,6 +1,7 @@
 #include "completion.hpp"
 
 #include "command.hpp"
+#include "effective_settings.hpp"
 #include "journal_place.hpp"
 #include "option_text.hpp"
 
@@ -83,6 +84,7 @@ struct Place {
     const CLI::App* command = nullptr;
     std::size_t arguments = 0;               // that stand there already
     const CLI::Option* waits_for = nullptr;  // an option without its value
+    std::string context;                     // of the config file, if one is named
     bool only_arguments = false;             // behind "--"
 };
 
@@ -101,7 +103,8 @@ const CLI::App* find_command(const CLI::App& app, const std::string& word) {
 }
 
 // What `--dir` says before the cursor, also completion heeds.
-void heed(const CLI::Option& option, const std::string& value) {
+void heed(Place& place, const CLI::Option& option, const std::string& value) {
+    if (option.check_lname("context")) place.context = value;
     if (option.check_lname("dir")) mutable_settings().directory = value;
     if (option.check_lname("journal-dir")) mutable_settings().journal_directory = value;
 }
@@ -112,7 +115,7 @@ Place place_behind(const CLI::App& app, std::span<const std::string> words) {
     for (const std::string& word : words) {
         if (word == "=") continue;  // bash makes it a word of its own
         if (const CLI::Option* const option = std::exchange(place.waits_for, nullptr)) {
-            heed(*option, word);
+            heed(place, *option, word);
         } else if (place.only_arguments) {
             ++place.arguments;
         } else if (word == "--") {
@@ -122,7 +125,7 @@ Place place_behind(const CLI::App& app, std::span<const std::string> words) {
             const CLI::Option* const found = find_option(place, app, word.substr(0, equals));
             if (found == nullptr || found->get_type_size_max() == 0) continue;
             if (equals != std::string::npos) {
-                heed(*found, word.substr(equals + 1));
+                heed(place, *found, word.substr(equals + 1));
             } else if (found->get_expected_min() != 0) {
                 place.waits_for = found;
             }
@@ -151,6 +154,13 @@ void add_streams(std::vector<Candidate>& found, bool with_journals) {
     found.push_back({std::string(kFiles), ""});
 }
 
+void add_contexts(std::vector<Candidate>& found) {
+    const auto config = load_config();
+    if (!config) return;
+    for (const NamedContext& context : config->contexts)
+        found.push_back({context.name, context.keys.directory.value_or("")});
+}
+
 // What a value may be, by the name that --help gives it.
 void add_values(std::vector<Candidate>& found, const OptionText& option, const CLI::App& app) {
     for (const std::string& choice : option.choices)
@@ -161,6 +171,7 @@ void add_values(std::vector<Candidate>& found, const OptionText& option, const C
         add_streams(found, true);
     if (name == "FILE" || name == "PATH" || name == "DIR" || name == "DIRECTORY")
         found.push_back({std::string(kFiles), ""});
+    if (name == "NAME" && option.names.back() == "--context") add_contexts(found);
     if (name != "TOPIC") return;
     for (const CLI::App* const command : shown_commands(app))
         found.push_back({command->get_name(), command->get_description()});
@@ -196,6 +207,7 @@ std::vector<Candidate> candidates(const CLI::App& app, std::span<const std::stri
     if (!words.empty()) words = words.first(words.size() - 1);
     if (current == "=") current.clear();
     Place place = place_behind(app, words);
+    apply_config_silently(place.context);
     std::vector<Candidate> found;
     std::string before;  // of `current`, which candidates repeat
     const std::size_t equals = current.starts_with("--") ? current.find('=') : std::string::npos;

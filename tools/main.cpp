@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "effective_settings.hpp"
 #include "figure_help.hpp"
 #include "help_text.hpp"
 #include "misspelling.hpp"
@@ -29,12 +30,12 @@ namespace {
 using RegisterFunction = void (*)(CLI::App&);
 
 // In the order of --help: from a stream's birth to looking at its remains, then the machine.
-constexpr std::array<RegisterFunction, 22> kCommands = {
-    register_create,     register_ls,     register_rm,     register_pub,    register_tail,
-    register_record,     register_replay, register_diff,   register_lag,    register_cursor,
-    register_inspect,    register_verify, register_repair, register_backup, register_compress,
-    register_trim,       register_doctor, register_sample, register_bench,  register_version,
-    register_completion, register_man,
+constexpr std::array<RegisterFunction, 23> kCommands = {
+    register_create,  register_ls,         register_rm,     register_pub,    register_tail,
+    register_record,  register_replay,     register_diff,   register_lag,    register_cursor,
+    register_inspect, register_verify,     register_repair, register_backup, register_compress,
+    register_trim,    register_context,    register_doctor, register_sample, register_bench,
+    register_version, register_completion, register_man,
 };
 
 std::string exit_code_text() {
@@ -55,6 +56,9 @@ void add_global_options(CLI::App& app) {
     app.add_option("--journal-dir", settings.journal_directory, "Where journals are")
         ->envname("TAILRACE_JOURNAL_DIR")
         ->type_name("PATH");
+    app.add_option("--context", settings.context, "Named place in the config file")
+        ->envname("TAILRACE_CONTEXT")
+        ->type_name("NAME");
     app.add_flag_callback(
         "--json", [&settings] { settings.format = Format::json; }, "Short for --format json");
     const std::map<std::string, Format> formats = {{"text", Format::text},
@@ -146,9 +150,20 @@ int finish(Result<ExitCode> outcome,
     }
     if (outcome) return static_cast<int>(*outcome);
     const int code = static_cast<int>(exit_code_of(outcome.error().code));
+    name_context(outcome.error());
     suggest_name(outcome.error(), app, command_line);
     print_error(outcome.error(), code, settings().json());
     return code;
+}
+
+// Help is there whatever stands in a file, and so is what says what this program is.
+bool needs_config(const CLI::App& app) {
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    if (chosen.empty()) return false;
+    const std::string& name = chosen.front()->get_name();
+    constexpr std::array<std::string_view, 5> kWithout = {
+        "help", "version", "completion", "man", "__complete"};
+    return std::find(kWithout.begin(), kWithout.end(), name) == kWithout.end();
 }
 
 int run(int argc, char** argv) {
@@ -177,6 +192,10 @@ int run(int argc, char** argv) {
         return app.exit(version);
     } catch (const CLI::ParseError& problem) {
         return report_usage(app, problem, command_line, asks_for_json(argc, argv));
+    }
+    if (needs_config(app)) {
+        if (auto applied = apply_config(app); !applied)
+            return finish(applied.error(), app, command_line);
     }
     set_colour_mode(settings().colour);
     if (!chosen_command()) {

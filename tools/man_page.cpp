@@ -90,8 +90,26 @@ Where rings are; /dev/shm/tailrace without it.
 \fBTAILRACE_JOURNAL_DIR\fR
 Where journals are that are named after their stream.
 .TP
+\fBTAILRACE_CONTEXT\fR
+The context of the config file that counts.
+.TP
+\fBXDG_CONFIG_HOME\fR
+Where the config file is, in tailrace/config; ~/.config without it.
+.TP
 \fBNO_COLOR\fR, \fBFORCE_COLOR\fR
 No colours, or colours also where the output is no terminal.
+)";
+
+constexpr std::string_view kFilesOfMan = R"(.SH FILES
+.TP
+\fI~/.config/tailrace/config\fR
+Lines of \fBkey = value\fR; a line that begins with # says nothing.
+Keys are \fBdir\fR, \fBjournal_dir\fR, \fBformat\fR (text, json)
+and \fBcolor\fR (auto, always, never).
+Behind a line \fB[context NAME]\fR they are those of that context.
+Before the first such line they are for all, and \fBcontext\fR names the one that counts.
+An option counts before the environment, that before the context,
+that before the rest of the file.
 )";
 
 }  // namespace
@@ -117,6 +135,7 @@ std::string man_page(const CLI::App& app) {
             fmt::format(".TP\n\\fB{}\\fR\n{}.\n", static_cast<int>(row.code), plain(row.meaning));
     }
     page += kEnvironment;
+    page += kFilesOfMan;
     page += ".SH EXAMPLES\n";
     add_examples(page, "");
     return page;

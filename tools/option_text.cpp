@@ -17,7 +17,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 44> kExamples = {{
+constexpr std::array<Example, 48> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -47,6 +47,10 @@ constexpr std::array<Example, 44> kExamples = {{
     {"compress", "tailrace compress orders"},
     {"trim", "tailrace trim orders --before @-7d"},
     {"trim", "tailrace trim orders --keep-bytes 10GiB --yes"},
+    {"context", "tailrace context ls"},
+    {"context ls", "tailrace context ls"},
+    {"context show", "tailrace context show"},
+    {"context use", "tailrace context use none"},
     {"doctor", "tailrace doctor"},
     {"sample", "tailrace sample orders --for 1s"},
     {"bench", "tailrace bench pingpong"},

@@ -13,6 +13,7 @@ import unittest
 import bad_input_cases
 import bench_cases
 import clock_cases
+import context_cases
 import cursor_cases
 import diff_cases
 import figure_cases
@@ -48,6 +49,7 @@ MODULES = (
     trim_cases,
     clock_cases,
     cursor_cases,
+    context_cases,
     bench_cases,
     help_cases,
     width_cases,

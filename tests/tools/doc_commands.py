@@ -75,7 +75,8 @@ def main(tailrace, page):
         (sandbox / "bin" / "tailrace").symlink_to(pathlib.Path(tailrace).resolve())
         environment = {**os.environ, "PATH": f"{sandbox}/bin:{os.environ['PATH']}",
                        "TAILRACE_DIR": f"{sandbox}/rings",
-                       "TAILRACE_JOURNAL_DIR": f"{sandbox}/journals"}
+                       "TAILRACE_JOURNAL_DIR": f"{sandbox}/journals",
+                       "XDG_CONFIG_HOME": f"{sandbox}/config"}
         ran = subprocess.run(["bash", "-c", script_of(page, sandbox)], env=environment, check=False,
                              cwd=sandbox, stdin=subprocess.DEVNULL, timeout=DEADLINE_S)
         return ran.returncode

@@ -65,6 +65,7 @@ class Case(unittest.TestCase):
         }
         self.environment["TAILRACE_DIR"] = str(self.rings)
         self.environment["TAILRACE_JOURNAL_DIR"] = str(self.journals)
+        self.environment["XDG_CONFIG_HOME"] = str(self.work / "config")
         self.started = []
 
     def tearDown(self):
