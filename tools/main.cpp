@@ -131,7 +131,10 @@ int report_usage(const CLI::App& app,
                  const CLI::ParseError& problem,
                  std::span<const std::string> command_line,
                  bool as_json) {
-    const bool is_unknown_word = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr;
+    // Where a verb is wanted, one that isn't known is missed before it is found to be too much.
+    const bool is_unknown_word = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr ||
+                                 (dynamic_cast<const CLI::RequiredError*>(&problem) != nullptr &&
+                                  !app.remaining(true).empty());
     const Error error =
         is_unknown_word ? unknown_word_error(app, command_line)
                         : make_error(ErrorCode::invalid_argument, problem.what(), help_line(app));

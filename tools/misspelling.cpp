@@ -88,15 +88,20 @@ Error misspelt(std::string message,
                       corrected(command_line, typed, meant));
 }
 
+// The command, or the verb of a command, that the words have led to.
 const CLI::App* chosen_of(const CLI::App& app) {
-    const std::vector<CLI::App*> chosen = app.get_subcommands();
-    return chosen.empty() ? nullptr : chosen.front();
+    const CLI::App* chosen = nullptr;
+    for (std::vector<CLI::App*> below = app.get_subcommands(); !below.empty();
+         below = chosen->get_subcommands()) {
+        chosen = below.front();
+    }
+    return chosen;
 }
 
 // "tailrace tail", as far as the words were understood.
 std::string called_as(const CLI::App& app) {
     const CLI::App* const command = chosen_of(app);
-    return command == nullptr ? "tailrace" : "tailrace " + command->get_name();
+    return command == nullptr ? "tailrace" : "tailrace " + path_of(*command);
 }
 
 void add_option_names(const CLI::App& command, std::vector<std::string>& names) {
@@ -142,12 +147,14 @@ Error unknown_word_error(const CLI::App& app, std::span<const std::string> comma
     const auto is_unknown = [&](const std::string& word) {
         return std::find(unknown.begin(), unknown.end(), word) != unknown.end();
     };
+    const CLI::App* const command = chosen_of(app);
+    // Options behind a verb that isn't known would be the verb's.
+    const bool wants_verb = command != nullptr && !shown_commands(*command).empty();
     std::string first;
     for (const std::string& word : command_line) {
-        if (!is_unknown(word)) continue;
+        if (!is_unknown(word) || (wants_verb && word.starts_with('-'))) continue;
         if (first.empty() || (word.starts_with('-') && !first.starts_with('-'))) first = word;
     }
-    const CLI::App* const command = chosen_of(app);
     const std::string called = called_as(app);
     std::vector<std::string> names;
     if (first.starts_with('-') && first.size() > 1) {
@@ -160,10 +167,12 @@ Error unknown_word_error(const CLI::App& app, std::span<const std::string> comma
                         command_line,
                         help_line(app));
     }
-    if (command == nullptr) {
-        for (const CLI::App* const one : shown_commands(app))
+    const std::vector<const CLI::App*> below = shown_commands(command == nullptr ? app : *command);
+    if (!below.empty()) {
+        for (const CLI::App* const one : below)
             names.push_back(one->get_name());
-        return misspelt(fmt::format("there is no command '{}'", first),
+        const std::string before = command == nullptr ? "" : path_of(*command) + " ";
+        return misspelt(fmt::format("there is no command '{}{}'", before, first),
                         first,
                         nearest_name(first, names),
                         command_line,

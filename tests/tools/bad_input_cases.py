@@ -43,6 +43,21 @@ class Misspelt(Case):
         ran = self.ok("tail", "orders", "--from", "start", "-e", "--format", "raw")
         self.assertEqual(ran.text, "it's one\n")
 
+    def test_misspelt_verbs_of_a_command_get_the_nearest(self):
+        for typed, meant in ((("cursor", "shwo", "s", "risk"), "show"),
+                             (("cursor", "hodl", "s", "risk", "--max", "1GiB"), "hold"),
+                             (("context", "sho"), "show")):
+            ran = self.refused(2, *typed, names=[f"there is no command '{typed[0]} {typed[1]}'",
+                                                 f"did you mean '{meant}'?"])
+            self.assertEqual(ran.errors.splitlines()[1],
+                             "  try: tailrace " + " ".join((typed[0], meant, *typed[2:])))
+        ran = self.refused(2, "cursor", "frobnicate", names=["'cursor frobnicate'"])
+        self.assertEqual(ran.errors.splitlines()[1], "  try: tailrace cursor --help")
+        self.make(stream="orders")
+        ran = self.refused(4, "cursor", "ls", "ordres", names=["did you mean 'orders'?"])
+        self.assertIn("tailrace cursor ls orders", ran.errors)
+        ran = self.refused(2, "cursor", "ls", "orders", "--jsn", names=["did you mean '--json'?"])
+
     def test_misspelt_beyond_recognition_get_help(self):
         ran = self.refused(2, "publish", names=["'publish'"])
         self.assertEqual(ran.errors.splitlines()[1], "  try: tailrace --help")
