@@ -277,8 +277,7 @@ Result<void> Subscriber::walk_to(Sequence sequence) {
         const std::byte* const record = events_ + (next_.position & offset_mask_);
         if (load_stamp(record) == stamp_of(next_.sequence, cell_->salt)) {
             const EventHeader header = load_header(record);
-            const std::uint64_t size_bytes = event_size_bytes(
-                header.payload_size_bytes, header.extension_words, alignment_bytes_);
+            const std::uint64_t size_bytes = record_bytes(header);
             // The size counts only if the header wasn't being overwritten.
             if (was_overtaken(next_.position)) return sequence_gone(sequence);
             if (size_bytes > max_event_bytes_) return corrupt_error();
@@ -355,8 +354,7 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
         const std::byte* const record = begin + run_bytes;
         if (load_stamp(record) != stamp_of(next_.sequence, cell_->salt)) break;
         const EventHeader header = load_header(record);
-        const std::uint64_t size_bytes =
-            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        const std::uint64_t size_bytes = record_bytes(header);
         if (size_bytes > max_event_bytes_) {
             run.is_sound = false;
             break;

@@ -51,8 +51,7 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
         const std::byte* const record = events_ + (next.position & offset_mask_);
         if (load_stamp(record) != stamp_of(next.sequence, cell_->salt)) break;
         const EventHeader header = load_header(record);
-        const std::uint64_t size_bytes =
-            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        const std::uint64_t size_bytes = record_bytes(header);
         if (size_bytes > max_event_bytes_) {
             sound = false;
             break;

@@ -146,14 +146,7 @@ public:
     PollResult poll(Handler&& handler, std::uint64_t limit) {
         if (mode_ == Mode::plain) [[likely]]
             return poll_in_place<false>(handler, limit, Mode::plain);
-        if (mode_ == Mode::in_handler) [[unlikely]]
-            return {0, PollState::in_handler};
-        if (mode_ == Mode::aside) [[unlikely]]
-            return {0, is_dead() ? PollState::dead_handle : PollState::behind};
-        if (copies_) return poll_copies(handler, limit);
-        if (filters_) return poll_in_place<true>(handler, limit, Mode::other);
-        if (limit != 0 && has_event()) sample_next();
-        return poll_in_place<false>(handler, limit, Mode::other);
+        return poll_otherwise(handler, limit);
     }
 
     // The same, waiting for the first event by the wait strategy.
@@ -306,6 +299,9 @@ private:
     PollResult poll_in_place(Handler& handler, std::uint64_t limit, Mode mode);
     template <typename Handler>
     PollResult poll_copies(Handler& handler, std::uint64_t limit);
+    // In every mode but the plain one, whose path alone belongs into the caller.
+    template <typename Handler>
+    PollResult poll_otherwise(Handler& handler, std::uint64_t limit);
 
     // Of the first event that a call hands over: the one that waited longest.
     void sample(const Event& event) noexcept {
@@ -323,7 +319,16 @@ private:
         PollState state;
     };
 
+    // From one event to the next.
+    [[nodiscard]] std::uint64_t record_bytes(const EventHeader& header) const noexcept {
+        return (rounding_bytes_ + header.payload_size_bytes +
+                header.extension_words * kExtensionWordBytes) &
+               alignment_mask_;
+    }
+
     void move_cursor(Place place) noexcept;
+    // The same for who surely has a slot, and gates.
+    void move_own_gate(Place place) noexcept;
 
     // A statistic; never on the way of an event that is handed over.
     void count(std::atomic<std::uint64_t> SubscriberStatistics::*word,
@@ -391,7 +396,8 @@ private:
     StreamState* state_ = nullptr;
     SubscriberSlot* slot_ = nullptr;  // null: an observer
     std::uint64_t offset_mask_ = 0;
-    std::uint64_t alignment_bytes_ = 0;
+    std::uint64_t rounding_bytes_ = 0;  // a header, and what rounds up to the alignment
+    std::uint64_t alignment_mask_ = 0;
     std::uint64_t max_event_bytes_ = 0;
     detail::SubscriberCell* cell_;
     SlowPolicy policy_ = SlowPolicy::gate;

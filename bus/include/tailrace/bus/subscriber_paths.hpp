@@ -7,19 +7,22 @@
 namespace tailrace::bus {
 
 template <bool kFilters, typename Handler>
-PollResult Subscriber::poll_in_place(Handler& handler, std::uint64_t limit, Mode mode) {
+[[gnu::always_inline]] inline PollResult Subscriber::poll_in_place(Handler& handler,
+                                                                   std::uint64_t limit,
+                                                                   Mode mode) {
     Place next = next_;
-    std::uint64_t delivered = 0;
-    std::uint64_t seen = 0;
+    // Where it doesn't filter, what it delivers is what it passes, less the tombstones: few words
+    // for the loop to keep.
+    [[maybe_unused]] const Sequence last = next.sequence + limit;
+    [[maybe_unused]] Sequence uncounted = next.sequence;
+    [[maybe_unused]] std::uint64_t delivered = 0;
     [[maybe_unused]] std::uint64_t filtered = 0;
     bool sound = true;
-    // Copies, since the compiler can't know that the handler leaves the members alone.
+    // Copies, since the compiler can't know that the handler leaves them alone. What an instruction
+    // takes from memory is not copied: the loop has no register for it.
     const std::byte* const events = events_;
-    const std::uint64_t offset_mask = offset_mask_;
     const std::uint64_t salt = cell_->salt;
-    const std::uint64_t alignment_bytes = alignment_bytes_;
-    const std::uint64_t max_event_bytes = max_event_bytes_;
-    const std::byte* record = events + (next.position & offset_mask);
+    const std::byte* record = events + (next.position & offset_mask_);
     if (limit == 0 || load_stamp(record) != stamp_of(next.sequence, salt)) {
         TAILRACE_STEP("subscriber.read");
         return {0, idle_poll()};
@@ -28,9 +31,8 @@ PollResult Subscriber::poll_in_place(Handler& handler, std::uint64_t limit, Mode
         const HandlerScope scope(mode_, mode);
         do {
             const EventHeader header = load_header(record);
-            const std::uint64_t size_bytes = event_size_bytes(
-                header.payload_size_bytes, header.extension_words, alignment_bytes);
-            if (size_bytes > max_event_bytes) [[unlikely]] {
+            const std::uint64_t size_bytes = record_bytes(header);
+            if (size_bytes > max_event_bytes_) [[unlikely]] {
                 sound = false;
                 break;
             }
@@ -46,25 +48,40 @@ PollResult Subscriber::poll_in_place(Handler& handler, std::uint64_t limit, Mode
                     }
                 } else {
                     handler(event);
-                    ++delivered;
                 }
             } else {
+                ++uncounted;
                 count(&SubscriberStatistics::tombstones);
             }
-            ++seen;
             ++next.sequence;
             next.position += size_bytes;
-            record = events + (next.position & offset_mask);
-        } while ((kFilters ? delivered < limit && filtered < kPassedPerPoll : seen < limit) &&
-                 load_stamp(record) == stamp_of(next.sequence, salt));
+            record = events + (next.position & offset_mask_);
+        } while (
+            (kFilters ? delivered < limit && filtered < kPassedPerPoll : next.sequence != last) &&
+            load_stamp(record) == stamp_of(next.sequence, salt));
     }
     TAILRACE_STEP("subscriber.read");
     if constexpr (kFilters) count(&SubscriberStatistics::filtered_events, filtered);
-    if (seen != 0) [[likely]] {
+    if (next.sequence != next_.sequence) [[likely]] {
         next_ = next;
-        move_cursor(next);
+        if (mode == Mode::plain) {
+            move_own_gate(next);
+        } else {
+            move_cursor(next);
+        }
     }
+    if constexpr (!kFilters) delivered = next.sequence - uncounted;
     return {delivered, sound ? PollState::ok : PollState::corrupt};
+}
+
+template <typename Handler>
+[[gnu::noinline]] PollResult Subscriber::poll_otherwise(Handler& handler, std::uint64_t limit) {
+    if (mode_ == Mode::in_handler) return {0, PollState::in_handler};
+    if (mode_ == Mode::aside) return {0, is_dead() ? PollState::dead_handle : PollState::behind};
+    if (copies_) return poll_copies(handler, limit);
+    if (filters_) return poll_in_place<true>(handler, limit, Mode::other);
+    if (limit != 0 && has_event()) sample_next();
+    return poll_in_place<false>(handler, limit, Mode::other);
 }
 
 template <typename Handler>
@@ -88,21 +105,24 @@ PollResult Subscriber::poll_copies(Handler& handler, std::uint64_t limit) {
         if (delivered == 0) sample(event);
         handler(event);
         ++delivered;
-        handed_bytes_ +=
-            event_size_bytes(header.payload_size_bytes, header.extension_words, alignment_bytes_);
+        handed_bytes_ += record_bytes(header);
     }
     return {delivered, state};
 }
 
 inline void Subscriber::move_cursor(Place place) noexcept {
     if (slot_ == nullptr) return;
+    if (policy_ == SlowPolicy::gate) return move_own_gate(place);
     // Relaxed: for tools; only this subscriber writes them.
     slot_->sequence.store(place.sequence, std::memory_order_relaxed);
     slot_->position.store(place.position, std::memory_order_relaxed);
-    if (policy_ != SlowPolicy::gate) {
-        if (holds_gate_) static_cast<void>(move_gate(place));
-        return;
-    }
+    if (holds_gate_) static_cast<void>(move_gate(place));
+}
+
+[[gnu::always_inline]] inline void Subscriber::move_own_gate(Place place) noexcept {
+    // Relaxed: for tools; only this subscriber writes them.
+    slot_->sequence.store(place.sequence, std::memory_order_relaxed);
+    slot_->position.store(place.position, std::memory_order_relaxed);
     // [sync:gate_released] Release: this reader is done with every byte below. Pairs with the
     // publisher's look at the gates before it writes there again.
     slot_->gate_position.store(place.position, std::memory_order_release);
