@@ -69,11 +69,17 @@ void Progress::look(std::uint64_t done) noexcept {
                      duration_text(static_cast<std::uint64_t>(left_s * 1e9))));
 }
 
-// How far it is matters more than what it is: a long path gives way.
+// How far it is matters more than what it is: a long path gives way, and then the verb before it.
 void Progress::show(std::string_view how_far) const {
     const std::size_t columns = terminal_width(STDERR_FILENO) - 1;
     const std::size_t room = columns - std::min(columns, width_of(how_far));
-    show_status_line(shortened(what_, room).append(how_far));
+    const std::size_t blank = what_.find(' ');
+    const std::size_t verb_bytes = blank == std::string::npos ? 0 : blank + 1;
+    const std::string_view verb = std::string_view(what_).substr(0, verb_bytes);
+    const std::size_t verb_width = std::min(room, width_of(verb));
+    show_status_line(shortened(verb, verb_width)
+                         .append(shortened(what_.substr(verb_bytes), room - verb_width))
+                         .append(how_far));
 }
 
 }  // namespace tailrace::tool
