@@ -122,6 +122,16 @@ MUTATIONS = {
 }
 
 
+# A crash that shows them comes after minutes: ./dev soak has them. The sample takes none.
+RARELY_MET = {
+    "the promise is not looked for",
+    "a promise behind the end is not looked for",
+    "recovery doesn't flush again what it has read",
+    "every incarnation has the same salt",
+    "a reader goes on behind the end that the successor names",
+}
+
+
 def fail(message):
     print(f"FAILED: {message}")
     sys.exit(1)
@@ -244,7 +254,8 @@ def main():
     seed = os.environ.get("TAILRACE_SEED") or str(time.time_ns())
     print(f"TAILRACE_SEED={seed}")
     # Not the control, which takes as long as the rest: the unchanged code has its own tests.
-    names = sorted(name for name, (invariants, _) in MUTATIONS.items() if invariants)
+    names = sorted(name for name, (invariants, _) in MUTATIONS.items()
+                   if invariants and name not in RARELY_MET)
     for name in random.Random(int(seed)).sample(names, arguments.sample):
         print(f"mutation: {name}", flush=True)
         run(name, build)
