@@ -171,8 +171,8 @@ Error unknown_word_error(const CLI::App& app, std::span<const std::string> comma
     if (!below.empty()) {
         for (const CLI::App* const one : below)
             names.push_back(one->get_name());
-        const std::string before = command == nullptr ? "" : path_of(*command) + " ";
-        return misspelt(fmt::format("there is no command '{}{}'", before, first),
+        const std::string verbs = command == nullptr ? "" : path_of(*command) + " ";
+        return misspelt(fmt::format("there is no command '{}{}'", verbs, first),
                         first,
                         nearest_name(first, names),
                         command_line,
