@@ -45,6 +45,10 @@ std::uint64_t waits_of(pid_t pid) {
 
 TEST_CASE("recorder: idle, it wakes at most ten times a second, and an event wakes it",
           "[bridge][recorder]") {
+#ifdef TAILRACE_THREAD_SANITIZER
+    WARN("SKIPPED: the sanitizer has a thread of its own that wakes ten times a second");
+    return;
+#endif
     const Watchdog watchdog("idle recorder");
     const RecordedStream recorded;
     auto publisher = recorded.stream().publisher();
