@@ -17,6 +17,7 @@
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
+#include <tailrace/base/directory_identity.hpp>
 #include <tailrace/bridge/replayer.hpp>
 #include <tailrace/bus/journal_board.hpp>
 

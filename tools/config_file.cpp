@@ -1,5 +1,6 @@
 #include "config_file.hpp"
 
+#include "blanks.hpp"
 #include "misspelling.hpp"
 
 #include <tailrace/base/unique_fd.hpp>
@@ -34,13 +35,6 @@ constexpr std::array<KeyName, 4> kKeys = {{
     {"format", &ConfigKeys::format},
     {"color", &ConfigKeys::colour},
 }};
-
-std::string_view without_blanks(std::string_view text) noexcept {
-    constexpr std::string_view kBlank = " \t\r";
-    const std::size_t begin = text.find_first_not_of(kBlank);
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
 
 std::vector<std::string> key_names(bool with_context_key) {
     std::vector<std::string> names;

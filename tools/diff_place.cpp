@@ -3,6 +3,8 @@
 #include "command.hpp"
 #include "journal_place.hpp"
 
+#include <tailrace/base/directory_identity.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <deque>

@@ -5,6 +5,7 @@
 #include "stop_signal.hpp"
 #include "units.hpp"
 
+#include <tailrace/base/directory_identity.hpp>
 #include <tailrace/bus/region.hpp>
 
 #include <fmt/format.h>

@@ -15,7 +15,6 @@ namespace tailrace::tool {
 namespace {
 
 constexpr std::uint64_t kTallyShownEveryNs = 500 * kNsPerMs;
-constexpr std::uint32_t kMostCallsPerLook = 1U << 16U;
 
 double per_second(std::uint64_t count, std::uint64_t span_ns) {
     return span_ns == 0 ? 0 : static_cast<double>(count) * 1e9 / static_cast<double>(span_ns);
@@ -32,7 +31,6 @@ std::string rates_text(std::uint64_t events, std::uint64_t bytes, std::uint64_t 
 EventTally::EventTally(std::string stream)
     : stream_(std::move(stream)),
       start_ns_(monotonic_ns()),
-      looked_ns_(start_ns_),
       shown_ns_(start_ns_) {}
 
 void EventTally::add(const CountedEvent& event) noexcept {
@@ -45,15 +43,11 @@ void EventTally::add(const CountedEvent& event) noexcept {
         if (first_time_ns_ == 0) first_time_ns_ = time_ns;
         last_time_ns_ = std::max(last_time_ns_, time_ns);
     }
-    if (--calls_to_look_ == 0) look();
+    if (looks_.is_due()) look();
 }
 
 void EventTally::look() noexcept {
-    const std::uint64_t now_ns = monotonic_ns();
-    const bool is_often = now_ns - looked_ns_ < 10 * kNsPerMs;
-    calls_per_look_ = is_often ? std::min(calls_per_look_ * 2, kMostCallsPerLook) : 1;
-    calls_to_look_ = calls_per_look_;
-    looked_ns_ = now_ns;
+    const std::uint64_t now_ns = looks_.look();
     if (now_ns - shown_ns_ < kTallyShownEveryNs) return;
     show_status_line(fmt::format(
         "{}  {}  {}  {}",

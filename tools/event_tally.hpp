@@ -4,6 +4,8 @@
 // it all at the end. The published rates are those by the events' own publish times. One thread.
 #pragma once
 
+#include "look_pace.hpp"
+
 #include <tailrace/base/event.hpp>
 
 #include <cstdint>
@@ -45,13 +47,11 @@ private:
     Sequence next_sequence_ = 0;
     std::uint64_t first_time_ns_ = 0;  // of publication; 0: no event had one
     std::uint64_t last_time_ns_ = 0;
+    LookPace looks_;
     std::uint64_t start_ns_;
-    std::uint64_t looked_ns_;
     std::uint64_t shown_ns_;  // when the line was written, and what was there then
     std::uint64_t shown_events_ = 0;
     std::uint64_t shown_bytes_ = 0;
-    std::uint32_t calls_per_look_ = 1;  // adapts to how often it is called
-    std::uint32_t calls_to_look_ = 1;
 };
 
 }  // namespace tailrace::tool

@@ -5,7 +5,6 @@
 #include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bus/region.hpp>
 
-#include <sys/stat.h>
 #include <system_error>
 
 #include <algorithm>
@@ -54,12 +53,6 @@ std::string absolute_path(const std::string& path) {
     std::string text = failed ? path : absolute.string();
     if (text.size() > 1 && text.back() == '/') text.pop_back();
     return text;
-}
-
-std::optional<DirectoryIdentity> directory_identity(const std::string& path) noexcept {
-    struct stat found {};
-    if (::stat(path.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) return {};
-    return DirectoryIdentity{found.st_dev, found.st_ino};
 }
 
 bool is_path(const std::string& target) {

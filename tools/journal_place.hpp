@@ -5,9 +5,6 @@
 #include <tailrace/base/result.hpp>
 #include <tailrace/bus/layout.hpp>
 
-#include <compare>
-#include <cstdint>
-#include <optional>
 #include <string>
 
 namespace tailrace::tool {
@@ -27,15 +24,6 @@ namespace tailrace::tool {
 
 // An absolute path, without following links.
 [[nodiscard]] std::string absolute_path(const std::string& path);
-
-// Which directory it is, however it is written: with a link, relative, through a bind mount. Empty
-// where there is none.
-struct DirectoryIdentity {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    friend auto operator<=>(const DirectoryIdentity&, const DirectoryIdentity&) = default;
-};
-[[nodiscard]] std::optional<DirectoryIdentity> directory_identity(const std::string& path) noexcept;
 
 // Whether a person means a directory by it, and not a stream's name.
 [[nodiscard]] bool is_path(const std::string& target);

@@ -26,7 +26,6 @@ Progress::Progress(std::string what, std::string unit, std::uint64_t total)
       unit_(std::move(unit)),
       total_(total),
       start_ns_(monotonic_ns()),
-      last_look_ns_(start_ns_),
       next_shown_ns_(start_ns_ + kFirstShownNs) {}
 
 Progress::~Progress() {
@@ -34,12 +33,7 @@ Progress::~Progress() {
 }
 
 void Progress::look(std::uint64_t done) noexcept {
-    const std::uint64_t now_ns = monotonic_ns();
-    constexpr std::uint32_t kLongestInterval = 1U << 16U;
-    const bool often = now_ns - last_look_ns_ < 10 * kNsPerMs;
-    look_interval_ = often ? std::min(look_interval_ * 2, kLongestInterval) : 1;
-    calls_to_look_ = look_interval_;
-    last_look_ns_ = now_ns;
+    const std::uint64_t now_ns = looks_.look();
     if (now_ns < next_shown_ns_) return;
     next_shown_ns_ = now_ns + kShownEveryNs;
     const double seconds = static_cast<double>(now_ns - start_ns_) / 1e9;

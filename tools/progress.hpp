@@ -2,6 +2,8 @@
 // with -q. One thread.
 #pragma once
 
+#include "look_pace.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,7 +21,7 @@ public:
 
     // Cheap: looks at the clock only now and then.
     void update(std::uint64_t done) noexcept {
-        if (--calls_to_look_ == 0) look(done);
+        if (looks_.is_due()) look(done);
     }
     void set_total(std::uint64_t total) noexcept { total_ = total; }
 
@@ -30,11 +32,9 @@ private:
     std::string what_;
     std::string unit_;
     std::uint64_t total_;
+    LookPace looks_;
     std::uint64_t start_ns_;
-    std::uint64_t last_look_ns_;
     std::uint64_t next_shown_ns_;
-    std::uint32_t look_interval_ = 1;  // calls between two looks: adapts to how often it is called
-    std::uint32_t calls_to_look_ = 1;
 };
 
 }  // namespace tailrace::tool

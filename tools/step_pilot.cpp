@@ -1,5 +1,6 @@
 #include "step_pilot.hpp"
 
+#include "blanks.hpp"
 #include "output.hpp"
 #include "position.hpp"
 #include "stop_signal.hpp"
@@ -17,13 +18,6 @@ constexpr std::uint64_t kLongestLineBytes = 1U << 20U;
 constexpr std::string_view kHelp =
     "Enter or n: the next event; N: the next N; g POSITION: go there (start, end, N, +N, -N, "
     "@TIME, @-10m); q: end";
-
-std::string_view trimmed(std::string_view line) {
-    constexpr std::string_view kSpace = " \t\r";
-    const std::size_t first = line.find_first_not_of(kSpace);
-    if (first == std::string_view::npos) return {};
-    return line.substr(first, line.find_last_not_of(kSpace) - first + 1);
-}
 
 // Of what was typed, as much as a line has room for.
 std::string shown(std::string_view text) {
@@ -62,7 +56,7 @@ bool StepPilot::ask() {
         auto line = lines_.next_line(kLongestLineBytes);
         if (!line) error_ = line.error();
         if (!line || !*line) break;
-        if (!obey(trimmed(**line))) continue;
+        if (!obey(without_blanks(**line))) continue;
         return !has_ended_ && !wish_;
     }
     has_ended_ = true;
@@ -83,7 +77,7 @@ bool StepPilot::obey(std::string_view line) {
         return true;
     }
     if (line.starts_with("g ")) {
-        auto position = parse_position(trimmed(line.substr(2)));
+        auto position = parse_position(without_blanks(line.substr(2)));
         if (position) {
             wish_ = *position;
             return true;

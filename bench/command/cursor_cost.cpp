@@ -50,6 +50,18 @@ Result<bridge::StreamReader> attach(const Recording& recording,
     return bridge::StreamReader::attach(recording.stream(), options);
 }
 
+// From the start, committed by hand.
+Result<bridge::StreamReader> attach_by_cursor(const std::string& stream,
+                                              const std::string& directory) {
+    bridge::StreamReaderOptions options;
+    options.policy = bus::SlowPolicy::gate;
+    options.cursor = "bench";
+    options.new_cursor_at = Position::start();
+    options.commit = bridge::CommitMode::manual;
+    options.bus_directory = directory;
+    return bridge::StreamReader::attach(stream, options);
+}
+
 struct ReaderStage {
     std::atomic<bool> is_there;
     std::atomic<bool> is_whole;
@@ -107,13 +119,7 @@ Result<double> durable_rate(const SlidingOptions& options, bool with_cursor) {
 Result<double> run_cursor_commit(const SlidingOptions& options) {
     auto streams = BenchStreams::create(1, {}, options.directory);
     if (!streams) return streams.error();
-    bridge::StreamReaderOptions reading;
-    reading.policy = bus::SlowPolicy::gate;
-    reading.cursor = "bench";
-    reading.new_cursor_at = Position::start();
-    reading.commit = bridge::CommitMode::manual;
-    reading.bus_directory = options.directory;
-    auto reader = bridge::StreamReader::attach(streams->name(0), reading);
+    auto reader = attach_by_cursor(streams->name(0), options.directory);
     if (!reader) return reader.error();
     const std::uint64_t begin_ns = monotonic_ns();
     for (std::uint64_t commit = 0; commit < options.events; ++commit)
@@ -128,13 +134,7 @@ Result<DurableCommit> run_durable_commit(const SlidingOptions& options) {
     if (!recording) return recording.error();
     auto publisher = recording->publisher();
     if (!publisher) return publisher.error();
-    bridge::StreamReaderOptions reading;
-    reading.policy = bus::SlowPolicy::gate;
-    reading.cursor = "bench";
-    reading.new_cursor_at = Position::start();
-    reading.commit = bridge::CommitMode::manual;
-    reading.bus_directory = options.directory;
-    auto reader = bridge::StreamReader::attach(recording->stream(), reading);
+    auto reader = attach_by_cursor(recording->stream(), options.directory);
     if (!reader) return reader.error();
     Samples acknowledges;
     Samples commits;

@@ -131,8 +131,7 @@ std::uint64_t Planner::wanted_by_limits() const {
 // As retention would spare it.
 std::uint64_t Planner::with_all_held(std::uint64_t wanted) {
     kept_.hold_back(held_back(ledger_));
-    const std::uint64_t kept = kept_.oldest_without(wanted);
-    return kept;
+    return kept_.oldest_without(wanted);
 }
 
 void Planner::stop_at_cursor(std::uint64_t wanted) {

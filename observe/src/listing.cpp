@@ -1,9 +1,9 @@
+#include <tailrace/base/directory_identity.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/stream_status.hpp>
 #include <tailrace/journal/inspect.hpp>
 #include <tailrace/observe/listing.hpp>
 
-#include <sys/stat.h>
 #include <system_error>
 
 #include <algorithm>
@@ -141,15 +141,6 @@ ListedStream listed(const std::string& name, const std::string& rings) {
     return row;
 }
 
-// Which directory it is, however it is written. Empty where there is none.
-using DirectoryNode = std::optional<std::pair<std::uint64_t, std::uint64_t>>;
-
-DirectoryNode node_of(const std::string& directory) noexcept {
-    struct stat found {};
-    if (::stat(directory.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) return {};
-    return std::pair<std::uint64_t, std::uint64_t>{found.st_dev, found.st_ino};
-}
-
 ListedStream listed_journal(const std::string& name, const std::string& directory) {
     ListedStream row;
     row.stream = name;
@@ -169,16 +160,17 @@ ListedStream listed_journal(const std::string& name, const std::string& director
 
 std::vector<ListedStream> journals_without_ring(std::vector<ListedStream>& streams,
                                                 const std::string& parent) {
-    std::set<DirectoryNode> named;
+    std::set<std::optional<DirectoryIdentity>> named;
     for (const ListedStream& row : streams) {
-        if (!row.journal.empty()) named.insert(node_of(row.journal));
+        if (!row.journal.empty()) named.insert(directory_identity(row.journal));
     }
     std::vector<ListedStream> rows;
     std::error_code failed;
     for (const auto& entry : fs::directory_iterator(parent, failed)) {
         const std::string directory = entry.path().string();
         const std::string name = entry.path().filename().string();
-        if (named.contains(node_of(directory)) || !journal::is_journal(directory)) continue;
+        if (named.contains(directory_identity(directory)) || !journal::is_journal(directory))
+            continue;
         // A stream that keeps its journal in the usual place without naming it: made without
         // --journal, or one whose ring can't be read.
         const auto owner =
