@@ -1,7 +1,7 @@
 # Everything comes from the distribution; nothing is downloaded. Who may link what:
 #
 #   Boost::headers            base, bus, journal (Boost.Interprocess: mappings, names, permissions)
-#   PkgConfig::xxhash         base, bus, journal (checksums)
+#   PkgConfig::xxhash         base, bus, journal (checksums); schema by base
 #   PkgConfig::liburing       journal only, and there only src/uring_storage.*
 #   PkgConfig::libzstd        journal only, and there only src/compression.cpp; may be missing
 #   CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json     tools, tests, bench; never a library

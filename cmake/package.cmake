@@ -35,11 +35,11 @@ if(libzstd_FOUND)
 endif()
 tailrace_install_pkg_config(
     tailrace-bus "A low-latency shared-memory event bus" "libxxhash >= 0.8"
-    "-ltailrace_bus -ltailrace_base")
+    "-ltailrace_bus -ltailrace_schema -ltailrace_base")
 tailrace_install_pkg_config(
     tailrace-journal "An append-only journal of events" "${journal_packages}"
-    "-ltailrace_journal -ltailrace_base -pthread")
-set(ring_and_log "-ltailrace_journal -ltailrace_bus -ltailrace_base -pthread")
+    "-ltailrace_journal -ltailrace_schema -ltailrace_base -pthread")
+set(ring_and_log "-ltailrace_journal -ltailrace_bus -ltailrace_schema -ltailrace_base -pthread")
 tailrace_install_pkg_config(
     tailrace "${PROJECT_DESCRIPTION}" "${journal_packages}"
     "-ltailrace_observe -ltailrace_bridge ${ring_and_log}")

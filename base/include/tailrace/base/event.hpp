@@ -7,6 +7,8 @@
 
 #include <tailrace/base/event_header.hpp>
 
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,6 +22,14 @@ namespace tailrace {
 template <typename T>
 concept PlainEvent = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> &&
                      !std::is_reference_v<T> && !std::ranges::enable_view<T>;
+
+// The number of a type that names its own, `static constexpr tailrace::EventType kEventType = 7;`;
+// of any other 0: untyped bytes.
+template <typename T>
+inline constexpr EventType kEventTypeOf = 0;
+template <typename T>
+requires std::same_as<decltype(T::kEventType), const EventType>
+inline constexpr EventType kEventTypeOf<T> = T::kEventType;
 
 namespace detail {
 
@@ -75,8 +85,17 @@ public:
         return value;
     }
 
+    // The same where T has grown at its end since some events were published: what an older one is
+    // too short for stays as T{} has it.
     template <PlainEvent T>
-    [[nodiscard]] bool is(EventType type) const noexcept {
+    [[nodiscard]] T as_grown() const noexcept {
+        T value{};
+        std::memcpy(&value, payload().data(), std::min<std::size_t>(size_bytes(), sizeof(T)));
+        return value;
+    }
+
+    template <PlainEvent T>
+    [[nodiscard]] bool is(EventType type = kEventTypeOf<T>) const noexcept {
         return header_.type == type && header_.payload_size_bytes >= sizeof(T);
     }
 

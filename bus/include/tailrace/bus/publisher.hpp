@@ -169,14 +169,16 @@ public:
                                         const EventFields& fields,
                                         Deadline deadline = Deadline::never()) noexcept;
 
-    // Typed forms: the object's bytes are the payload.
+    // Typed forms: the object's bytes are the payload. A struct may name its own type
+    // (kEventTypeOf).
     template <PlainEvent T>
-    [[nodiscard]] PublishStatus try_publish(const T& event, EventType type = 0) noexcept {
+    [[nodiscard]] PublishStatus try_publish(const T& event,
+                                            EventType type = kEventTypeOf<T>) noexcept {
         return try_publish(std::as_bytes(std::span<const T, 1>(&event, 1)), type);
     }
     template <PlainEvent T>
     [[nodiscard]] PublishStatus publish(const T& event,
-                                        EventType type = 0,
+                                        EventType type = kEventTypeOf<T>,
                                         Deadline deadline = Deadline::never()) noexcept {
         // Here the size is known, and the copy is a store or two.
         const PublishStatus status = try_publish(event, type);
@@ -195,7 +197,7 @@ public:
                                                     Deadline deadline = Deadline::never()) noexcept;
     template <PlainEvent T>
     [[nodiscard]] PublishStatus publish_batch(std::span<const T> events,
-                                              EventType type = 0,
+                                              EventType type = kEventTypeOf<T>,
                                               Deadline deadline = Deadline::never()) noexcept {
         if (events.empty()) return PublishStatus::ok;
         if (events.size() > UINT32_MAX) return PublishStatus::too_large;
