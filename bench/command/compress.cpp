@@ -9,6 +9,7 @@
 #include "compress.hpp"
 
 #include "machine.hpp"
+#include "scratch_directory.hpp"
 
 #include <tailrace/base/checksum.hpp>
 #include <tailrace/base/clock.hpp>
@@ -16,31 +17,11 @@
 #include <tailrace/journal/compress.hpp>
 #include <tailrace/journal/reader.hpp>
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <fmt/format.h>
 
 namespace tailrace::bench {
 
 namespace {
-
-// A copy that goes away.
-class Copy {
-public:
-    explicit Copy(const std::string& parent)
-        : path_(fmt::format("{}/bench-compress-{}", parent, ::getpid())) {}
-    Copy(const Copy&) = delete;
-    Copy& operator=(const Copy&) = delete;
-    ~Copy() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
-private:
-    std::string path_;
-};
 
 struct ReadOutcome {
     std::uint64_t bytes = 0;
@@ -70,7 +51,7 @@ Result<ReadOutcome> read_whole(const std::string& directory) {
 }  // namespace
 
 Result<nlohmann::json> run_compress(const CompressBenchOptions& options) {
-    const Copy copy(options.copy_parent);
+    const ScratchDirectory copy(options.copy_parent, "compress");
     if (auto copied = journal::backup(options.journal_directory, copy.path()); !copied)
         return copied.error();
     auto before = read_whole(copy.path());

@@ -19,7 +19,7 @@ struct DurableCommit {
 [[nodiscard]] Result<DurableCommit> run_durable_commit(const SlidingOptions& options);
 
 // Events a second that become durable beside a reader of all of them: without a cursor, and with
-// one that commits each.
+// one that commits each eighth.
 [[nodiscard]] Result<LivePair> run_commits_beside_journal(const SlidingOptions& options);
 
 }  // namespace tailrace::bench

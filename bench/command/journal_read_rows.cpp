@@ -1,5 +1,6 @@
 #include "journal_rows.hpp"
 #include "machine.hpp"
+#include "scratch_directory.hpp"
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/journal/inspect.hpp>
@@ -20,25 +21,6 @@ namespace tailrace::bench {
 namespace {
 
 constexpr std::uint32_t kReadPayloadBytes = 64;  // payload
-
-// A directory of this benchmark, removed when it goes.
-class JournalDirectory {
-public:
-    explicit JournalDirectory(const JournalRowContext& context)
-        : path_(context.options.journal_directory + "/bench-read-" + std::to_string(::getpid())) {}
-    JournalDirectory(const JournalDirectory&) = delete;
-    JournalDirectory& operator=(const JournalDirectory&) = delete;
-    ~JournalDirectory() { clear(); }
-
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
-    void clear() const {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-
-private:
-    std::string path_;
-};
 
 // Events as they stand in a ring, `count` of them from `first`.
 void make_events(std::vector<std::byte>& bytes, Sequence first, std::uint64_t count) {
@@ -174,7 +156,7 @@ Result<nlohmann::json> measure_recovery(const JournalRowContext& context) {
     std::vector<double> beyond_ms;
     std::vector<double> clean_ms;
     for (std::uint32_t run = 0; run < context.options.runs; ++run) {
-        const JournalDirectory directory(context);
+        const ScratchDirectory directory(context.options.journal_directory, "read");
         if (auto died = die_writing(directory.path(), segment_bytes); !died) return died.error();
         auto read =
             context.device.read_files(segment_paths(directory.path()), RawDevice::Pages::huge);
@@ -202,7 +184,7 @@ Result<nlohmann::json> measure_recovery(const JournalRowContext& context) {
 }
 
 Result<nlohmann::json> measure_replay(const JournalRowContext& context) {
-    const JournalDirectory directory(context);
+    const ScratchDirectory directory(context.options.journal_directory, "read");
     {
         auto writer = open_journal(directory.path(), context.options.segment_size_bytes);
         if (!writer) return writer.error();

@@ -52,7 +52,9 @@ const char* judged_name(Judged judged) {
         case Judged::value_at_least:
         case Judged::share_at_least:
             return "median at least";
-        case Judged::value_at_most:
+        case Judged::median_at_most:
+            return "median at most";
+        case Judged::worst_at_most:
             return "worst at most";
         case Judged::not_at_all:
             break;
@@ -67,7 +69,9 @@ bool is_met(const RowSpec& row, const Spread& value, const Spread& ratio) {
         case Judged::value_at_least:
         case Judged::share_at_least:
             return value.median >= row.target;
-        case Judged::value_at_most:
+        case Judged::median_at_most:
+            return value.median <= row.target;
+        case Judged::worst_at_most:
             return value.max <= row.target;
         case Judged::not_at_all:
             break;

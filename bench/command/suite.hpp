@@ -21,7 +21,8 @@ enum class Judged : std::uint8_t {
     ratio_at_most,   // value over floor
     value_at_least,  // counted only in runs whose floor held (kRateFloorNs)
     share_at_least,  // a ratio of two values of one run; the floor doesn't matter
-    value_at_most,
+    median_at_most,
+    worst_at_most,
     not_at_all,  // shown beside the others
 };
 

@@ -19,6 +19,7 @@ ROWS = {
     "publish_beside_readers_100", "cpu_of_blocked_publishers_10", "attach_100_at_once",
     "stream_one_way_32_share", "stream_round_trip_32_p50_share", "stream_journal_read_64_share",
     "stream_publish_beside_spill_64_share", "stream_return_to_ring_worst",
+    "stream_cursor_commit", "stream_replay_late_p99",
 }
 
 
