@@ -18,6 +18,7 @@
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/wiped_cell.hpp>
+#include <tailrace/bus/declared_types.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/publisher.hpp>
 
@@ -217,6 +218,7 @@ Result<Publisher> Publisher::attach(const std::string& stream, const PublisherOp
 Result<Publisher> Publisher::attach(std::shared_ptr<Region> region,
                                     const PublisherOptions& options) {
     TAILRACE_CHECK(region != nullptr && region->access() == RegionAccess::publish);
+    if (auto declared = declare_types(*region, options.types); !declared) return declared.error();
     auto lease = take_publisher_slot(*region, options.name);
     if (!lease) return lease.error();
     auto registry = LockFile::open(region->lock_path());

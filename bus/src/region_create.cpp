@@ -185,6 +185,9 @@ Result<void> fill_directory(const UniqueFd& directory,
     if (auto made = make_control(directory.get(), paths, header, options, name); !made)
         return made.error();
     if (auto made = make_poll_fifo(directory.get(), path, options); !made) return made.error();
+    if (!options.types.is_empty()) {
+        if (auto made = write_schema(directory.get(), path, options); !made) return made.error();
+    }
     const std::uint32_t readable = options.mode & 0444U;
     return give_file(directory, path, options, (options.mode & 0777U) | (readable >> 2U));
 }

@@ -82,6 +82,14 @@ void remove_contents(int directory_fd) noexcept;
                                      std::uint32_t mode);
 inline constexpr std::uint32_t kFileModes = 0666;  // nothing here is executed
 
+// The types of its events, as text; may be missing. And how a new one is called until it is whole.
+inline constexpr const char* kSchemaFile = "schema";
+inline constexpr const char* kSchemaAside = "schema.new";
+// Requires: nobody else writes one there.
+[[nodiscard]] Result<void> write_schema(int directory_fd,
+                                        const std::string& directory,
+                                        const StreamOptions& options);
+
 // Makes `events`: a file, or a link to one in a hugetlbfs. Returns what it is made of.
 [[nodiscard]] Result<PageKind> make_events(int directory_fd,
                                            const StreamPaths& paths,

@@ -73,7 +73,10 @@ Result<void> check_contents(int directory_fd, const StreamPaths& paths) {
     if (!entries.is_open()) return os_error(errno, "cannot list '" + paths.directory + "'");
     while (const char* const entry = entries.next()) {
         const std::string_view name = entry;
-        if (name == "control" || name == "events" || is_poll_fifo(name)) continue;
+        if (name == "control" || name == "events" || name == kSchemaFile || name == kSchemaAside ||
+            is_poll_fifo(name)) {
+            continue;
+        }
         return make_error(ErrorCode::not_tailrace,
                           "'" + paths.directory + "' holds more than a stream, or none: '" +
                               std::string(name) + "' isn't of one",
@@ -214,6 +217,8 @@ void remove_contents(int directory_fd) noexcept {
             if (is_poll_fifo(entry)) ::unlinkat(directory_fd, entry, 0);
         }
     }
+    ::unlinkat(directory_fd, kSchemaFile, 0);
+    ::unlinkat(directory_fd, kSchemaAside, 0);
     ::unlinkat(directory_fd, "control", 0);
     TAILRACE_STEP("remove.control_gone");
     remove_events(directory_fd);

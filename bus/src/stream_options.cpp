@@ -77,6 +77,7 @@ Result<void> check_stream_options(const StreamOptions& options) {
         return invalid_argument("the journal's path '" + options.journal_directory +
                                 "' is longer than 511 characters");
     }
+    if (options.types.problem()) return *options.types.problem();
     if (options.journal_missing == JournalMissing::hold && options.journal_directory.empty()) {
         return invalid_argument("publishers can't be held for a journal that the stream hasn't",
                                 "name its journal too: --journal --journal-missing hold");

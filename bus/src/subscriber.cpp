@@ -12,6 +12,7 @@
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/wiped_cell.hpp>
+#include <tailrace/bus/declared_types.hpp>
 #include <tailrace/bus/subscriber.hpp>
 
 #include <algorithm>
@@ -99,6 +100,7 @@ Result<Subscriber> Subscriber::attach(std::shared_ptr<Region> region,
     const bool observes = options.policy == SlowPolicy::observe;
     TAILRACE_CHECK(region != nullptr && (observes || region->access() != RegionAccess::observe));
     if (auto checked = check_options(options); !checked) return checked.error();
+    if (auto checked = check_types(*region, options.types); !checked) return checked.error();
     void* const cell = take_wiped_cell();
     if (cell == nullptr)
         return os_error(ENOMEM, "cannot attach to stream '" + region->name() + "'");

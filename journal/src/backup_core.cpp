@@ -6,6 +6,7 @@
 #include "lease.hpp"
 #include "ledger_file.hpp"
 #include "missing_events.hpp"
+#include "schema_file.hpp"
 #include "segment_census.hpp"
 #include "segment_map.hpp"
 
@@ -442,6 +443,16 @@ Result<void> BackupCore::copy_ledger(Ledger ledger) {
     return write_ledger(files_, destination_, ledger);
 }
 
+// Behind the log: types are declared before events of theirs are published.
+Result<void> BackupCore::copy_types() {
+    auto types = read_schema_file(files_, source_);
+    if (!types) return types.error();
+    if (types->is_empty()) return {};
+    const auto copied = read_schema_file(files_, destination_);
+    if (copied && *copied == *types) return {};
+    return write_schema_file(files_, destination_, *types);
+}
+
 Result<BackupReport> BackupCore::run() {
     auto ledger = read_ledger(files_, source_);
     if (!ledger) return ledger.error();
@@ -469,6 +480,7 @@ Result<BackupReport> BackupCore::run() {
     report_.first_sequence = parts_[first_part_].header.first_sequence;
     if (auto written = write_super_of_copy(); !written) return written.error();
     if (auto copied = copy_ledger(std::move(*ledger)); !copied) return copied.error();
+    if (auto copied = copy_types(); !copied) return copied.error();
     rebuild_catalogue(files_, destination_);
     return report_;
 }

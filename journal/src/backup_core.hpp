@@ -76,6 +76,7 @@ private:
     [[nodiscard]] std::optional<Sequence> first_sequence_of_copy() const;
     [[nodiscard]] Result<void> write_super_of_copy();
     [[nodiscard]] Result<void> copy_ledger(Ledger ledger);
+    [[nodiscard]] Result<void> copy_types();
     [[nodiscard]] Error not_a_copy(const std::string& why) const;
     void show_progress(std::uint64_t more_bytes);
 

@@ -72,10 +72,12 @@ std::string kept_parent(const std::string& directory) {
 }
 
 bool is_journal_name(std::string_view name) noexcept {
-    constexpr std::array<std::string_view, 13> kNames = {"SUPER",
+    constexpr std::array<std::string_view, 15> kNames = {"SUPER",
                                                          "LOCK",
                                                          "SETTINGS",
                                                          "SETTINGS.new",
+                                                         "SCHEMA",
+                                                         "SCHEMA.new",
                                                          "CATALOGUE",
                                                          "CATALOGUE.new",
                                                          "LEDGER",

@@ -31,6 +31,8 @@ std::string_view finding_kind_name(FindingKind kind) noexcept {
             return "damaged_index";
         case FindingKind::damaged_ledger:
             return "damaged_ledger";
+        case FindingKind::damaged_schema:
+            return "damaged_schema";
         case FindingKind::damaged_catalogue:
             return "damaged_catalogue";
         case FindingKind::dirty_padding:
@@ -52,6 +54,7 @@ bool is_damage(FindingKind kind) noexcept {
         case FindingKind::damaged_batch:
         case FindingKind::damaged_event:
         case FindingKind::damaged_ledger:
+        case FindingKind::damaged_schema:
             return true;
         case FindingKind::damaged_marker:
         case FindingKind::lost_events:

@@ -3,6 +3,7 @@
 #include "catalogue_file.hpp"
 #include "lease.hpp"
 #include "ledger_file.hpp"
+#include "schema_file.hpp"
 #include "segment_census.hpp"
 #include "segment_map.hpp"
 
@@ -250,6 +251,12 @@ void VerifyCore::check_ledger() {
     }
 }
 
+void VerifyCore::check_schema() {
+    const auto types = read_schema_file(files_, directory_);
+    if (types) return;
+    report_.findings.push_back({FindingKind::damaged_schema, 0, 0, 0, 0, types.error().message});
+}
+
 Result<void> VerifyCore::look() {
     report_ = {};
     segments_.clear();
@@ -318,6 +325,7 @@ Result<VerifyReport> VerifyCore::run() {
     }
     check_against_catalogue();
     check_ledger();
+    check_schema();
     if (progress_) progress_(total_bytes_, total_bytes_);
     return std::move(report_);
 }

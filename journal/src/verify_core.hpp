@@ -46,6 +46,7 @@ private:
     void check_contents();
     void check_against_catalogue();
     void check_ledger();
+    void check_schema();
     void check_some();
     void merge(std::size_t nth);
     void show_progress();

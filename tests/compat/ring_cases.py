@@ -46,7 +46,8 @@ class Tables(unittest.TestCase):
             *self.statements(document)])
         return subprocess.run(
             [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", "-Wno-invalid-offsetof",
-             f"-I{ROOT / 'base/include'}", f"-I{ROOT / 'bus/include'}", "-x", "c++", "-"],
+             *(f"-I{ROOT / room / 'include'}" for room in ("base", "schema", "bus")),
+             "-x", "c++", "-"],
             input=source, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
     def test_ring_every_field_lies_where_the_compiler_puts_it(self):

@@ -7,6 +7,8 @@
 #include "support/test_stream.hpp"
 #include "support/watchdog.hpp"
 
+#include <tailrace/bus/declared_types.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <sched.h>
@@ -77,6 +79,31 @@ TEST_CASE("crash: a create killed at any step leaves a whole stream or none", "[
         CHECK(entries_in(directory.path()) == (death.is_done ? 1 : 0));
         CHECK(Region::create("stream", small_stream(), directory.path()).has_value() ==
               !death.is_done);
+    }
+}
+
+TEST_CASE("crash: a publisher killed while it declares types leaves the old ones or the new",
+          "[crash][region]") {
+    const Watchdog watchdog("crash: a publisher killed while it declares types");
+    for (const bool is_named : {false, true}) {
+        CAPTURE(is_named);
+        const TestStream stream;
+        PublisherOptions options;
+        options.directory = stream.directory();
+        options.types.add_opaque(1, "Note", "text");
+        ChildProcess victim([&] {
+            StepScript script;
+            script.die_at(is_named ? "schema.named" : "schema.written", 1);
+            return Publisher::attach("stream", options) ? 0 : 1;
+        });
+        REQUIRE(victim.wait().was_killed());
+        CHECK(declared_types(*stream.open())->types().size() == (is_named ? 1 : 0));
+
+        options.types.add_opaque(2, "Order", "json");
+        REQUIRE(Publisher::attach("stream", options));
+        CHECK(declared_types(*stream.open())->types().size() == 2);
+        CHECK(entries_in(stream.directory() + "/stream") == 4);  // nothing of it is left aside
+        REQUIRE(Region::unlink("stream", false, stream.directory()));
     }
 }
 

@@ -188,6 +188,7 @@ def link(objects, build, program, compiler):
          str(journal / "libtailrace_journal_simulation.a"),
          str(build / "journal/libtailrace_journal.a"),
          str(build / "tests/support/libtailrace_test_support.a"),
+         str(build / "schema/libtailrace_schema.a"),
          str(build / "base/libtailrace_base.a"), "-lxxhash", "-luring", "-lpthread",
          *zstd_of(build)],
         check=True)

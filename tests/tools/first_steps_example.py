@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The programs of README and docs: they do what they say, and say what is missing.
 
-    first_steps_example.py TAILRACE EXAMPLE_FIRST_STEPS EXAMPLE_TEN_MINUTES
+    first_steps_example.py TAILRACE EXAMPLE_FIRST_STEPS EXAMPLE_TEN_MINUTES EXAMPLE_TYPED_EVENTS
 """
 
 import os
@@ -12,7 +12,7 @@ import tempfile
 DEADLINE_S = 60
 
 
-def main(tailrace, program, ten_minutes):
+def main(tailrace, program, ten_minutes, typed_events):
     with tempfile.TemporaryDirectory(prefix="tailrace-test-") as rings:
         environment = {**os.environ, "TAILRACE_DIR": rings}
 
@@ -30,6 +30,12 @@ def main(tailrace, program, ten_minutes):
         ran = run(program)
         assert ran.returncode == 0, ran
         assert ran.stdout == "7: 10 at 101.25\n9: -4 at 55.10\n", ran
+
+        assert run(tailrace, "rm", "trades", "--yes").returncode == 0
+        assert run(tailrace, "create", "trades", "--capacity", "64KiB").returncode == 0
+        ran = run(typed_events)
+        assert ran.returncode == 0, ran
+        assert ran.stdout == "ABC: 10 at 101.25, order 0\nXYZ: -4 at 55.10, order 1001\n", ran
 
         with tempfile.TemporaryDirectory(prefix="tailrace-test-", dir="/var/tmp") as work:
             ran = run(ten_minutes, work)

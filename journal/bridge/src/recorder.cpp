@@ -1,5 +1,6 @@
 #include "cursor_keeper.hpp"
 #include "record_salt.hpp"
+#include "type_keeper.hpp"
 
 #include <tailrace/base/check.hpp>
 #include <tailrace/base/sequence_range.hpp>
@@ -259,9 +260,12 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
     journal_options.start_sequence = subscriber->next_sequence();
     auto writer = journal::Writer::open(journal_options);
     if (!writer) return writer.error();
+    auto types = std::make_unique<TypeKeeper>(region, directory);
+    if (auto begun = types->begin(); !begun) return begun.error();
 
     Recorder recorder(
         std::move(*subscriber), std::move(*writer), std::move(*board), options, directory);
+    recorder.types_ = std::move(types);
     recorder.board_.continue_at(recorder.first_sequence_);
     if (options.compress_level > 0) {
         recorder.compressor_ = std::make_unique<journal::BackgroundCompressor>(
@@ -403,8 +407,15 @@ void Recorder::report_progress() {
     const journal::WriterStatistics statistics = writer_.statistics();
     board_.progress(
         writer_.durable_sequence(), written, statistics.written_bytes, statistics.flushes);
+    types_->look(monotonic_ns());
     if (compressor_) attend_compressor(statistics.segments);
     if (keeper_ || bus::CursorKeeping::has_any(subscriber_.region())) attend_keeper();
+}
+
+std::optional<Error> Recorder::take_trouble() noexcept {
+    if (compression_trouble_) return std::exchange(compression_trouble_, std::nullopt);
+    if (cursor_trouble_) return std::exchange(cursor_trouble_, std::nullopt);
+    return types_ ? types_->take_trouble() : std::nullopt;
 }
 
 void Recorder::attend_keeper() {
@@ -553,6 +564,7 @@ Result<void> Recorder::close() {
         keeper_->finish();
         attend_keeper();
     }
+    types_->finish();
     if (auto closed = writer_.close(kCloseTimeoutNs); !closed) {
         fail_board(closed.error());
         return closed.error();

@@ -4,6 +4,7 @@
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bridge/stream_reader.hpp>
+#include <tailrace/journal/kept_types.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -47,6 +48,7 @@ bus::SubscriberOptions reading(const StreamReaderOptions& options) {
     reading.wait = options.wait;
     reading.directory = options.bus_directory;
     reading.evict_after_ns = options.evict_after_ns;
+    reading.types = options.types;
     if (options.limit == ReadLimit::committed) reading.filter = options.filter;
     return reading;
 }
@@ -120,6 +122,8 @@ Result<StreamReader> StreamReader::open_journal(const std::string& directory,
     reader.on_damage_ = options.on_damage;
     reader.filter_ = options.filter;
     if (auto opened = reader.open_log(); !opened) return opened.error();
+    if (auto checked = journal::check_types(directory, options.types); !checked)
+        return checked.error();
     reader.stay(Source::journal);
     auto went =
         options.cursor.empty() ? reader.go_to(options.from) : reader.take_journal_cursor(options);

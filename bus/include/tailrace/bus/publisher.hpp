@@ -28,6 +28,7 @@
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 #include <tailrace/bus/wait.hpp>
+#include <tailrace/schema/stream_schema.hpp>
 
 #include <cstdint>
 #include <cstring>
@@ -63,6 +64,7 @@ struct PublisherOptions {
     std::string name = "publisher";              // for tools
     WaitStrategy wait = WaitStrategy::adaptive;  // for room
     std::string directory = {};                  // empty: the default
+    schema::StreamSchema types = {};             // of its events: declared to the stream
 };
 
 class Publisher {
@@ -75,7 +77,8 @@ public:
     ~Publisher();
 
     // Takes a publisher slot, rescuing what a dead owner left in it. Errors: those of Region::open,
-    // and `busy` when all slots are taken by living processes (a single-publisher stream has one).
+    // and `busy` when all slots are taken by living processes (a single-publisher stream has one);
+    // `incompatible` when its types contradict those that the stream has: it says what differs.
     [[nodiscard]] static Result<Publisher> attach(const std::string& stream,
                                                   const PublisherOptions& options = {});
     // Requires: region->access() == RegionAccess::publish.

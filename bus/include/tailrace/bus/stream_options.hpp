@@ -4,6 +4,7 @@
 #include <tailrace/base/result.hpp>
 #include <tailrace/bus/huge_pages.hpp>
 #include <tailrace/bus/layout.hpp>
+#include <tailrace/schema/stream_schema.hpp>
 
 #include <array>
 #include <cstdint>
@@ -34,6 +35,8 @@ struct StreamOptions {
     JournalMissing journal_missing = JournalMissing::go;  // hold: only with a journal
     // Of the journal that `first_sequence` continues; zeroes: none. Its writer refuses another one.
     std::array<std::uint64_t, 2> journal_id = {0, 0};
+    // Of its events. More may be declared by publishers, when they attach.
+    schema::StreamSchema types = {};
 };
 
 // What max_payload_bytes 0 stands for.

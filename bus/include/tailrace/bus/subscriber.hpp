@@ -26,6 +26,7 @@
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 #include <tailrace/bus/wait.hpp>
+#include <tailrace/schema/stream_schema.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -75,6 +76,7 @@ struct SubscriberOptions {
     EventFilter filter = {};     // empty: every event
     // Policy evict: how long it may hold a publisher up without reading before its gate is dropped.
     std::uint64_t evict_after_ns = 1'000'000'000;
+    schema::StreamSchema types = {};  // as it reads them: checked against those of the stream
 };
 
 enum class PollState : std::uint8_t {
@@ -129,7 +131,8 @@ public:
 
     // Errors: those of Region::open, `busy` when all slots are taken by living processes,
     // sequence_gone, sequence_ahead; invalid_argument for a filter that nothing can pass, and for a
-    // deadline of eviction below a millisecond.
+    // deadline of eviction below a millisecond; `incompatible` when its types contradict those that
+    // the stream has: it says what differs.
     [[nodiscard]] static Result<Subscriber> attach(const std::string& stream,
                                                    const SubscriberOptions& options = {});
     // Requires: the region is open for subscribe or publish, or the policy is observe.

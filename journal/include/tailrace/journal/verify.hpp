@@ -26,6 +26,7 @@ enum class FindingKind : std::uint8_t {
     damaged_super,      // both slots
     damaged_index,      // harmless: it is rebuilt in memory
     damaged_ledger,     // the cursors are not known, or one stands beyond the log
+    damaged_schema,     // the types of its events aren't known: events are bytes again
     damaged_catalogue,  // harmless: seeks take longer until the next writer makes it anew
     dirty_padding,      // harmless: bytes between two batches that should be zero
     torn_tail,          // harmless: a write that was never acknowledged
@@ -34,7 +35,7 @@ enum class FindingKind : std::uint8_t {
 
 // "damaged_batch" and so on.
 [[nodiscard]] std::string_view finding_kind_name(FindingKind kind) noexcept;
-// Whether acknowledged events, or cursors, are lost, or the journal can't be opened.
+// Whether acknowledged events, cursors or types are lost, or the journal can't be opened.
 [[nodiscard]] bool is_damage(FindingKind kind) noexcept;
 
 struct Finding {

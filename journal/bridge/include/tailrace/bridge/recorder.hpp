@@ -34,6 +34,7 @@ inline constexpr std::uint32_t kMaxJournaledPayloadBytes =
     static_cast<std::uint32_t>(journal::kMaxBodySizeBytes) - 128;
 
 class CursorKeeper;
+class TypeKeeper;
 
 // What happens to publishers when the disk can't keep up.
 enum class JournalLag : std::uint8_t {
@@ -79,7 +80,8 @@ public:
     // or at the oldest event for a new journal. Events that left the ring before that become a gap.
     // Errors: those of Region::open and Writer::open; `busy` when a recorder runs; `corrupt` when
     // the ring isn't the continuation of this journal (it was created anew without regard to it),
-    // or the journal has lost what was durable in it; `not_found` when it should be there and
+    // or the journal has lost what was durable in it; `incompatible` when the types of their events
+    // contradict each other; `not_found` when it should be there and
     // isn't; `invalid_argument` for JournalLag::drop on a stream that holds for its journal. On
     // such a stream it makes no gap: it begins where the last one ended, or is refused.
     [[nodiscard]] static Result<Recorder> attach(const std::string& stream,
@@ -110,12 +112,9 @@ public:
     [[nodiscard]] const std::optional<Error>& priority_refusal() const noexcept {
         return priority_refusal_;
     }
-    // What keeps sealed segments from being compressed, or cursors from being written beside the
-    // journal, once each time it comes up: recording goes on.
-    [[nodiscard]] std::optional<Error> take_trouble() noexcept {
-        if (compression_trouble_) return std::exchange(compression_trouble_, std::nullopt);
-        return std::exchange(cursor_trouble_, std::nullopt);
-    }
+    // What keeps sealed segments from being compressed, or cursors or types of events from being
+    // written beside the journal, once each time it comes up: recording goes on.
+    [[nodiscard]] std::optional<Error> take_trouble() noexcept;
     [[nodiscard]] bool stream_was_removed() const noexcept;
     // How; empty while it goes on.
     [[nodiscard]] std::string stream_ending() const { return subscriber_.region().ending(); }
@@ -158,6 +157,7 @@ private:
     std::optional<Error> compression_trouble_;
     std::unique_ptr<CursorKeeper> keeper_;  // none: the stream has no cursor yet
     std::optional<Error> cursor_trouble_;
+    std::unique_ptr<TypeKeeper> types_;
     std::uint64_t seen_segments_ = 0;  // begun, when the compressor was woken last
     bus::Run pending_;                 // read from the ring, not yet appended whole
     std::deque<bus::Place>

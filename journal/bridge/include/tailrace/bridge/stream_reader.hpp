@@ -72,6 +72,7 @@ struct StreamReaderOptions {
     // Policy spill: attach although nobody records. What the ring overwrites then is lost, and
     // told.
     bool without_recorder = false;
+    schema::StreamSchema types = {};     // as it reads them: checked against the stream's
     std::string bus_directory = {};      // empty: the default
     std::string journal_directory = {};  // empty: where the stream is recorded to
 };
@@ -92,8 +93,8 @@ public:
     [[nodiscard]] static Result<StreamReader> attach(std::shared_ptr<bus::Region> region,
                                                      const StreamReaderOptions& options = {});
     // A journal without its ring: poll() says `closed` at the end of what is written by then, and
-    // goes on when asked again and more has come. Of the options only `from`, `filter` and
-    // `on_damage` count.
+    // goes on when asked again and more has come. Of the options only `from`, `filter`,
+    // `on_damage` and `types` count.
     [[nodiscard]] static Result<StreamReader> open_journal(const std::string& directory,
                                                            const StreamReaderOptions& options = {});
 

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""A typed publish takes as many instructions as an untyped one, counted by callgrind.
+
+    typed_publish_cost.py PUBLISH_PROBE
+
+What start and attach take is in both of two runs, so their difference is the price of the events.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+
+FEW, MANY = 512, 2560
+MOST_APART = 0.5  # instructions an event: attaching takes some more or less from run to run
+
+
+def count(probe, way, events):
+    done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                           probe, way, str(events)], check=False, text=True, timeout=100,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    collected = re.search(r"Collected : (\d+)", done.stderr)
+    assert done.returncode == 0 and collected, done.stderr
+    return int(collected.group(1))
+
+
+def main(probe):
+    if shutil.which("valgrind") is None:
+        print("SKIPPED: valgrind is not installed")
+        return 77
+    prices = {way: (count(probe, way, MANY) - count(probe, way, FEW)) / (MANY - FEW)
+              for way in ("untyped", "typed")}
+    print("instructions an event: "
+          + ", ".join(f"{way} {price:.2f}" for way, price in prices.items()))
+    return 0 if abs(prices["typed"] - prices["untyped"]) <= MOST_APART else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
