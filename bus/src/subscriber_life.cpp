@@ -59,6 +59,7 @@ Subscriber::Subscriber(Subscriber&& other) noexcept
       fences_(other.fences_),
       next_(std::exchange(other.next_, Place{kNoSequence, 0})),
       look_timer_(other.look_timer_),
+      pace_(other.pace_),
       last_gap_(other.last_gap_),
       lost_events_(other.lost_events_),
       copies_buffer_(std::move(other.copies_buffer_)),

@@ -25,6 +25,7 @@
 #include <tailrace/bus/look_timer.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
+#include <tailrace/bus/stream_pace.hpp>
 #include <tailrace/bus/wait.hpp>
 #include <tailrace/schema/stream_schema.hpp>
 
@@ -140,7 +141,8 @@ public:
                                                    const SubscriberOptions& options = {});
 
     // Hands up to `limit` events to `handler(const Event&)`, in order, and then lets publishers
-    // reuse their space. An Event is valid until the handler returns. Never waits. If the handler
+    // reuse their space. An Event is valid until the handler returns. Never waits, but for
+    // some microseconds behind a publisher at full speed (stream_pace.hpp). If the handler
     // throws, nothing is lost: a gating reader's events of this call will be delivered again; where
     // events are copied out first (other policies), the next call goes on with the one that threw.
     // A reader that filters passes over up to some thousand events in a call, and may have handed
@@ -412,6 +414,7 @@ private:
 
     Place next_{0, 0};
     LookTimer look_timer_;
+    StreamPace pace_;
     Gap last_gap_{kNoSequence, 0};
     std::uint64_t lost_events_ = 0;
     std::vector<std::byte> copies_buffer_;

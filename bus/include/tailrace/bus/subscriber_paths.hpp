@@ -12,8 +12,8 @@ template <bool kFilters, typename Handler>
                                                                    Mode mode) {
     Place next = next_;
     // Where it doesn't filter, what it delivers is what it passes, less the tombstones: few words
-    // for the loop to keep.
-    [[maybe_unused]] const Sequence last = next.sequence + limit;
+    // for the loop to keep. Where it does, no number of events that pass is the end.
+    const Sequence last = next.sequence + (kFilters ? UINT64_MAX : limit);
     [[maybe_unused]] Sequence uncounted = next.sequence;
     [[maybe_unused]] std::uint64_t delivered = 0;
     [[maybe_unused]] std::uint64_t filtered = 0;
@@ -25,11 +25,15 @@ template <bool kFilters, typename Handler>
     const std::byte* record = events + (next.position & offset_mask_);
     if (limit == 0 || load_stamp(record) != stamp_of(next.sequence, salt)) {
         TAILRACE_STEP("subscriber.read");
+        pace_.caught_up(next.sequence);
         return {0, idle_poll()};
     }
+    if (next.sequence >= pace_.bound()) [[unlikely]]
+        pace_.ask(next, state_->tail);
     {
         const HandlerScope scope(mode_, mode);
-        do {
+        Sequence stop = pace_.stop(next.sequence, last);
+        for (;;) {
             const EventHeader header = load_header(record);
             const std::uint64_t size_bytes = record_bytes(header);
             if (size_bytes > max_event_bytes_) [[unlikely]] {
@@ -56,9 +60,16 @@ template <bool kFilters, typename Handler>
             ++next.sequence;
             next.position += size_bytes;
             record = events + (next.position & offset_mask_);
-        } while (
-            (kFilters ? delivered < limit && filtered < kPassedPerPoll : next.sequence != last) &&
-            load_stamp(record) == stamp_of(next.sequence, salt));
+            if constexpr (kFilters) {
+                if (delivered == limit || filtered == kPassedPerPoll) break;
+            }
+            if (next.sequence == stop) [[unlikely]] {
+                if (stop == last || pace_.streams()) break;
+                pace_.ask(next, state_->tail);
+                stop = pace_.stop(next.sequence, last);
+            }
+            if (load_stamp(record) != stamp_of(next.sequence, salt)) break;
+        }
     }
     TAILRACE_STEP("subscriber.read");
     if constexpr (kFilters) count(&SubscriberStatistics::filtered_events, filtered);
