@@ -2,8 +2,8 @@
 
 #include "command.hpp"
 #include "commands.hpp"
-#include "figure_json.hpp"
 #include "journal_place.hpp"
+#include "observed_json.hpp"
 #include "table.hpp"
 #include "units.hpp"
 
@@ -17,14 +17,6 @@ namespace tailrace::tool {
 namespace {
 
 using Listing = std::vector<observe::ListedStream>;
-
-void print_json(const Listing& rows) {
-    Json document;
-    document["streams"] = Json::array();
-    for (const observe::ListedStream& row : rows)
-        document["streams"].push_back(figures_json(observe::listing_figures(), row));
-    out().write_json(document);
-}
 
 std::string journal_text(const observe::ListedStream& row) {
     if (row.journal_missing == "hold") return row.journal_state + ", hold";
@@ -57,7 +49,7 @@ Result<ExitCode> run_ls() {
     auto rows = observe::list_streams(settings().directory, usual_journal_parent());
     if (!rows) return rows.error();
     if (settings().json()) {
-        print_json(*rows);
+        out().write_json(listing_json(*rows));
         return ExitCode::done;
     }
     if (rows->empty()) {

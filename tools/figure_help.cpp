@@ -2,6 +2,7 @@
 
 #include "text_flow.hpp"
 
+#include <tailrace/observe/disk_room.hpp>
 #include <tailrace/observe/holder.hpp>
 #include <tailrace/observe/journal_figures.hpp>
 #include <tailrace/observe/listing.hpp>
@@ -23,8 +24,12 @@ std::string list_text(std::string_view where, std::span<const observe::Figure<Ro
     std::string text = fmt::format("{}:\n", where);
     for (const observe::Figure<Row>& figure : figures) {
         text += fmt::format("  {:<{}}", figure.name, kColumn - 2);
-        text += wrapped(
-            fmt::format("{} ({})", figure.help, observe::unit_name(figure.unit)), kColumn, kColumn);
+        text += wrapped(fmt::format("{} ({}{})",
+                                    figure.help,
+                                    observe::unit_name(figure.unit),
+                                    figure.kind == observe::Kind::counter ? ", only grows" : ""),
+                        kColumn,
+                        kColumn);
     }
     return text + "\n";
 }
@@ -35,7 +40,9 @@ std::string figures_text() {
     return wrapped(
                "Keys of --json. Durations and times are in nanoseconds and strings, since they "
                "grow beyond 2^53. Bytes say whose they are: of payload, of the ring (payload, "
-               "header and padding), or on disk.",
+               "header and padding), or on disk. In the metrics of tailrace serve the same figures "
+               "are named after their row: lag_ns of a reader is tailrace_reader_lag_seconds, and "
+               "what only grows ends with _total.",
                0,
                0) +
            "\n" + list_text("lag, readers", observe::reader_figures()) +
@@ -53,6 +60,7 @@ std::string figures_text() {
            list_text("inspect DIRECTORY", observe::journal_figures()) +
            list_text("inspect DIRECTORY, missing", observe::missing_segments_figures()) +
            list_text("inspect DIRECTORY --segments, segments", observe::segment_figures()) +
+           list_text("serve, disk and rings", observe::disk_room_figures()) +
            list_text("doctor, checks", observe::check_figures());
 }
 

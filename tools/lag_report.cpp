@@ -1,7 +1,7 @@
 #include "lag_report.hpp"
 
-#include "figure_json.hpp"
 #include "figure_table.hpp"
+#include "observed_json.hpp"
 #include "table.hpp"
 #include "text_flow.hpp"
 
@@ -81,31 +81,9 @@ void print_lag_text(Healths streams, bool with_trend) {
 }
 
 void print_lag_json(Healths streams) {
-    Json document;
-    document["time_ns"] = ns_string(wall_clock_ns());
-    document["readers"] = Json::array();
-    document["holders"] = Json::array();
-    document["clocks"] = Json::array();
-    for (const observe::StreamHealth& stream : streams) {
-        for (const observe::ReaderHealth& reader : stream.readers)
-            document["readers"].push_back(figures_json(observe::reader_figures(), reader));
-        if (stream.holder) {
-            Json holder = figures_json(observe::holder_figures(), *stream.holder);
-            holder["held_up"] = Json::array();
-            for (const observe::HeldPublisher& publisher : stream.held_up) {
-                holder["held_up"].push_back(
-                    figures_json(observe::held_publisher_figures(), publisher));
-            }
-            document["holders"].push_back(std::move(holder));
-        }
-        if (stream.clock) {
-            Json clock;
-            clock["stream"] = stream.stream;
-            clock["trouble"] = stream.clock->what;
-            clock["hint"] = stream.clock->hint;
-            document["clocks"].push_back(std::move(clock));
-        }
-    }
+    Json document = empty_lag_json(wall_clock_ns());
+    for (const observe::StreamHealth& stream : streams)
+        add_health(document, stream);
     out().write_json(document);
 }
 

@@ -17,7 +17,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 48> kExamples = {{
+constexpr std::array<Example, 49> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -34,6 +34,7 @@ constexpr std::array<Example, 48> kExamples = {{
     {"replay", "echo 2 | tailrace replay orders --step"},
     {"diff", "tailrace diff orders /mnt/backup/orders --to 1000 -q"},
     {"lag", "tailrace lag orders --fail-above 1h"},
+    {"serve", "tailrace serve"},
     {"cursor", "tailrace cursor ls orders"},
     {"cursor ls", "tailrace cursor ls orders"},
     {"cursor show", "tailrace cursor show orders night"},

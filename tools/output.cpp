@@ -54,7 +54,7 @@ void Output::write(std::string_view text) {
 }
 
 void Output::write_json(const Json& document) {
-    write(document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    write(json_text(document) + "\n");
 }
 
 bool Output::flush() noexcept {
@@ -95,18 +95,26 @@ void warn(std::string_view line) {
     write_stderr(flowed(fmt::format("tailrace: {}", line), 0, 2, STDERR_FILENO));
 }
 
+Json error_json(const Error& error, int exit_code) {
+    Json inner;
+    inner["code"] = error_code_name(error.code);
+    inner["exit_code"] = exit_code;
+    inner["message"] = error.message;
+    if (!error.hint.empty()) inner["hint"] = error.hint;
+    if (error.os_errno != 0) inner["errno"] = error.os_errno;
+    Json document;
+    document["error"] = std::move(inner);
+    return document;
+}
+
+std::string json_text(const Json& document) {
+    return document.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 void print_error(const Error& error, int exit_code, bool as_json) {
     clear_status_line();
     if (as_json) {
-        Json inner;
-        inner["code"] = error_code_name(error.code);
-        inner["exit_code"] = exit_code;
-        inner["message"] = error.message;
-        if (!error.hint.empty()) inner["hint"] = error.hint;
-        if (error.os_errno != 0) inner["errno"] = error.os_errno;
-        Json document;
-        document["error"] = std::move(inner);
-        write_stderr(document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+        write_stderr(json_text(error_json(error, exit_code)) + "\n");
         return;
     }
     constexpr std::string_view kTry = "  try: ";

@@ -51,6 +51,11 @@ private:
     return std::to_string(time_ns);
 }
 
+// On one line. Bytes that are not UTF-8 are replaced.
+[[nodiscard]] std::string json_text(const Json& document);
+// {"error":{"code":...}}
+[[nodiscard]] Json error_json(const Error& error, int exit_code);
+
 // Lines on stderr are broken between words where a terminal is too narrow for them.
 
 // One line on stderr, unless -q.

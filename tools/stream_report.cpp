@@ -1,8 +1,8 @@
 #include "stream_report.hpp"
 
 #include "command.hpp"
-#include "figure_json.hpp"
 #include "figure_table.hpp"
+#include "observed_json.hpp"
 #include "table.hpp"
 #include "text_flow.hpp"
 #include "units.hpp"
@@ -23,32 +23,6 @@ namespace tailrace::tool {
 namespace {
 
 using observe::StreamPicture;
-
-void print_json(const StreamPicture& picture) {
-    const bus::StreamStatus& status = picture.status;
-    Json document;
-    document["kind"] = "stream";
-    document.update(figures_json(observe::stream_figures(), picture));
-    document["all_publishers"] =
-        figures_json(observe::publisher_count_figures(), status.all_publishers);
-    document["all_readers"] =
-        figures_json(observe::subscriber_count_figures(), status.all_subscribers);
-    document["publishers"] = Json::array();
-    for (const bus::PublisherStatus& publisher : status.publishers) {
-        Json entry = figures_json(observe::publisher_figures(), publisher);
-        entry["counts"] = figures_json(observe::publisher_count_figures(), publisher.counts);
-        document["publishers"].push_back(std::move(entry));
-    }
-    document["readers"] = Json::array();
-    for (const bus::SubscriberStatus& subscriber : status.subscribers) {
-        Json entry = figures_json(observe::subscriber_figures(), subscriber);
-        entry["counts"] = figures_json(observe::subscriber_count_figures(), subscriber.counts);
-        document["readers"].push_back(std::move(entry));
-    }
-    document["journal"] =
-        status.journal ? figures_json(observe::ring_journal_figures(), picture) : Json();
-    out().write_json(document);
-}
 
 void print_members(const bus::StreamStatus& status) {
     if (status.publishers.empty() && status.subscribers.empty()) return;
@@ -217,7 +191,7 @@ void print_fields(const StreamPicture& picture) {
 Result<ExitCode> inspect_stream(const std::shared_ptr<bus::Region>& region) {
     const StreamPicture picture = observe::picture_of(region);
     if (settings().json()) {
-        print_json(picture);
+        out().write_json(stream_json(picture));
         return ExitCode::done;
     }
     print_fields(picture);

@@ -94,9 +94,8 @@ constexpr auto kListingFigures = std::to_array<Figure<ListedStream>>({
     {"unrecorded_events",
      Unit::count,
      "that left the ring while nobody recorded",
-     [](const ListedStream& row) -> Value {
-         return row.unrecorded_events;
-     }},
+     [](const ListedStream& row) -> Value { return row.unrecorded_events; },
+     Kind::counter},
     {"problem",
      Unit::text,
      "why it can't be read",

@@ -69,16 +69,23 @@ constexpr auto kReaderFigures = std::to_array<Figure<ReaderHealth>>({
          const auto& age_ns = row.picture.lag.age_ns;
          return age_ns ? Value(*age_ns) : Value(Unknown{});
      }},
+    {"read_events",
+     Unit::count,
+     "events that it was handed since it attached; not of a journal or a cursor",
+     [](const ReaderHealth& row) -> Value {
+         return row.read_events ? Value(*row.read_events) : Value(Absent{});
+     },
+     Kind::counter},
     {"lost_events",
      Unit::count,
      "events that were overwritten before it read them",
-     [](const ReaderHealth& row) -> Value { return row.picture.lost_events; }},
+     [](const ReaderHealth& row) -> Value { return row.picture.lost_events; }, Kind::counter},
     {"unrecorded_events",
      Unit::count,
      "of a journal: those of the lost that left the ring while nobody recorded",
      [](const ReaderHealth& row) -> Value {
          return row.journal ? Value(row.journal->unrecorded_events) : Value(Absent{});
-     }},
+     }, Kind::counter},
     {"journal_missing",
      Unit::text,
      "of a journal: hold (publishers wait while nobody records) or go",
@@ -95,7 +102,7 @@ constexpr auto kReaderFigures = std::to_array<Figure<ReaderHealth>>({
     {"latency.samples",
      Unit::count,
      "how often the time from publish to read was taken; latency is null where it never was",
-     &latency<&bus::LatencyStatus::samples>},
+     &latency<&bus::LatencyStatus::samples>, Kind::counter},
     {"latency.p50_ns",
      Unit::nanoseconds,
      "the median from publish to read, up to an eighth too large",
@@ -115,7 +122,7 @@ constexpr auto kReaderFigures = std::to_array<Figure<ReaderHealth>>({
     {"latency.ahead_samples",
      Unit::count,
      "published by a clock that was ahead of the reader's; counted as 0 ns",
-     &latency<&bus::LatencyStatus::ahead_samples>},
+     &latency<&bus::LatencyStatus::ahead_samples>, Kind::counter},
     {"filter",
      Unit::text,
      "which events it takes; null: all",
@@ -134,6 +141,12 @@ constexpr auto kReaderFigures = std::to_array<Figure<ReaderHealth>>({
      Unit::text,
      "OK, LAGGING, STALLED, BLOCKING, STOPPED, ...: docs/operate.md",
      [](const ReaderHealth& row) -> Value { return std::string(reader_state_name(row.state)); }},
+    {"urgency",
+     Unit::text,
+     "of the state, to whoever watches: none, watch or act",
+     [](const ReaderHealth& row) -> Value {
+         return std::string(urgency_name(urgency_of(row.state)));
+     }},
     {"errno",
      Unit::number,
      "of a journal that failed: why",

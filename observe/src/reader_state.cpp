@@ -57,6 +57,11 @@ Urgency urgency_of(ReaderState state) noexcept {
     }
 }
 
+std::string_view urgency_name(Urgency urgency) noexcept {
+    if (urgency == Urgency::none) return "none";
+    return urgency == Urgency::watch ? "watch" : "act";
+}
+
 ReaderState reader_state(const ReaderPicture& now,
                          const std::optional<ReaderPicture>& before) noexcept {
     if (now.is_away) return ReaderState::away;

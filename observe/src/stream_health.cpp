@@ -57,6 +57,7 @@ ReaderHealth health_of(const std::string& stream,
     health.latency = subscriber.latency;
     health.filter = subscriber.filter;
     health.is_evicted = subscriber.is_evicted;
+    health.read_events = subscriber.counts.events;
     health.picture.is_alive = subscriber.is_alive;
     health.picture.sequence = subscriber.sequence;
     health.picture.lag = subscriber.lag;
@@ -123,8 +124,8 @@ std::optional<HolderHealth> holder_of(const std::string& stream,
 
 }  // namespace
 
-StreamHealth read_health(const std::shared_ptr<bus::Region>& region) {
-    const bus::StreamStatus status = bus::read_status(region);
+StreamHealth health_of(const std::shared_ptr<bus::Region>& region,
+                       const bus::StreamStatus& status) {
     StreamHealth health;
     health.stream = region->name();
     for (const bus::SubscriberStatus& subscriber : status.subscribers) {
@@ -144,6 +145,11 @@ StreamHealth read_health(const std::shared_ptr<bus::Region>& region) {
         reader.state = reader_state(reader.picture, std::nullopt);
     health.held_up = held_publishers(health.stream, status);
     health.holder = holder_of(health.stream, status, region->capacity_bytes());
+    return health;
+}
+
+StreamHealth read_health(const std::shared_ptr<bus::Region>& region) {
+    StreamHealth health = health_of(region, bus::read_status(region));
     health.clock = find_clock_trouble(region);
     return health;
 }

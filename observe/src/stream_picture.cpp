@@ -121,45 +121,38 @@ constexpr auto kStreamFigures = std::to_array<Figure<StreamPicture>>({
     {"rescued_events",
      Unit::count,
      "tombstones written for claims of publishers that died",
-     [](const StreamPicture& row) -> Value {
-         return row.status.rescued_events;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.rescued_events; },
+     Kind::counter},
     {"rescued_publishers",
      Unit::count,
      "publishers that died in a claim",
-     [](const StreamPicture& row) -> Value {
-         return row.status.rescued_publishers;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.rescued_publishers; },
+     Kind::counter},
     {"reclaimed_readers",
      Unit::count,
      "readers that died, and whose slots were given free",
-     [](const StreamPicture& row) -> Value {
-         return row.status.reclaimed_subscribers;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.reclaimed_subscribers; },
+     Kind::counter},
     {"evicted_readers",
      Unit::count,
      "readers that publishers gave up, because they were silent",
-     [](const StreamPicture& row) -> Value {
-         return row.status.evicted_subscribers;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.evicted_subscribers; },
+     Kind::counter},
     {"ring_bytes_written",
      Unit::bytes,
      "of the ring, claimed since it was made",
-     [](const StreamPicture& row) -> Value {
-         return row.status.bytes;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.bytes; },
+     Kind::counter},
     {"publisher_attaches",
      Unit::count,
      "publishers that ever attached",
-     [](const StreamPicture& row) -> Value {
-         return row.status.publisher_attaches;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.publisher_attaches; },
+     Kind::counter},
     {"reader_attaches",
      Unit::count,
      "readers that ever attached",
-     [](const StreamPicture& row) -> Value {
-         return row.status.subscriber_attaches;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.subscriber_attaches; },
+     Kind::counter},
 });
 
 constexpr auto kRingJournalFigures = std::to_array<Figure<StreamPicture>>({
@@ -220,21 +213,18 @@ constexpr auto kRingJournalFigures = std::to_array<Figure<StreamPicture>>({
     {"written_bytes",
      Unit::bytes,
      "on disk, that its writer has written",
-     [](const StreamPicture& row) -> Value {
-         return row.status.journal->written_bytes;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.journal->written_bytes; },
+     Kind::counter},
     {"flushes",
      Unit::count,
      "of the disk, that its writer has waited for",
-     [](const StreamPicture& row) -> Value {
-         return row.status.journal->flushes;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.journal->flushes; },
+     Kind::counter},
     {"lost_events",
      Unit::count,
      "events that the journal will never have",
-     [](const StreamPicture& row) -> Value {
-         return row.status.journal->lost_events;
-     }},
+     [](const StreamPicture& row) -> Value { return row.status.journal->lost_events; },
+     Kind::counter},
 });
 
 }  // namespace

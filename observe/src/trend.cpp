@@ -5,11 +5,14 @@
 namespace tailrace::observe {
 
 void Trend::judge(StreamHealth& health, std::uint64_t now_ns) {
-    const Look before = std::exchange(looks_[health.stream], Look{{}, now_ns});
-    Look& now = looks_[health.stream];
+    Looks& looks = looks_[health.stream];
+    const bool is_first = looks.next.at_ns == 0;
+    const bool keeps = is_first || now_ns - looks.next.at_ns >= window_ns_;
+    if (keeps) looks.before = std::exchange(looks.next, Look{{}, now_ns});
+    const Look& before = looks.before;
     for (ReaderHealth& reader : health.readers) {
         const std::string key = reader.reader + "/" + std::to_string(reader.pid);
-        now.readers[key] = reader.picture;
+        if (keeps) looks.next.readers[key] = reader.picture;
         const auto seen = before.readers.find(key);
         if (seen == before.readers.end()) {
             reader.state = reader_state(reader.picture, std::nullopt);

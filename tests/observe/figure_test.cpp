@@ -1,3 +1,4 @@
+#include <tailrace/observe/disk_room.hpp>
 #include <tailrace/observe/figure.hpp>
 #include <tailrace/observe/holder.hpp>
 #include <tailrace/observe/journal_figures.hpp>
@@ -46,6 +47,10 @@ void check_described(std::span<const Figure<Row>> figures, const Row& row = {}) 
         CHECK(figure.name.find(word_of(figure.unit)) != std::string_view::npos);
         CHECK_FALSE(figure.help.empty());
         REQUIRE(figure.get != nullptr);
+        // What only grows is an amount, and not named as how things stand.
+        const bool is_amount = figure.unit == Unit::count || figure.unit == Unit::bytes ||
+                               figure.unit == Unit::nanoseconds;
+        if (figure.kind == Kind::counter) CHECK(is_amount);
         // Of a row that nobody has filled there is something to say, too.
         CHECK_FALSE(text_of(figure, row).empty());
     }
@@ -58,6 +63,7 @@ TEST_CASE("figure: each is named once, with its unit last, and says what it mean
     check_described(holder_figures());
     check_described(held_publisher_figures());
     check_described(listing_figures());
+    check_described(disk_room_figures());
     check_described(stream_figures());
     check_described(publisher_figures());
     check_described(subscriber_figures());

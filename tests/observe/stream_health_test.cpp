@@ -60,6 +60,7 @@ TEST_CASE("stream health: each reader and how far it is behind.") {
     CHECK(reader.policy == "skip");
     CHECK(reader.picture.lag.events == 13);
     CHECK(reader.end_sequence == 13);
+    CHECK(reader.read_events == 0);
     CHECK_FALSE(reader.journal);
     CHECK(health.held_up.empty());
     CHECK_FALSE(health.clock);
@@ -127,6 +128,31 @@ TEST_CASE("trend: two looks tell who stands still, and how fast it falls behind.
     CHECK(health.readers.at(0).state == ReaderState::stalled);
     REQUIRE(health.readers.at(0).trend_events_per_s);
     CHECK(*health.readers.at(0).trend_events_per_s == Approx(5.0));
+}
+
+TEST_CASE("trend: whoever looks often is told by a look that is old enough.") {
+    const TestStream stream;
+    Publisher publisher = stream.publisher();
+    Subscriber reader = stream.subscriber(SlowPolicy::gate, Start::oldest(), "breathes");
+    REQUIRE(publish(publisher, 5) == PublishStatus::ok);
+    Trend trend(1'000);
+    const auto state_at = [&](std::uint64_t now_ns) {
+        StreamHealth health = health_of(stream);
+        trend.judge(health, now_ns);
+        return health.readers.at(0).state;
+    };
+    for (std::uint64_t now_ns = 10'000; now_ns < 11'000; now_ns += 100)
+        CHECK(state_at(now_ns) != ReaderState::stalled);
+    CHECK(state_at(11'000) == ReaderState::stalled);
+    CHECK(state_at(11'100) == ReaderState::stalled);
+    CHECK(reader.poll([](const Event&) {}, 1).events == 1);
+    CHECK(state_at(11'200) != ReaderState::stalled);
+    CHECK(state_at(11'999) != ReaderState::stalled);
+    // By the look at 11'000, at which it hadn't moved yet.
+    CHECK(state_at(12'000) != ReaderState::stalled);
+    CHECK(state_at(13'000) == ReaderState::stalled);
+    trend.forget(stream.name());
+    CHECK(state_at(13'100) != ReaderState::stalled);
 }
 
 }  // namespace stream_health_test

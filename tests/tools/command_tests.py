@@ -26,6 +26,7 @@ import priority_cases
 import reader_cases
 import removal_cases
 import sandbox
+import serve_cases
 import service_cases
 import steering_cases
 import stream_cases
@@ -43,6 +44,7 @@ MODULES = (
     diff_cases,
     keeping_cases,
     service_cases,
+    serve_cases,
     priority_cases,
     bad_input_cases,
     removal_cases,

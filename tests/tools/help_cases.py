@@ -87,6 +87,9 @@ class Help(Tree):
                 script += [f"{line} &", "until tailrace inspect orders --json | "
                                         "grep -q '\"state\":\"running\"'; do sleep 0.05; done"]
                 continue
+            if line.startswith("tailrace serve"):
+                script.append(f"{line} --listen 127.0.0.1:0 &")
+                continue
             if line.startswith("tailrace bench compress"):
                 # A journal of one segment has nothing to compress, and says so.
                 script.append(f"{line} 2>&1 | grep -q 'never compressed' || exit 1")

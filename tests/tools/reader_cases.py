@@ -312,8 +312,8 @@ class Lag(Case):
         self.assertEqual(
             list(row),
             ["stream", "reader", "pid", "policy", "source", "seq", "end_seq", "lag_events",
-             "lag_bytes", "lag_ns", "lost_events", "room_ratio", "latency", "filter", "evicted",
-             "state"])
+             "lag_bytes", "lag_ns", "read_events", "lost_events", "room_ratio", "latency",
+             "filter", "evicted", "state", "urgency"])
         self.assertEqual((row["pid"], row["policy"]), (reader.pid, "gate"))
         self.assertEqual((row["end_seq"], row["lag_events"]), (10, 9))
         self.assertEqual(row["lag_bytes"], 9 * 32)

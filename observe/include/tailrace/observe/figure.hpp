@@ -1,6 +1,7 @@
 // Figure: one thing that can be told of a stream, a reader, a journal or a machine, described once:
-// its name, its unit, what it means, and how it is got. Whoever shows figures (a table, JSON, a
-// page for a monitoring system) goes through a list of them, and so all show the same.
+// its name, its unit, what it means, whether it only grows, and how it is got. Whoever shows
+// figures (a table, JSON, a page for a monitoring system) goes through a list of them, and so all
+// show the same.
 //
 //     for (const observe::Figure<observe::ReaderHealth>& figure : observe::reader_figures())
 //         std::puts((std::string(figure.name) + " " + observe::text_of(figure, reader)).c_str());
@@ -31,6 +32,12 @@ enum class Unit : std::uint8_t {
     change_per_s,  // how fast a count grows; negative: it falls
 };
 
+// How it moves, for whoever keeps it and compares.
+enum class Kind : std::uint8_t {
+    gauge,    // what is so now
+    counter,  // only grows, from zero on as often as whoever counts starts anew
+};
+
 // "text", "flag", "bytes", ...
 [[nodiscard]] std::string_view unit_name(Unit unit) noexcept;
 
@@ -51,6 +58,7 @@ struct Figure {
     Unit unit = Unit::text;
     std::string_view help;
     Value (*get)(const Row& row) = nullptr;
+    Kind kind = Kind::gauge;
 };
 
 // As a person reads it; "-" for what isn't there.

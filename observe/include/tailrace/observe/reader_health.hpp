@@ -35,6 +35,7 @@ struct ReaderHealth {
     bus::LatencyStatus latency;
     std::string filter;  // empty: all events
     bool is_evicted = false;
+    std::optional<std::uint64_t> read_events;  // since it attached; of subscribers only
     std::optional<JournalHealth> journal;
     // The verdict: of one look, until a Trend judges it by two (trend.hpp).
     ReaderState state = ReaderState::ok;

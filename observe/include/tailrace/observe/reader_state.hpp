@@ -46,6 +46,8 @@ enum class ReaderState : std::uint8_t {
 // How urgent a state is to whoever watches.
 enum class Urgency : std::uint8_t { none, watch, act };
 [[nodiscard]] Urgency urgency_of(ReaderState state) noexcept;
+// "none", "watch", "act"
+[[nodiscard]] std::string_view urgency_name(Urgency urgency) noexcept;
 
 // What is known of a reader, whatever it is: a subscriber, the journal, or a cursor without one.
 struct ReaderPicture {

@@ -36,6 +36,10 @@ struct StreamHealth {
 
 [[nodiscard]] StreamHealth read_health(const std::shared_ptr<bus::Region>& region);
 
+// By what was read of it already; without `clock`, which costs a look at events.
+[[nodiscard]] StreamHealth health_of(const std::shared_ptr<bus::Region>& region,
+                                     const bus::StreamStatus& status);
+
 // `directory` of rings; empty: the default. Errors: as of bus::Region::open.
 [[nodiscard]] Result<StreamHealth> read_health(const std::string& stream,
                                                const std::string& directory = {});
