@@ -15,6 +15,7 @@ import bench_cases
 import clock_cases
 import context_cases
 import cursor_cases
+import dashboard_cases
 import diff_cases
 import figure_cases
 import help_cases
@@ -45,6 +46,7 @@ MODULES = (
     keeping_cases,
     service_cases,
     serve_cases,
+    dashboard_cases,
     priority_cases,
     bad_input_cases,
     removal_cases,

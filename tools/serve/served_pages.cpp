@@ -1,5 +1,6 @@
 #include "served_pages.hpp"
 
+#include "dashboard.hpp"
 #include "exit_code.hpp"
 #include "observed_json.hpp"
 #include "units.hpp"
@@ -48,10 +49,20 @@ HttpAnswer page_answer(SharedText body, std::string_view content_type) {
     return answer;
 }
 
+HttpAnswer dashboard() {
+    HttpAnswer answer = page_answer(dashboard_page(), "text/html; charset=utf-8");
+    // It is whole: whatever got into it could load nothing and send nothing away.
+    answer.headers.emplace_back(
+        "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; style-src "
+        "'unsafe-inline'; img-src data:; connect-src 'self'; frame-ancestors 'none'; base-uri "
+        "'none'; form-action 'none'");
+    return answer;
+}
+
 Error unknown_path(const std::string& path) {
     return make_error(ErrorCode::not_found,
                       fmt::format("nothing is served at '{}'", path),
-                      "/metrics, /events, /healthz, /api/v1/streams, /api/v1/streams/NAME, "
+                      "/, /metrics, /events, /healthz, /api/v1/streams, /api/v1/streams/NAME, "
                       "/api/v1/lag, /api/v1/snapshot");
 }
 
@@ -91,6 +102,7 @@ HttpAnswer ServedPages::answer(const HttpRequest& request) {
 
 HttpAnswer ServedPages::page(const HttpRequest& request) {
     const std::string& path = request.path;
+    if (path == "/") return dashboard();
     if (path == "/metrics") return metrics(request);
     if (path == "/events") return events(request);
     if (path == "/api/v1/streams") return listing();

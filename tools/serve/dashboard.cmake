@@ -1,0 +1,38 @@
+# The dashboard as one text in the command: HTML with its styles and scripts put in, and uPlot.
+#   cmake -DPAGE=... -DVENDOR=... -DOUTPUT=... -P dashboard.cmake
+# Each file is a literal of its own: compilers need not take one of more than 64 KiB.
+
+set(styles "${VENDOR}/uPlot.min.css" "${PAGE}/dashboard.css")
+set(scripts "${VENDOR}/uPlot.iife.min.js")
+foreach(name IN ITEMS quantities history model charts tables page)
+    list(APPEND scripts "${PAGE}/${name}.js")
+endforeach()
+
+function(append_literals files)
+    foreach(file IN LISTS ${files})
+        file(READ "${file}" text)
+        if(text MATCHES "[)]page\"")
+            message(FATAL_ERROR "${file} has )page\" in it, which ends the literal")
+        endif()
+        string(LENGTH "${text}" size)
+        if(size GREATER 65000)
+            message(FATAL_ERROR "${file} is too large for one literal: ${size} bytes")
+        endif()
+        string(APPEND code "    R\"page(${text})page\",\n")
+    endforeach()
+    set(code "${code}" PARENT_SCOPE)
+endfunction()
+
+set(html "${PAGE}/dashboard.html")
+set(licence "${VENDOR}/LICENSE")
+set(code "// Made by tools/serve/dashboard.cmake.\n#include \"serve/dashboard_files.hpp\"\n\n")
+string(APPEND code "namespace tailrace::tool {\n\nconst DashboardFiles kDashboardFiles = {\n{\n")
+append_literals(html)
+string(APPEND code "},\n{\n")
+append_literals(styles)
+string(APPEND code "},\n{\n")
+append_literals(scripts)
+string(APPEND code "},\n{\n")
+append_literals(licence)
+string(APPEND code "}};\n\n}  // namespace tailrace::tool\n")
+file(WRITE "${OUTPUT}" "${code}")
