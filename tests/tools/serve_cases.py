@@ -16,7 +16,8 @@ from sandbox import DEADLINE_S, Case
 
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0"
 TOKEN = "a-token-for-the-tests"
-ALERTS = pathlib.Path(__file__).resolve().parents[2] / "alerts"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ALERTS = ROOT / "alerts"
 
 
 class Served(Case):
@@ -247,7 +248,7 @@ class Serve(Served):
                      "/api/v1/snapshot"):
             self.assertNotIn("secret", self.page(path))
 
-    def test_serve_has_what_the_alert_rules_ask_for(self):
+    def test_serve_has_what_alert_rules_and_grafana_ask_for(self):
         self.make_journaled()
         self.start_recorder()
         self.start("tail", "s", "--policy", "gate", "--name", "stuck", "--delay", "1h")
@@ -258,16 +259,38 @@ class Serve(Served):
         self.serve()
         text = self.page("/metrics")
         rules = (ALERTS / "tailrace.rules.yml").read_text()
-        asked = set(re.findall(r"\btailrace_\w+", rules))
-        self.assertGreater(len(asked), 8)
+        asked = set(re.findall(r"\btailrace_\w+", rules + " ".join(self.grafana_expressions())))
+        self.assertGreater(len(asked), 15)
         for metric in asked:
             self.assertRegex(text, rf"(?m)^{metric}(\{{| )")
         # The words that the rules know are words that there are.
         states = set(re.findall(r'state=~?"([A-Z|-]+)"', rules))
-        header = (ALERTS.parent / "observe/src/reader_state.cpp").read_text()
+        header = (ROOT / "observe/src/reader_state.cpp").read_text()
         for state in "|".join(states).split("|"):
             self.assertIn(f'return "{state}"', header)
         self.kill(publisher)
+
+    @staticmethod
+    def grafana_expressions():
+        board = json.loads((ROOT / "dashboards/tailrace.grafana.json").read_text())
+        return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+    def test_grafana_asks_what_prometheus_understands(self):
+        promtool = shutil.which("promtool")
+        if not promtool:
+            self.skipTest("promtool is not installed (apt-get install prometheus)")
+        rules = []
+        for expression in self.grafana_expressions():
+            for variable, value in (("$__rate_interval", "1m"), ("$__range", "30m"),
+                                    ("$stream", ".*"), ("$reader", ".*")):
+                expression = expression.replace(variable, value)
+            rules.append({"record": f"panel:{len(rules)}", "expr": expression})
+        path = self.work / "panels.yml"
+        path.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
+        ran = subprocess.run([promtool, "check", "rules", path], capture_output=True, text=True,
+                             timeout=DEADLINE_S, check=False)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn(f"{len(rules)} rules found", ran.stdout)
 
     def test_alert_rules_come_when_they_should(self):
         promtool = shutil.which("promtool")
