@@ -352,7 +352,9 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     max_bytes = std::min(max_bytes, offset_mask_ + 1);
     const std::byte* const begin = events_ + (next_.position & offset_mask_);
     std::uint64_t run_bytes = 0;
+    if (next_.sequence >= pace_.bound() && !is_dead()) pace_.ask(next_, state_->tail);
     while (run_bytes < max_bytes) {
+        if (run.count != 0 && !pace_.goes_on(next_, state_->tail)) break;
         const std::byte* const record = begin + run_bytes;
         if (load_stamp(record) != stamp_of(next_.sequence, cell_->salt)) break;
         const EventHeader header = load_header(record);
@@ -373,6 +375,7 @@ Run Subscriber::next_run(std::uint64_t max_bytes) noexcept {
     }
     run.bytes = {begin, run_bytes};
     if (run.count != 0 || !run.is_sound) return run;
+    pace_.caught_up(next_.sequence);
     if (is_dead()) {
         run.is_sound = false;
         return run;

@@ -46,8 +46,10 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
     std::uint64_t filtered = 0;
     std::uint64_t tombstones = 0;
     bool sound = true;
+    if (next.sequence >= pace_.bound()) pace_.ask(next, state_->tail);
     for (std::uint64_t count = 0;
          count + tombstones < limit && filtered + tombstones < kPassedPerPoll;) {
+        if (next.sequence != first.sequence && !pace_.goes_on(next, state_->tail)) break;
         const std::byte* const record = events_ + (next.position & offset_mask_);
         if (load_stamp(record) != stamp_of(next.sequence, cell_->salt)) break;
         const EventHeader header = load_header(record);
@@ -95,6 +97,7 @@ Subscriber::CopyResult Subscriber::copy_batch(std::uint64_t limit) {
         return {copied_bytes, sound ? PollState::ok : PollState::corrupt};
     }
     if (!sound) return {0, PollState::corrupt};
+    pace_.caught_up(next.sequence);
     return {0, idle_poll()};
 }
 

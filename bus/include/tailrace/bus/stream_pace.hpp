@@ -33,7 +33,15 @@ public:
     // streams and is close.
     void ask(Place next, const std::atomic<std::uint64_t>& tail) noexcept;
 
-    // The publisher was as quick as that when it was last asked: it is better left alone for now.
+    // Of a loop that has read something and comes to `next`. False: the publisher streams, and is
+    // better left alone for now.
+    [[nodiscard]] bool goes_on(Place next, const std::atomic<std::uint64_t>& tail) noexcept {
+        if (next.sequence < bound_) return true;
+        if (streams_) return false;
+        ask(next, tail);
+        return true;
+    }
+    // Whether the publisher was as quick as that when it was last asked for.
     [[nodiscard]] bool streams() const noexcept { return streams_; }
 
 private:

@@ -64,8 +64,7 @@ template <bool kFilters, typename Handler>
                 if (delivered == limit || filtered == kPassedPerPoll) break;
             }
             if (next.sequence == stop) [[unlikely]] {
-                if (stop == last || pace_.streams()) break;
-                pace_.ask(next, state_->tail);
+                if (stop == last || !pace_.goes_on(next, state_->tail)) break;
                 stop = pace_.stop(next.sequence, last);
             }
             if (load_stamp(record) != stamp_of(next.sequence, salt)) break;
