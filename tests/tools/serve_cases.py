@@ -369,16 +369,37 @@ class Serve(Served):
 
     # --- clients that behave badly
 
-    def test_serve_drops_a_client_that_never_reads_and_serves_the_others(self):
-        # A reader and a long name each make an event large.
-        for index in range(20):
-            self.make("--capacity", "64KiB", stream="s" * 40 + str(index))
-        process = self.serve("--patience", "300ms")
+    def deaf_subscriber(self):
+        """One who doesn't read; events of twenty streams are more than what is on their way."""
         deaf = socket.socket()
         self.addCleanup(deaf.close)
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", self.port))
         deaf.sendall(b"GET /events?per_s=20 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return deaf
+
+    def test_serve_gives_whole_events_to_a_client_that_is_too_slow_for_all(self):
+        for index in range(20):
+            self.make("--capacity", "64KiB", stream="s" * 40 + str(index))
+        self.serve()
+        slow, others = self.deaf_subscriber(), self.subscribe()
+        times = [self.next_event(others)["time_ns"] for _ in range(30)]
+        lines = slow.makefile("rb")
+        self.addCleanup(lines.close)
+        while lines.readline() != b"\r\n":
+            pass
+        seen = [self.next_event(lines)["time_ns"]]
+        while seen[-1] <= times[-1]:
+            seen.append(self.next_event(lines)["time_ns"])
+        self.assertEqual(seen, sorted(seen))
+        # It went without those that there was no room for.
+        self.assertGreater(len(set(times) - set(seen)), 5, (times, seen))
+
+    def test_serve_drops_a_client_that_never_reads_and_serves_the_others(self):
+        for index in range(20):
+            self.make("--capacity", "64KiB", stream="s" * 40 + str(index))
+        process = self.serve("--patience", "300ms")
+        deaf = self.deaf_subscriber()
         lines = self.subscribe()
         connections = counter_of_sockets(process)
 
@@ -388,6 +409,7 @@ class Serve(Served):
             return connections() == 2  # the listener, and the one who reads
 
         self.wait_until("the deaf one to be dropped", others_are_served)
+        deaf.close()
 
     def test_serve_drops_those_who_never_ask(self):
         self.serve("--patience", "100ms")

@@ -8,8 +8,15 @@ const LINE_COLOURS = {
   dark: ['#3bc9db', '#ffa94d', '#b197fc', '#69db7c', '#f783ac', '#74c0fc', '#ffd43b', '#e599f7'],
 };
 
+// To ask for a style while the page changes makes the browser lay it out anew, each time.
+const colours = new Map();
+
 function themeColour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  if (!colours.has(name)) {
+    const style = getComputedStyle(document.documentElement);
+    colours.set(name, style.getPropertyValue(name).trim());
+  }
+  return colours.get(name);
 }
 
 function clockText(timeS) {

@@ -3,7 +3,9 @@
 
 function decimals(value, digits) { return value.toFixed(digits); }
 
-function countText(count) { return Math.round(count).toLocaleString('en-US'); }
+const withCommas = new Intl.NumberFormat('en-US');
+
+function countText(count) { return withCommas.format(Math.round(count)); }
 
 function shortCount(count) {
   const size = Math.abs(count);

@@ -1,7 +1,8 @@
 'use strict';
 // Tables whose rows stay in place while their values move: what didn't change isn't touched.
 
-const MOST_ROWS = 200;
+const MOST_ROWS = 100;
+const SPARKS_EVERY_MS = 1000;
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -10,10 +11,23 @@ function element(tag, className, text) {
   return made;
 }
 
-function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
+// What a node shows is remembered beside it: to ask the document takes longer.
+function setText(node, text) {
+  if (node.shownText === text) return;
+  node.shownText = text;
+  node.textContent = text;
+}
 
 function setUrgency(node, urgency) {
-  if (node.dataset.urgency !== urgency) node.dataset.urgency = urgency;
+  if (node.shownUrgency === urgency) return;
+  node.shownUrgency = urgency;
+  node.dataset.urgency = urgency;
+}
+
+function setWidth(node, width) {
+  if (node.shownWidth === width) return;
+  node.shownWidth = width;
+  node.style.width = width;
 }
 
 const CELLS = {
@@ -38,7 +52,7 @@ const CELLS = {
     },
     fill: (cell, [ratio, text, urgency]) => {
       const meter = cell.firstChild;
-      meter.firstChild.firstChild.style.width = Math.round((ratio ?? 0) * 64) + 'px';
+      setWidth(meter.firstChild.firstChild, Math.round((ratio ?? 0) * 64) + 'px');
       meter.firstChild.hidden = ratio === null;
       setText(meter.lastChild, text);
       setUrgency(meter, urgency);
@@ -59,6 +73,7 @@ class LiveTable {
     this.rows = new Map();
     this.sorted = {column: null, falls: true};
     this.order = order;
+    this.sparkedMs = 0;
     const head = element('tr');
     for (const column of columns) {
       const cell = element('th', column.left ? 'left' : '', column.head);
@@ -94,6 +109,8 @@ class LiveTable {
   show(rows) {
     const shown = [...rows].sort((a, b) => this.compare(a, b)).slice(0, MOST_ROWS);
     const kept = new Set(shown.map((row) => row.key));
+    const sparks = performance.now() - this.sparkedMs >= SPARKS_EVERY_MS;
+    if (sparks) this.sparkedMs = performance.now();
     for (const [key, line] of this.rows) {
       if (kept.has(key)) continue;
       line.remove();
@@ -103,8 +120,10 @@ class LiveTable {
       const line = this.rows.get(row.key) || this.makeLine(row.key);
       if (this.body.rows[index] !== line) this.body.insertBefore(line, this.body.rows[index] || null);
       setUrgency(line, NAMES[row.rank]);
-      this.columns.forEach((column, at) =>
-        CELLS[column.kind || 'text'].fill(line.cells[at], column.value(row)));
+      this.columns.forEach((column, at) => {
+        if (column.kind === 'spark' && !sparks) return;
+        CELLS[column.kind || 'text'].fill(line.cells[at], column.value(row));
+      });
     });
     return rows.length - shown.length;
   }
