@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "journal_flags.hpp"
 #include "journal_place.hpp"
+#include "option_text.hpp"
 #include "stop_signal.hpp"
 #include "text_flow.hpp"
 #include "units.hpp"
@@ -293,9 +294,8 @@ void register_create(CLI::App& app) {
                parse_size_bytes,
                "Largest payload (default: an eighth of the capacity)");
     command
-        ->add_option("--publishers",
-                     flags->publishers,
-                     "single, multi (up to 16), or how many of multi may register: up to 1024")
+        ->add_option(
+            "--publishers", flags->publishers, "single, multi (16), or how many: up to 1024")
         ->capture_default_str();
     command->add_flag("--single", flags->single, "Short for --publishers single: cheaper claims");
     command
@@ -312,28 +312,34 @@ void register_create(CLI::App& app) {
                      flags->journal_missing,
                      "While nobody records publishers go or hold")
         ->check(CLI::IsMember({"go", "hold"}))
-        ->capture_default_str();
+        ->capture_default_str()
+        ->group(kRareOptions);
     flags->writing.add_to(*command);
     command
         ->add_option("--publish-time",
                      flags->publish_time,
                      "Stamp each event or each batch with its time, or none: off, event, batch")
         ->check(CLI::IsMember({"off", "event", "batch"}))
-        ->capture_default_str();
+        ->capture_default_str()
+        ->group(kRareOptions);
     command->add_option("--align", flags->options.alignment_bytes, "16, or 64 for many publishers")
         ->check(CLI::IsMember({16, 64}))
-        ->capture_default_str();
+        ->capture_default_str()
+        ->group(kRareOptions);
     command->add_option("--mode", flags->mode, "Who may use it, as for chmod")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->group(kRareOptions);
     command->add_option("--group", flags->group, "Whose files they are: a group's name or number")
-        ->type_name("GROUP");
+        ->type_name("GROUP")
+        ->group(kRareOptions);
     command
         ->add_option("--huge-pages",
                      flags->huge_pages,
                      "auto: where the kernel joins pages by itself; 2M, 1G: reserved ones, or an "
                      "error")
         ->check(CLI::IsMember({"auto", "2M", "1G", "off"}))
-        ->capture_default_str();
+        ->capture_default_str()
+        ->group(kRareOptions);
     command->add_flag("--if-not-exists", flags->if_not_exists, "A stream that exists is fine");
 }
 

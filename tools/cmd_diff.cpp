@@ -139,10 +139,7 @@ void register_diff(CLI::App& app) {
     command->footer(
         "Compared are payload, type, key and event time; not publish times and sequences. Exit "
         "code 0: the same; 3: they differ. -q: nothing but that, and it ends at the first "
-        "difference.\n\n"
-        "Examples:\n"
-        "  tailrace diff old new --by key --ignore time\n"
-        "  tailrace diff trades /mnt/backup/trades --to 1000000 -q\n");
+        "difference.");
 }
 
 }  // namespace tailrace::tool

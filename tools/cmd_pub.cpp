@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "event_key.hpp"
 #include "journal_place.hpp"
+#include "option_text.hpp"
 #include "pace.hpp"
 #include "progress.hpp"
 #include "pub_source.hpp"
@@ -264,14 +265,16 @@ void register_pub(CLI::App& app) {
         ->type_name("KEY");
     command->add_option("--name", flags->name, "What other tools call this publisher")
         ->type_name("NAME")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->group(kRareOptions);
     command->add_flag("--durable", flags->durable, "Wait until the journal has made them durable");
     add_parsed(*command,
                "--timeout",
                flags->timeout_ns,
                parse_duration_ns,
-               "Give up waiting for room or the journal after this long (default: never)");
-    add_wait_option(*command, flags->wait);
+               "Give up waiting for room or the journal after this long (default: never)")
+        ->group(kRareOptions);
+    add_wait_option(*command, flags->wait)->group(kRareOptions);
 }
 
 }  // namespace tailrace::tool

@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "journal_flags.hpp"
 #include "journal_place.hpp"
+#include "option_text.hpp"
 #include "priority_option.hpp"
 #include "record_all.hpp"
 #include "stop_signal.hpp"
@@ -259,8 +260,10 @@ void register_record(CLI::App& app) {
     flags->writing.add_to(*command);
     command->add_option("--backend", flags->backend, "auto, uring or pwrite")
         ->check(CLI::IsMember({"auto", "uring", "pwrite"}))
-        ->capture_default_str();
-    command->add_flag("--buffered", flags->buffered, "Through the page cache instead of O_DIRECT");
+        ->capture_default_str()
+        ->group(kRareOptions);
+    command->add_flag("--buffered", flags->buffered, "Through the page cache instead of O_DIRECT")
+        ->group(kRareOptions);
     command
         ->add_option("--journal-lag",
                      flags->journal_lag,
@@ -272,7 +275,7 @@ void register_record(CLI::App& app) {
                    flags->accept_loss,
                    "Go on although the journal isn't where it was, or has lost what was durable")
         ->excludes(all);
-    add_priority_option(*command, flags->priority);
+    add_priority_option(*command, flags->priority)->group(kRareOptions);
 }
 
 }  // namespace tailrace::tool

@@ -9,6 +9,7 @@
 #include "key_pilot.hpp"
 #include "merged_streams.hpp"
 #include "name_pattern.hpp"
+#include "option_text.hpp"
 #include "position.hpp"
 #include "replay_flags.hpp"
 #include "replay_report.hpp"
@@ -272,6 +273,26 @@ Result<ExitCode> run_replay(ReplayFlags& flags) {
     return replay_one(flags);
 }
 
+void add_choice_options(CLI::App& command, ReplayFlags& flags) {
+    add_parsed(command,
+               "--from",
+               flags.from,
+               parse_position,
+               "First event: start, N, +N, -N, @TIME, @-10m");
+    add_parsed(command, "--to", flags.to, parse_position, "Stop before this event");
+    add_parsed(command, "-n,--count", flags.count, parse_count, "Stop after so many events");
+    add_parsed(command,
+               "-f,--template",
+               flags.written_as,
+               EventTemplate::parse,
+               std::string(EventTemplate::kHelp))
+        ->excludes("--into");
+    command.add_flag("--count-only", flags.only_counts, "Count instead of printing, with rates")
+        ->excludes("--template")
+        ->excludes("--into");
+    add_filter_options(command, flags.wanted);
+}
+
 }  // namespace
 
 void register_replay(CLI::App& app) {
@@ -281,50 +302,32 @@ void register_replay(CLI::App& app) {
             return run_replay(*flags);
         });
     command
-        ->add_option("JOURNAL",
-                     flags->targets,
-                     "A stream's name, or a journal's directory; several come in order of time")
+        ->add_option(
+            "JOURNAL", flags->targets, "Streams' names, also 'eu-*', or journals' directories")
         ->required();
     command->add_option("--into", flags->into, "Publish into this stream instead of printing");
     command
         ->add_flag(
             "--print", [](std::int64_t /*count*/) {}, "Print on stdout, which is the default")
-        ->excludes("--into");
+        ->excludes("--into")
+        ->group(kRareOptions);
     CLI::Option* const speed =
         add_parsed(*command,
                    "--speed",
                    flags->speed,
                    parse_speed,
                    "1x: as it was (the default with --into), 10x, 0.5x, max: without pauses");
-    CLI::Option* const step = command->add_flag(
-        "--step",
-        flags->by_steps,
-        "By lines on stdin: Enter, N, g POSITION, q; ? explains them. Without it, on a terminal, "
-        "keys steer: space, n, +, -, 0, m, q");
+    CLI::Option* const step =
+        command->add_flag("--step", flags->by_steps, "By lines on stdin: Enter, N, g POSITION, q");
     step->excludes(speed);
-    add_parsed(*command,
-               "--from",
-               flags->from,
-               parse_position,
-               "First event: start, N, +N, -N, @TIME, @-10m");
-    add_parsed(*command, "--to", flags->to, parse_position, "Stop before this event");
-    add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
-    add_parsed(*command,
-               "-f,--template",
-               flags->written_as,
-               EventTemplate::parse,
-               std::string(EventTemplate::kHelp))
-        ->excludes("--into");
-    command->add_flag("--count-only", flags->only_counts, "Count instead of printing, with rates")
-        ->excludes("--template")
-        ->excludes("--into");
-    add_filter_options(*command, flags->wanted);
+    add_choice_options(*command, *flags);
     CLI::Option* const loop =
         add_parsed(*command,
                    "--loop",
                    flags->rounds,
                    parse_count,
-                   "So many times, each round's event times behind the last; 0: until Ctrl-C");
+                   "So many times, each round's event times behind the last; 0: until Ctrl-C")
+            ->group(kRareOptions);
     command
         ->add_option_function<std::string>(
             "--times",
@@ -334,16 +337,23 @@ void register_replay(CLI::App& app) {
             },
             "With --into: event times stay (original, the default), or are left out (new)")
         ->check(CLI::IsMember({"original", "new"}))
-        ->needs("--into");
+        ->needs("--into")
+        ->group(kRareOptions);
     CLI::Option* const gap_cap = add_parsed(*command,
                                             "--gap-cap",
                                             flags->options.longest_pause_ns,
                                             parse_duration_ns,
-                                            "No pause is longer than this: skips idle times");
+                                            "No pause is longer than this: skips idle times")
+                                     ->group(kRareOptions);
     CLI::Option* const follow =
         command->add_flag("--follow", flags->options.follow, "At the end, wait for more")
             ->excludes(loop);
     step->excludes(loop)->excludes(gap_cap)->excludes(follow);
+    command->footer(
+        "On a terminal keys steer it: space, n, +, -, 0, m, q. With --step it goes by lines on "
+        "stdin: Enter, N, g POSITION, q; ? explains them.\n"
+        "Templates: " +
+        std::string(EventTemplate::kLetters) + ".");
 }
 
 }  // namespace tailrace::tool

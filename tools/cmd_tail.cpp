@@ -12,6 +12,7 @@
 #include "event_tally.hpp"
 #include "merged_streams.hpp"
 #include "name_pattern.hpp"
+#include "option_text.hpp"
 #include "pace.hpp"
 #include "position.hpp"
 #include "stop_signal.hpp"
@@ -223,39 +224,47 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
     command
         .add_option("--cursor", flags.cursor, "Go on where its last reader stopped; new: at --from")
         ->type_name("NAME");
-    flags.policy_option = command
-                              .add_option("--policy",
-                                          flags.policy,
-                                          "When it is slow: it reads the journal (observe: unseen, "
-                                          "spill: registered), is told "
-                                          "what it missed (skip), or publishers wait (gate), or "
-                                          "wait but not for ever (evict)")
+    flags.policy_option = command.add_option("--policy", flags.policy, "When it is slow")
                               ->check(CLI::IsMember({"observe", "spill", "skip", "gate", "evict"}))
                               ->capture_default_str();
-    command.add_flag("--durable", flags.durable, "Only what a power cut can't take back");
-    command.add_option("--on-damage", flags.on_damage, "Damage in the journal: an error, or a gap")
-        ->check(CLI::IsMember({"stop", "skip"}))
-        ->capture_default_str();
-    flags.name =
-        command.add_option("--name", flags.name_text, "What tailrace lag calls this reader")
-            ->type_name("NAME")
-            ->capture_default_str();
     flags.evict_after =
         add_parsed(command,
                    "--evict-after",
                    flags.evict_after_ns,
                    parse_duration_ns,
-                   "Policy evict: how long it may hold publishers up without reading (default 1s)");
+                   "Policy evict: how long it may hold publishers up without reading (default 1s)")
+            ->group(kRareOptions);
+    flags.name =
+        command.add_option("--name", flags.name_text, "What tailrace lag calls this reader")
+            ->type_name("NAME")
+            ->capture_default_str()
+            ->group(kRareOptions);
+    command.add_flag("--durable", flags.durable, "Only what a power cut can't take back")
+        ->group(kRareOptions);
+    command.add_option("--on-damage", flags.on_damage, "Damage in the journal: an error, or a gap")
+        ->check(CLI::IsMember({"stop", "skip"}))
+        ->capture_default_str()
+        ->group(kRareOptions);
     add_parsed(
-        command, "--rate", flags.rate_per_s, parse_rate_per_s, "Read at most so many: 1000/s");
+        command, "--rate", flags.rate_per_s, parse_rate_per_s, "Read at most so many: 1000/s")
+        ->group(kRareOptions);
     add_parsed(
-        command, "--delay", flags.delay_ns, parse_duration_ns, "Pause so long after each event");
+        command, "--delay", flags.delay_ns, parse_duration_ns, "Pause so long after each event")
+        ->group(kRareOptions);
     add_parsed(command,
                "--timeout",
                flags.timeout_ns,
                parse_duration_ns,
-               "Give up when nothing was published for so long");
-    add_wait_option(command, flags.wait);
+               "Give up when nothing was published for so long")
+        ->group(kRareOptions);
+    add_wait_option(command, flags.wait)->group(kRareOptions);
+    command.footer(
+        "Without --from it begins with what comes next; with -e or --to at the start.\n"
+        "Policies, when it is slow: observe (nobody notices it) and spill (registered) read the "
+        "journal; skip is told what it missed; gate holds publishers up; evict does, but not for "
+        "ever.\n"
+        "Templates: " +
+        std::string(EventTemplate::kLetters) + ".");
 }
 
 }  // namespace
@@ -268,12 +277,11 @@ void register_tail(CLI::App& app) {
     command
         ->add_option("STREAM", flags->streams, "Its name; several, also 'eu-*', in order of time")
         ->required();
-    add_parsed(
-        *command,
-        "--from",
-        flags->from,
-        parse_position,
-        "First event: start, end, N, +N, -N, @TIME, @-10m (default end; start with -e, --to)");
+    add_parsed(*command,
+               "--from",
+               flags->from,
+               parse_position,
+               "First event: start, end, N, +N, -N, @TIME, @-10m");
     add_parsed(*command, "--to", flags->to, parse_position, "Stop before this event");
     add_parsed(*command, "-n,--count", flags->count, parse_count, "Stop after so many events");
     command->add_flag("-e,--exit-at-end", flags->exit_at_end, "Stop at what is the end now");
@@ -286,7 +294,8 @@ void register_tail(CLI::App& app) {
         ->excludes("--template");
     add_filter_options(*command, flags->wanted);
     command->add_option("--partition", flags->partition, "Only keys that leave I when divided by N")
-        ->type_name("I/N");
+        ->type_name("I/N")
+        ->group(kRareOptions);
     add_reader_options(*command, *flags);
 }
 

@@ -16,11 +16,9 @@ namespace {
 constexpr std::string_view kFields = "sotkyvVxbdTE";
 
 Error refused(std::string_view text, std::size_t column, std::string what) {
-    return make_error(
-        ErrorCode::invalid_argument,
-        fmt::format("'{}', column {}: {}", text, column + 1, what),
-        "%s sequence, %k key, %v payload, %V its size, %t stream, %y type, %d %T publish time, %E "
-        "event time, %x %b payload in hexadecimal and base64, %%, \\n \\t \\r \\0 \\\\ \\xHH");
+    return make_error(ErrorCode::invalid_argument,
+                      fmt::format("'{}', column {}: {}", text, column + 1, what),
+                      std::string(EventTemplate::kLetters));
 }
 
 void append_field(std::string& line, char field, const Event& event, std::string_view stream) {

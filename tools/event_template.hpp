@@ -26,8 +26,10 @@ namespace tailrace::tool {
 class EventTemplate {
 public:
     static constexpr std::string_view kHelp =
-        "Each event as '%s %k %v\\n': sequence, key, payload; %V size, %t stream, %y type, "
-        "%d %T %E times, %x %b payload in hex, base64";
+        "Each event as '%s %k %v\\n': sequence, key, payload, ...";
+    static constexpr std::string_view kLetters =
+        "%s sequence, %k key, %v payload, %V its size, %t stream, %y type, %d %T publish time, %E "
+        "event time, %x %b payload in hexadecimal and base64, %%, \\n \\t \\r \\0 \\\\ \\xHH";
 
     // Error invalid_argument names what isn't understood, and its column.
     [[nodiscard]] static Result<EventTemplate> parse(std::string_view text);

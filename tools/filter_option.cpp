@@ -9,9 +9,7 @@ void add_filter_options(CLI::App& command, FilterFlags& flags) {
         ->type_name("TYPE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    command
-        .add_option(
-            "--key", flags.keys, "Only events of this key, a number or text; may be repeated")
+    command.add_option("--key", flags.keys, "Only events of this key; may be given again")
         ->type_name("KEY")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

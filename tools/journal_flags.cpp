@@ -1,5 +1,6 @@
 #include "journal_flags.hpp"
 
+#include "option_text.hpp"
 #include "units.hpp"
 
 #include <tailrace/journal/compress.hpp>
@@ -47,30 +48,31 @@ Result<std::uint64_t> parse_level(std::string_view text) {
 
 void JournalFlags::add_to(CLI::App& command) {
     command
-        .add_option(
-            "--sync", sync, "When to flush: group (always, the default), interval=5ms, none")
+        .add_option("--sync", sync, "When to flush: group (always; default), interval=5ms, none")
         ->type_name("POLICY");
     add_parsed(command,
                "--retain-bytes",
                retain_size_bytes,
                parse_size_bytes,
-               "Keep so much of the journal: the oldest segments go (default: all)");
+               "Keep at most so much (default: all)");
     add_parsed(command,
                "--retain-age",
                retain_age_ns,
                parse_duration_ns,
-               "Keep what was recorded in this time: the oldest segments go (default: all)");
+               "Keep what was recorded in this time (default: all)");
     add_parsed(command,
                "--segment,--segment-size",
                segment_size_bytes,
                parse_size_bytes,
-               "Size of a segment (default: 4 rings)");
+               "Size of a segment (default: 4 rings)")
+        ->group(kRareOptions);
     add_parsed(command,
                "--compress",
                compress_level,
                parse_level,
                "Compress sealed segments while recording: 1 (fast) to 19 (small), off (default)")
-        ->type_name("LEVEL");
+        ->type_name("LEVEL")
+        ->group(kRareOptions);
 }
 
 Result<journal::JournalSettings> JournalFlags::settings() const {

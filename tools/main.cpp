@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tailrace::tool {
@@ -83,33 +84,56 @@ void add_global_options(CLI::App& app) {
     app.add_flag("-q,--quiet", settings.quiet, "No talk on stderr but errors");
 }
 
+using Words = std::vector<std::string>;
+
+// The command that the words lead to; null and the word that leads nowhere.
+std::pair<const CLI::App*, std::string> command_at(const CLI::App& app, const Words& words) {
+    const CLI::App* command = &app;
+    for (const std::string& word : words) {
+        const std::vector<const CLI::App*> below = shown_commands(*command);
+        const auto found = std::find_if(
+            below.begin(), below.end(), [&](const CLI::App* one) { return one->check_name(word); });
+        if (found == below.end()) return {nullptr, word};
+        command = *found;
+    }
+    return {command, {}};
+}
+
+Result<ExitCode> run_help(const CLI::App& app, const Words& topic) {
+    if (topic == Words{"exit-codes"}) {
+        out().write(exit_code_text());
+        return ExitCode::done;
+    }
+    if (topic == Words{"figures"}) {
+        out().write(figures_text());
+        return ExitCode::done;
+    }
+    const auto [command, unknown] = command_at(app, topic);
+    if (command == nullptr) {
+        Words known = {"exit-codes", "figures"};
+        for (const CLI::App* const one : shown_commands(app))
+            known.push_back(one->get_name());
+        const std::string meant = nearest_name(unknown, known);
+        return make_error(
+            ErrorCode::invalid_argument,
+            fmt::format("there is no command '{}'{}",
+                        fmt::join(topic, " "),
+                        meant.empty() ? "" : fmt::format("; did you mean '{}'?", meant)),
+            meant.empty() ? "tailrace --help" : "tailrace help " + meant);
+    }
+    const std::string path = path_of(*command);
+    out().write(HelpText(HelpExtent::whole)
+                    .make_help(command,
+                               path.empty() ? "tailrace" : "tailrace " + path,
+                               CLI::AppFormatMode::Normal));
+    return ExitCode::done;
+}
+
 void add_help_command(CLI::App& app) {
-    const auto topic = std::make_shared<std::string>();
-    CLI::App* const command = add_command(
-        app,
-        "help",
-        "Help about a command, exit-codes or figures",
-        [&app, topic]() -> Result<ExitCode> {
-            if (*topic == "exit-codes") {
-                out().write(exit_code_text());
-                return ExitCode::done;
-            }
-            if (*topic == "figures") {
-                out().write(figures_text());
-                return ExitCode::done;
-            }
-            if (topic->empty()) {
-                out().write(app.help());
-                return ExitCode::done;
-            }
-            for (CLI::App* const about : app.get_subcommands([](CLI::App*) { return true; })) {
-                if (!about->check_name(*topic)) continue;
-                out().write(about->help("tailrace"));
-                return ExitCode::done;
-            }
-            return make_error(ErrorCode::invalid_argument,
-                              fmt::format("there is no command '{}'", *topic),
-                              "tailrace --help");
+    const auto topic = std::make_shared<Words>();
+    CLI::App* const command =
+        add_command(app, "help", "All about a command; exit-codes, figures", [&app, topic] {
+            return run_help(app, *topic);
         });
     command->add_option("TOPIC", *topic, "A command, exit-codes, or figures");
 }
@@ -174,7 +198,7 @@ int run(int argc, char** argv) {
     CLI::App app("Tailrace: a shared-memory event bus with a replay log", "tailrace");
     app.fallthrough();
     app.require_subcommand(0, 1);
-    app.formatter(std::make_shared<HelpText>());
+    app.formatter(std::make_shared<HelpText>(HelpExtent::screen));
     app.set_version_flag("-V,--version", "tailrace " TAILRACE_VERSION);
     add_global_options(app);
     for (const RegisterFunction register_command : kCommands)

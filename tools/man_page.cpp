@@ -62,6 +62,8 @@ void add_commands(std::string& page, const CLI::App& app) {
                             plain(command->get_description()),
                             usage_of(*command));
         add_options(page, *command);
+        for (const std::string& paragraph : paragraphs_of(*command))
+            page += fmt::format(".PP\n{}\n", plain(paragraph));
         add_examples(page, path_of(*command));
         add_commands(page, *command);
     }

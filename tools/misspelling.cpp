@@ -187,8 +187,8 @@ void suggest_name(Error& error, const CLI::App& app, std::span<const std::string
     const CLI::App* const command = chosen_of(app);
     if (error.code != ErrorCode::not_found || command == nullptr) return;
     const std::vector<std::string> names = known_names();
-    for (const char* const positional : {"STREAM", "JOURNAL", "TARGET", "A", "B"}) {
-        const CLI::Option* const option = command->get_option_no_throw(positional);
+    for (const char* const place : {"STREAM", "JOURNAL", "TARGET", "A", "B", "--into"}) {
+        const CLI::Option* const option = command->get_option_no_throw(place);
         if (option == nullptr) continue;
         for (const std::string& typed : option->results()) {
             if (std::find(names.begin(), names.end(), typed) != names.end()) continue;

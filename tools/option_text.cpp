@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <sstream>
 #include <utility>
 
 namespace tailrace::tool {
@@ -156,6 +157,14 @@ std::vector<OptionText> option_texts(const CLI::App& command) {
         if (!option->get_group().empty()) texts.push_back(option_text(*option));
     }
     return texts;
+}
+
+std::vector<std::string> paragraphs_of(const CLI::App& command) {
+    std::vector<std::string> lines;
+    std::istringstream text(command.get_footer());
+    for (std::string line; std::getline(text, line);)
+        lines.push_back(line);
+    return lines;
 }
 
 std::vector<const CLI::App*> shown_commands(const CLI::App& app) {

@@ -23,8 +23,14 @@ struct OptionText {
 
 [[nodiscard]] OptionText option_text(const CLI::Option& option);
 
+// The group of options that few need: --help names them, `tailrace help COMMAND` explains them.
+inline constexpr const char* kRareOptions = "More options";
+
 // Those of one command that are shown, in their order.
 [[nodiscard]] std::vector<OptionText> option_texts(const CLI::App& command);
+
+// What `tailrace help` and the man page say of a command beside its options: a paragraph a line.
+[[nodiscard]] std::vector<std::string> paragraphs_of(const CLI::App& command);
 
 // The commands below `app` that are shown.
 [[nodiscard]] std::vector<const CLI::App*> shown_commands(const CLI::App& app);

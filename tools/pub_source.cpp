@@ -1,6 +1,7 @@
 #include "pub_source.hpp"
 
 #include "command.hpp"
+#include "option_text.hpp"
 #include "units.hpp"
 
 #include <unistd.h>
@@ -158,7 +159,7 @@ Result<PubSource> open_source(PubSourceFlags& flags, std::uint64_t max_event_byt
 void add_source_options(CLI::App& command, PubSourceFlags& flags) {
     command.add_option("STREAM", flags.stream, "Name of the stream")->required();
     command.add_option("BODY", flags.bodies, "Each becomes an event (default: lines of stdin)");
-    command.add_flag("--stdin", flags.from_stdin, "Read events from stdin");
+    command.add_flag("--stdin", flags.from_stdin, "Read events from stdin")->group(kRareOptions);
     command.add_option("--file", flags.files, "Read events from FILE; - is stdin")
         ->type_name("FILE")
         ->expected(1)
@@ -172,15 +173,16 @@ void add_source_options(CLI::App& command, PubSourceFlags& flags) {
             .add_option_function<std::string>(
                 "--as",
                 [&flags, shapes](const std::string& name) { flags.input.shape = shapes.at(name); },
-                "What is read: lines (default), each a payload; json, as tail --json prints "
-                "it; framed, as tail --format framed; whole, one event")
+                "What is read: lines (default), each a payload; json, framed: as tail prints "
+                "them; whole: one event")
             ->check(CLI::IsMember({"lines", "json", "framed", "whole"}));
     add_parsed(command,
                "-K,--key-delimiter",
                flags.input.key_delimiter,
                parse_delimiter,
                "Lines are KEY, this delimiter, and the payload");
-    command.add_flag("--repeat", flags.input.repeat, "Start over at the end, until -n or Ctrl-C");
+    command.add_flag("--repeat", flags.input.repeat, "Start over at the end, until -n or Ctrl-C")
+        ->group(kRareOptions);
     flags.size = add_parsed(command,
                             "--size",
                             flags.size_bytes,

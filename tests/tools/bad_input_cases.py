@@ -61,8 +61,21 @@ class Misspelt(Case):
     def test_misspelt_beyond_recognition_get_help(self):
         ran = self.refused(2, "publish", names=["'publish'"])
         self.assertEqual(ran.errors.splitlines()[1], "  try: tailrace --help")
-        ran = self.refused(2, "ls", "orders", names=["'orders'"])
-        self.assertEqual(ran.errors.splitlines()[1], "  try: tailrace ls --help")
+        ran = self.refused(2, "doctor", "orders", names=["'orders'"])
+        self.assertEqual(ran.errors.splitlines()[1], "  try: tailrace doctor --help")
+
+    def test_misspelt_help_topics_and_targets_get_the_nearest(self):
+        ran = self.refused(2, "help", "taill", names=["'taill'", "'tail'"])
+        self.assertEqual(ran.errors.splitlines()[1], "  try: tailrace help tail")
+        self.refused(2, "help", "cursor", "frobnicate", names=["'cursor frobnicate'"])
+        self.make(stream="copied")
+        self.make_journaled(stream="orders")
+        self.ok("pub", "orders", "x")
+        self.record_all("orders")
+        ran = self.refused(4, "replay", "orders", "--into", "copeid",
+                           names=["did you mean 'copied'?"])
+        self.assertEqual(ran.errors.splitlines()[1],
+                         "  try: tailrace replay orders --into copied")
 
 
 class Missing(Case):

@@ -8,7 +8,7 @@ import subprocess
 
 from sandbox import Case
 
-WIDTH, HEIGHT = 80, 40
+WIDTH, HEIGHT = 80, 24
 SHELL_FUNCTION = r"""
 source <("$1" completion bash) || exit 1
 complete -p tailrace | grep -q -- '-F _tailrace' || exit 1
@@ -53,11 +53,21 @@ class Help(Tree):
             self.assertLessEqual(max(map(len, lines)), WIDTH, (words, max(lines, key=len)))
             if not words:
                 continue
-            self.assertLessEqual(len(lines), HEIGHT, words)
+            self.assertLess(len(lines), HEIGHT, words)  # and the prompt
             example = lines.index("Examples:" if "Examples:" in lines else "Example:")
             self.assertIn(" ".join(("tailrace", *words)), lines[example + 1], words)
         for line in self.ok("help", "exit-codes").lines + self.ok("help", "figures").lines:
             self.assertLessEqual(len(line), WIDTH)
+
+    def test_what_few_need_is_named_there_and_explained_by_help(self):
+        for words in self.commands():
+            screen, whole = self.ok(*words, "--help").text, self.ok("help", *words).text
+            self.assertLessEqual(max(map(len, whole.splitlines())), WIDTH, words)
+            self.assertEqual(screen.splitlines()[:2], whole.splitlines()[:2], words)
+            for option in re.findall(r"(?m)^  (?:-\w, )?(--(?!help)[\w-]+)", whole):
+                self.assertRegex(screen, rf"{option}\b", words)
+        self.assertNotRegex(self.ok("tail", "--help").text, r"(?m)^  --evict-after")
+        self.assertIn("observe (nobody notices it)", self.ok("help", "tail").text)
 
     @staticmethod
     def stage(line):
@@ -70,7 +80,7 @@ class Help(Tree):
     def test_examples_work_as_they_are_printed(self):
         lines = []
         for words in self.commands():
-            text = self.ok(*words, "--help").text.partition("\nExample")[2]
+            text = self.ok(*words, "--help").text.partition("\nExample")[2].partition("\nAlso ")[0]
             lines += re.findall(r"(?m)^  (\S.*)$", text)
         removals = [line for line in lines if line.startswith("tailrace rm ")]
         lines = sorted((line for line in lines if line not in removals), key=self.stage)
@@ -108,7 +118,7 @@ class Man(Tree):
         page = self.ok("man").text.replace("\\-", "-")
         for words in self.commands():
             self.assertIn(f".SS {' '.join(words)}\n", page)
-            text = self.ok(*words, "--help").text
+            text = self.ok("help", *words).text
             for option in re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", text):
                 if option != "--help":
                     self.assertRegex(page, rf"(?m)^\.?\\fB.*{option}\b")
@@ -140,6 +150,49 @@ class Habits(Case):
             self.assertTrue(has_command or (here.strip() == "no command" and remark.strip()), habit)
         self.assertEqual({habit.strip(" `").split()[0] for habit, _, _ in habits},
                          {"kcat", "nats", "rpk", "redis-cli", "mcap", "iox2"})
+
+
+class Documents(Tree):
+    """What README and docs name inside their sentences is there; what they show behind a '$' is run
+    by doc_commands.py."""
+
+    ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+    def named(self):
+        """(page, command): `tailrace ...` between back quotes, and lines of blocks. Decisions are
+        of their time."""
+        pages = [self.ROOT / "README.md", self.ROOT / "CONTRIBUTING.md",
+                 *sorted(self.ROOT.glob("docs/*.md"))]
+        for page in pages:
+            for code in re.findall(r"`((?:tailrace|\./dev) [^`]+)`|^((?:\./dev|#) .*)$",
+                                   page.read_text(encoding="utf-8"), re.MULTILINE):
+                yield page.name, (code[0] or code[1]).partition(" # ")[0]
+
+    def test_commands_and_options_that_pages_name_are_there(self):
+        commands = set(self.commands())
+        everywhere = self.ok("--help").text
+        verbs = subprocess.run([self.ROOT / "dev"], capture_output=True, check=False).stdout
+        verbs = set(re.findall(r"(?m)^  (\w+) ", verbs.decode()))
+        self.assertIn("soak", verbs)
+        seen = 0
+        for page, code in self.named():
+            words = code.split()
+            if words[0] == "./dev":
+                self.assertLessEqual(set(words[1:2]), verbs, (page, code))
+                continue
+            if words[0] != "tailrace":
+                continue
+            path = tuple(words[1:3]) if tuple(words[1:3]) in commands else tuple(words[1:2])
+            self.assertIn(path, commands | {("help",)}, (page, code))
+            text = self.ok("help", *path).text + everywhere
+            for option in re.findall(r" (--?[a-z][\w-]*)", code):
+                self.assertRegex(text, rf"(?m)^ +(-\w, )?(--[\w-]+, ?)*{option}\b", (page, code))
+            seen += 1
+        self.assertGreater(seen, 60)
+
+    def test_the_front_page_is_one(self):
+        lines = (self.ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        self.assertLessEqual(len(lines), 200)
 
 
 class Completion(Tree):
