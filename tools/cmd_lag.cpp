@@ -3,6 +3,7 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "lag_report.hpp"
+#include "name_pattern.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
 
@@ -50,17 +51,15 @@ Result<observe::LagLimit> parse_limit(std::string_view text) {
 
 // One look at all streams.
 Result<std::vector<observe::StreamHealth>> look(const LagFlags& flags, observe::Trend& trend) {
-    std::vector<std::string> streams = flags.streams;
-    if (streams.empty()) {
-        auto all = bus::Region::list(settings().directory);
-        if (!all) return all.error();
-        streams = *all;
-    }
+    auto streams = flags.streams.empty() ? bus::Region::list(settings().directory)
+                                         : expand_stream_names(flags.streams);
+    if (!streams) return streams.error();
+    const bool is_named = !flags.streams.empty() && !has_pattern(flags.streams);
     std::vector<observe::StreamHealth> found;
-    for (const std::string& stream : streams) {
+    for (const std::string& stream : *streams) {
         auto health = observe::read_health(stream, settings().directory);
         if (!health) {
-            if (!flags.streams.empty()) return health.error();
+            if (is_named) return health.error();
             warn(health.error().message);
             continue;
         }
@@ -142,7 +141,8 @@ Result<ExitCode> run_lag(LagFlags& flags) {
     if (flags.watch->count() == 0) return look_once(flags);
     auto interval_ns = parse_duration_ns(flags.watch_text.empty() ? "1s" : flags.watch_text);
     // In `lag --watch NAME` the word is meant as a stream's name.
-    if (!interval_ns && bus::check_stream_name(flags.watch_text)) {
+    const bool is_name = is_pattern(flags.watch_text) || bus::check_stream_name(flags.watch_text);
+    if (!interval_ns && is_name) {
         flags.streams.push_back(flags.watch_text);
         interval_ns = parse_duration_ns("1s");
     }
@@ -159,7 +159,7 @@ void register_lag(CLI::App& app) {
         add_command(app, "lag", "How far readers and the journal are behind", [flags] {
             return run_lag(*flags);
         });
-    command->add_option("STREAM", flags->streams, "Names of streams (default: all)");
+    command->add_option("STREAM", flags->streams, "Names of streams, also 'eu-*' (default: all)");
     command->add_option("--reader", flags->reader, "Only the reader of this name");
     flags->watch = command->add_option(
         "--watch", flags->watch_text, "Look again and again (default: every 1s)");

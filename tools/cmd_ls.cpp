@@ -3,6 +3,7 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "journal_place.hpp"
+#include "name_pattern.hpp"
 #include "observed_json.hpp"
 #include "table.hpp"
 #include "units.hpp"
@@ -10,7 +11,11 @@
 #include <tailrace/bus/stream_options.hpp>
 #include <tailrace/observe/listing.hpp>
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace tailrace::tool {
 
@@ -44,10 +49,33 @@ void print_table(const Listing& rows) {
     out().write(table.text());
 }
 
-Result<ExitCode> run_ls() {
+// Of the rows those that the words name, or all.
+Result<void> choose(Listing& rows, const std::vector<std::string>& words) {
+    if (words.empty()) return {};
+    std::vector<std::string> names;
+    for (const observe::ListedStream& row : rows)
+        names.push_back(row.stream);
+    auto chosen = expand_patterns(words, names);
+    if (!chosen) return chosen.error();
+    const auto has = [](const std::vector<std::string>& list, const std::string& name) {
+        return std::find(list.begin(), list.end(), name) != list.end();
+    };
+    for (const std::string& name : *chosen) {
+        if (has(names, name)) continue;
+        return make_error(ErrorCode::not_found,
+                          fmt::format("there is no stream or journal '{}'", name),
+                          "tailrace ls shows those that are there");
+    }
+    std::erase_if(rows,
+                  [&](const observe::ListedStream& row) { return !has(*chosen, row.stream); });
+    return {};
+}
+
+Result<ExitCode> run_ls(const std::vector<std::string>& words) {
     if (auto allowed = allow_only_text_and_json("ls"); !allowed) return allowed.error();
     auto rows = observe::list_streams(settings().directory, usual_journal_parent());
     if (!rows) return rows.error();
+    if (auto chosen = choose(*rows, words); !chosen) return chosen.error();
     if (settings().json()) {
         out().write_json(listing_json(*rows));
         return ExitCode::done;
@@ -68,7 +96,13 @@ Result<ExitCode> run_ls() {
 }  // namespace
 
 void register_ls(CLI::App& app) {
-    add_wide(*add_command(app, "ls", "List the streams and journals of this machine", run_ls));
+    const auto words = std::make_shared<std::vector<std::string>>();
+    CLI::App* const command =
+        add_command(app, "ls", "List the streams and journals of this machine", [words] {
+            return run_ls(*words);
+        });
+    command->add_option("STREAM", *words, "Names, also 'eu-*' (default: all)");
+    add_wide(*command);
 }
 
 }  // namespace tailrace::tool

@@ -236,7 +236,7 @@ Result<ExitCode> run_rm(RmFlags& flags) {
         if (!stale) return stale.error();
         flags.targets.insert(flags.targets.end(), stale->begin(), stale->end());
     }
-    auto named = flags.with_journal ? expand_journal_names(flags.targets)
+    auto named = flags.with_journal ? expand_all_names(flags.targets)
                                     : expand_stream_names(flags.targets);
     if (!named) return named.error();
     flags.targets = std::move(*named);

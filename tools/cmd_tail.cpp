@@ -4,12 +4,13 @@
 // only and leaves no trace. What has left the ring it reads from the stream's journal; without one,
 // when it is too slow, it says exactly what it missed and ends with exit code 3. Whoever wants
 // every event at the price of holding publishers up says --policy gate. Several streams are read by
-// merged_streams.hpp.
+// merged_streams.hpp, and so is a pattern that is followed: streams that match it come and go.
 
 #include "command.hpp"
 #include "commands.hpp"
 #include "event_printer.hpp"
 #include "event_tally.hpp"
+#include "idle_rest.hpp"
 #include "merged_streams.hpp"
 #include "name_pattern.hpp"
 #include "option_text.hpp"
@@ -22,6 +23,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -36,7 +38,8 @@ public:
         : flags_(flags),
           stream_(std::move(stream)),
           printer_(stream_.name, settings().format, flags.written_as),
-          pace_(flags.pace_per_s()) {
+          pace_(flags.pace_per_s()),
+          idle_rest_(flags) {
         if (flags.only_counts) tally_.emplace(stream_.name);
     }
 
@@ -54,11 +57,10 @@ private:
     EventPrinter printer_;
     std::optional<EventTally> tally_;
     Pace pace_;
+    IdleRest idle_rest_;
     std::uint64_t printed_ = 0;
     bool finished_ = false;
     std::optional<Sequence> undone_;  // the first event that was handed over and not printed
-    bool was_evicted_ = false;
-    bool is_stalled_ = false;
 };
 
 void Tail::take(const Event& event) {
@@ -97,38 +99,21 @@ void Tail::note_done() {
 }
 
 void Tail::tell_gap() {
-    const bus::Gap gap = stream_.reader.last_gap();
-    if (stream_.reader.is_evicted() && !was_evicted_) {
-        was_evicted_ = true;
-        tell_eviction(flags_, stream_.name, gap.first);
-    }
-    if (gap.count == 0) return;
+    const auto gap = stream_.take_gap(flags_);
+    if (!gap) return;
     if (tally_) {
-        tally_->add_gap(gap.count);
+        tally_->add_gap(gap->range.count);
     } else {
-        printer_.print_gap(gap.first, gap.count, stream_.reader.is_last_gap_damage() ? "lost" : "");
+        printer_.print_gap(gap->range.first, gap->range.count, gap->kind());
     }
 }
 
 // Between two polls. False: it is over.
 Result<bool> Tail::look(bus::PollState state, std::uint64_t idle_since_ns) {
-    if (state == bus::PollState::gap) {
-        tell_gap();
-        return true;
-    }
-    if (state == bus::PollState::failed || state == bus::PollState::corrupt)
-        return reading_error(flags_, stream_);
-    if (state == bus::PollState::stalled) {
-        if (flags_.exit_at_end) return stream_.reader.error();
-        if (!is_stalled_) warn(stream_.reader.error().message);
-        is_stalled_ = true;
-        return out().flush() && out().has_reader();
-    }
-    is_stalled_ = is_stalled_ && state == bus::PollState::idle;
-    if (state == bus::PollState::closed) {
-        say(stream_.reader.region().ending());
-        return false;
-    }
+    if (state == bus::PollState::gap) tell_gap();
+    auto goes_on = stream_.heed(flags_, state);
+    if (!goes_on || !*goes_on) return goes_on;
+    if (state == bus::PollState::stalled) return out().flush() && out().has_reader();
     if (state != bus::PollState::idle) return true;
     pace_.restart();
     if (!out().flush() || !out().has_reader()) return false;
@@ -148,6 +133,7 @@ Result<void> Tail::read_to_end() {
     constexpr std::uint64_t kBatch = 256;
     constexpr std::uint64_t kLookUpMs = 100;
     const bool paced = flags_.pace_per_s() > 0;
+    const bool rests = IdleRest::suits(flags_);
     if (flags_.count == 0) finished_ = true;
     std::uint64_t idle_since_ns = monotonic_ns();
     while (!finished_ && !stop_requested() && !out().is_closed()) {
@@ -155,8 +141,11 @@ Result<void> Tail::read_to_end() {
         const bus::PollResult result =
             stream_.reader.poll_until([&](const Event& event) { take(event); },
                                       paced ? 1 : kBatch,
-                                      bus::Deadline::in_ms(finished_ ? 0 : kLookUpMs));
-        if (result.events != 0) idle_since_ns = monotonic_ns();
+                                      bus::Deadline::in_ms(finished_ || rests ? 0 : kLookUpMs));
+        if (result.events != 0) {
+            idle_since_ns = monotonic_ns();
+            idle_rest_.end();
+        }
         note_done();
         if (result.state == bus::PollState::moved)
             say(fmt::format("cursor '{}' was moved: on from {}",
@@ -168,6 +157,10 @@ Result<void> Tail::read_to_end() {
         if (!goes_on) return goes_on.error();
         if (!*goes_on) break;
         if (!paced && result.events < kBatch) out().flush();
+        if (rests && result.state == bus::PollState::idle) {
+            bridge::StreamReader* const reader = &stream_.reader;
+            idle_rest_.rest({&reader, 1});
+        }
     }
     return {};
 }
@@ -194,17 +187,34 @@ Result<ExitCode> run_one(TailFlags& flags, const std::string& name) {
     return Tail(flags, std::move(*stream)).run();
 }
 
-Result<ExitCode> run_several(const TailFlags& flags, const std::vector<std::string>& names) {
+// Empty: those that are named, and no others.
+std::vector<std::string> patterns_to_follow(const TailFlags& flags) {
+    std::vector<std::string> patterns;
+    if (flags.exit_at_end || flags.to) return patterns;
+    std::copy_if(
+        flags.streams.begin(), flags.streams.end(), std::back_inserter(patterns), is_pattern);
+    return patterns;
+}
+
+Result<ExitCode> run_several(const TailFlags& flags,
+                             const std::vector<std::string>& names,
+                             const std::vector<std::string>& followed) {
     if (!flags.cursor.empty()) {
         return make_error(ErrorCode::invalid_argument,
                           "--cursor is a place in one stream",
-                          fmt::format("tailrace tail {} --cursor {}", names.front(), flags.cursor));
+                          fmt::format("tailrace tail NAME --cursor {}", flags.cursor));
     }
     MergedStreams merged(flags);
     for (const std::string& name : names) {
         auto stream = open_tail(flags, name);
         if (!stream) return stream.error();
         merged.add(std::move(*stream));
+    }
+    if (!followed.empty()) {
+        ArrivingStreams arriving(followed);
+        if (names.empty())
+            say(fmt::format("no stream has a name like {} yet; waiting for one", arriving.text()));
+        merged.welcome(std::move(arriving));
     }
     return merged.run();
 }
@@ -215,9 +225,12 @@ Result<ExitCode> run_tail(TailFlags& flags) {
         if (auto allowed = allow_only_text_and_json("tail --count-only"); !allowed)
             return allowed.error();
     }
-    auto names = expand_stream_names(flags.streams);
+    const std::vector<std::string> followed = patterns_to_follow(flags);
+    auto names =
+        followed.empty() ? expand_stream_names(flags.streams) : present_stream_names(flags.streams);
     if (!names) return names.error();
-    return names->size() == 1 ? run_one(flags, names->front()) : run_several(flags, *names);
+    if (followed.empty() && names->size() == 1) return run_one(flags, names->front());
+    return run_several(flags, *names, followed);
 }
 
 void add_reader_options(CLI::App& command, TailFlags& flags) {
@@ -260,6 +273,8 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
     add_wait_option(command, flags.wait)->group(kRareOptions);
     command.footer(
         "Without --from it begins with what comes next; with -e or --to at the start.\n"
+        "A pattern is followed: streams that come later are read from their first event on, unless "
+        "-e or --to says where to end.\n"
         "Policies, when it is slow: observe (nobody notices it) and spill (registered) read the "
         "journal; skip is told what it missed; gate holds publishers up; evict does, but not for "
         "ever.\n"

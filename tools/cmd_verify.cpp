@@ -1,8 +1,9 @@
-// tailrace verify: reads every byte of a journal and says what is wrong with it. Changes nothing.
+// tailrace verify: reads every byte of journals and says what is wrong with them. Changes nothing.
 
 #include "command.hpp"
 #include "commands.hpp"
 #include "journal_place.hpp"
+#include "name_pattern.hpp"
 #include "progress.hpp"
 #include "text_flow.hpp"
 #include "units.hpp"
@@ -23,7 +24,7 @@ namespace {
 constexpr std::uint32_t kMostJobs = 256;
 
 struct VerifyFlags {
-    std::string journal;
+    std::vector<std::string> journals;  // names, patterns and directories
     std::uint32_t jobs = 0;
 };
 
@@ -115,26 +116,45 @@ void print_text(const std::string& directory, const journal::VerifyReport& repor
     out().write(flowed(verdict, 0, 2, STDOUT_FILENO));
 }
 
-Result<ExitCode> run_verify(VerifyFlags& flags) {
-    if (auto allowed = allow_only_text_and_json("verify"); !allowed) return allowed.error();
-    auto directory = find_journal(flags.journal);
-    if (!directory) return directory.error();
-    Progress progress(fmt::format("verifying {}", *directory), "bytes", 0);
+Result<ExitCode> verify_one(const std::string& directory, std::uint32_t jobs) {
+    Progress progress(fmt::format("verifying {}", directory), "bytes", 0);
     auto report = journal::verify(
-        *directory,
+        directory,
         [&](std::uint64_t done_bytes, std::uint64_t total_bytes) {
             progress.set_total(total_bytes);
             progress.update(done_bytes);
         },
-        flags.jobs);
+        jobs);
     if (!report) return report.error();
     clear_status_line();
     if (settings().json()) {
-        print_json(*directory, *report);
+        print_json(directory, *report);
     } else {
-        print_text(*directory, *report);
+        print_text(directory, *report);
     }
     return report->is_sound() ? ExitCode::done : ExitCode::damage;
+}
+
+// One after the other. All are there, or none is looked at.
+Result<ExitCode> run_verify(const VerifyFlags& flags) {
+    if (auto allowed = allow_only_text_and_json("verify"); !allowed) return allowed.error();
+    auto names = expand_journal_names(flags.journals);
+    if (!names) return names.error();
+    std::vector<std::string> directories;
+    for (const std::string& name : *names) {
+        auto directory = find_journal(name);
+        if (!directory) return directory.error();
+        directories.push_back(std::move(*directory));
+    }
+    ExitCode worst = ExitCode::done;
+    for (const std::string& directory : directories) {
+        if (&directory != &directories.front() && !settings().json()) out().write("\n");
+        auto ended = verify_one(directory, flags.jobs);
+        if (!ended) return ended.error();
+        if (*ended != ExitCode::done) worst = *ended;
+        if (!out().flush()) break;
+    }
+    return worst;
 }
 
 }  // namespace
@@ -142,8 +162,10 @@ Result<ExitCode> run_verify(VerifyFlags& flags) {
 void register_verify(CLI::App& app) {
     const auto flags = std::make_shared<VerifyFlags>();
     CLI::App* const command = add_command(
-        app, "verify", "Check every byte of a journal", [flags] { return run_verify(*flags); });
-    command->add_option("JOURNAL", flags->journal, "A stream's name, or a journal's directory")
+        app, "verify", "Check every byte of journals", [flags] { return run_verify(*flags); });
+    command
+        ->add_option(
+            "JOURNAL", flags->journals, "Streams' names, also 'eu-*', or journals' directories")
         ->required();
     command->add_option("-j,--jobs", flags->jobs, "Segments read at once (default: one per core)")
         ->type_name("N")

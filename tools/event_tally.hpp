@@ -37,6 +37,7 @@ public:
     void report() const;
 
     [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
+    [[nodiscard]] const std::string& stream() const noexcept { return stream_; }
 
 private:
     std::string stream_;

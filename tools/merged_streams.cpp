@@ -7,34 +7,39 @@
 
 #include <tailrace/base/clock.hpp>
 
-#include <sched.h>
-
 #include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
 namespace tailrace::tool {
 
-namespace {
-
-constexpr std::uint64_t kShortestNapNs = 50'000;
-constexpr std::uint64_t kLongestNapNs = 2'000'000;
-
-}  // namespace
-
 MergedStreams::MergedStreams(const TailFlags& flags)
     : flags_(flags),
+      idle_rest_(flags),
       total_("all"),
       pace_(flags.pace_per_s()) {}
 
 void MergedStreams::add(TailStream stream) {
     name_width_ = std::max(name_width_, stream.name.size());
     EventPrinter printer(stream.name, settings().format, flags_.written_as);
-    EventTally tally(stream.name);
+    EventTally tally = tally_of(stream.name);
+    const TailGap gap = stream.gap_before;
     sources_.push_back({.stream = std::move(stream),
                         .printer = std::move(printer),
                         .tally = std::move(tally),
                         .items = {}});
+    if (gap.range.count != 0) take_gap(sources_.back(), gap);
+}
+
+// One of a stream that has come again goes on.
+EventTally MergedStreams::tally_of(const std::string& stream) {
+    const auto found = std::find_if(departed_.begin(), departed_.end(), [&](const auto& tally) {
+        return tally.stream() == stream;
+    });
+    if (found == departed_.end()) return EventTally(stream);
+    EventTally tally = std::move(*found);
+    departed_.erase(found);
+    return tally;
 }
 
 // Where nothing else on the line says it.
@@ -59,37 +64,23 @@ void MergedStreams::take(Source& source, const Event& event) {
 }
 
 // In its place behind what was read before it.
-void MergedStreams::take_gap(Source& source) {
-    const bus::Gap gap = source.stream.reader.last_gap();
-    if (source.stream.reader.is_evicted() && !source.was_evicted) {
-        source.was_evicted = true;
-        tell_eviction(flags_, source.stream.name, gap.first);
-    }
-    if (gap.count == 0) return;
+void MergedStreams::take_gap(Source& source, const TailGap& gap) {
     Item item;
     item.time_ns = source.last_time_ns;
     item.gap = gap;
-    item.is_damage = source.stream.reader.is_last_gap_damage();
     source.items.push_back(std::move(item));
 }
 
 Result<void> MergedStreams::heed(Source& source, bus::PollState state) {
     TailStream& stream = source.stream;
-    if (state == bus::PollState::gap) take_gap(source);
-    if (state == bus::PollState::failed || state == bus::PollState::corrupt)
-        return reading_error(flags_, stream);
-    if (state == bus::PollState::stalled) {
-        if (flags_.exit_at_end) return stream.reader.error();
-        if (!source.is_stalled) warn(stream.reader.error().message);
+    if (state == bus::PollState::gap) {
+        if (const auto gap = stream.take_gap(flags_)) take_gap(source, *gap);
     }
-    source.is_stalled =
-        state == bus::PollState::stalled || (source.is_stalled && state == bus::PollState::idle);
-    if (state == bus::PollState::closed) {
-        if (stream.has_ring) say(stream.reader.region().ending());
-        source.has_ended = true;
-    }
+    auto goes_on = stream.heed(flags_, state);
+    if (!goes_on) return goes_on.error();
     const bool is_idle = state == bus::PollState::idle;
-    if (stream.end.is_reached(stream.reader.next_sequence(), is_idle)) source.has_ended = true;
+    source.has_ended = source.has_ended || !*goes_on ||
+                       stream.end.is_reached(stream.reader.next_sequence(), is_idle);
     return {};
 }
 
@@ -137,12 +128,13 @@ Result<MergedStreams::Source*> MergedStreams::next_source() {
 void MergedStreams::emit(Source& source) {
     const Item item = std::move(source.items.front());
     source.items.pop_front();
-    if (item.gap.count != 0) {
-        lost_events_ += item.gap.count;
-        source.tally.add_gap(item.gap.count);
-        total_.add_gap(item.gap.count);
+    if (item.gap) {
+        const bus::Gap& range = item.gap->range;
+        lost_events_ += range.count;
+        source.tally.add_gap(range.count);
+        total_.add_gap(range.count);
         if (!flags_.only_counts)
-            source.printer.print_gap(item.gap.first, item.gap.count, item.is_damage ? "lost" : "");
+            source.printer.print_gap(range.first, range.count, item.gap->kind());
         return;
     }
     if (pace_.is_early()) out().flush();
@@ -159,57 +151,89 @@ void MergedStreams::emit(Source& source) {
 }
 
 // All are dry. False: it is over.
-Result<bool> MergedStreams::rest(std::uint64_t idle_since_ns) {
+Result<bool> MergedStreams::look(std::uint64_t idle_since_ns) {
     pace_.restart();
     if (!out().flush() || !out().has_reader()) return false;
     if (flags_.only_counts) total_.look();
-    is_finished_ = std::all_of(
-        sources_.begin(), sources_.end(), [](const Source& source) { return source.has_ended; });
+    is_finished_ = !arriving_ && std::all_of(sources_.begin(),
+                                             sources_.end(),
+                                             [](const Source& source) { return source.has_ended; });
     if (is_finished_) return false;
     if (flags_.timeout_ns != 0 && monotonic_ns() - idle_since_ns >= flags_.timeout_ns) {
         return make_error(ErrorCode::timed_out,
-                          fmt::format("nothing was published to {} streams for {}",
-                                      sources_.size(),
+                          fmt::format("nothing was published to {} for {}",
+                                      arriving_ ? "streams like " + arriving_->text()
+                                                : counted(sources_.size(), "stream"),
                                       duration_text(flags_.timeout_ns)),
                           "tailrace ls shows their publishers");
     }
-    nap();
-    for (Source& source : sources_)
-        source.dry_since_ns = 0;
     return true;
 }
 
-// Nobody can be told of several at once, so they are looked at again.
-void MergedStreams::nap() noexcept {
-    if (flags_.wait == bus::WaitStrategy::busy_spin) return;
-    if (flags_.wait == bus::WaitStrategy::yield) {
-        ::sched_yield();
-        return;
+void MergedStreams::rest() {
+    std::vector<bridge::StreamReader*> readers;
+    for (Source& source : sources_) {
+        if (!source.has_ended) readers.push_back(&source.stream.reader);
     }
-    nap_ns_ = std::clamp(nap_ns_ * 2, kShortestNapNs, kLongestNapNs);
-    (void)sleep_until_ns(monotonic_ns() + nap_ns_);
+    idle_rest_.rest(readers);
+    for (Source& source : sources_)
+        source.dry_since_ns = 0;
+}
+
+// Of those that have gone and are printed whole; a ring that is removed keeps its memory so long.
+void MergedStreams::let_go() {
+    const auto is_over = [](const Source& source) {
+        return source.has_ended && source.items.empty();
+    };
+    for (Source& source : sources_) {
+        if (is_over(source) && flags_.only_counts) departed_.push_back(std::move(source.tally));
+    }
+    std::erase_if(sources_, is_over);
+}
+
+void MergedStreams::take_in() {
+    std::vector<std::string> present;
+    for (const Source& source : sources_)
+        present.push_back(source.stream.name);
+    for (const std::string& name : arriving_->look(present)) {
+        auto stream = open_late_tail(flags_, name);
+        if (stream) {
+            say(fmt::format("stream '{}' has come", name));
+            add(std::move(*stream));
+        } else if (stream.error().code != ErrorCode::not_found && arriving_->is_news(name)) {
+            warn(fmt::format("{}; {}", stream.error().message, stream.error().hint));
+        }
+    }
 }
 
 Result<void> MergedStreams::read_to_end() {
     if (flags_.count == 0) is_finished_ = true;
     std::uint64_t idle_since_ns = monotonic_ns();
     while (!is_finished_ && !stop_requested() && !out().is_closed()) {
+        if (arriving_ && looks_.is_due()) {
+            (void)looks_.look();
+            let_go();
+            take_in();
+        }
         auto source = next_source();
         if (!source) return source.error();
         if (*source != nullptr) {
             emit(**source);
-            nap_ns_ = 0;
+            idle_rest_.end();
             idle_since_ns = monotonic_ns();
             continue;
         }
-        auto goes_on = rest(idle_since_ns);
+        auto goes_on = look(idle_since_ns);
         if (!goes_on) return goes_on.error();
         if (!*goes_on) break;
+        rest();
     }
     return {};
 }
 
 void MergedStreams::report() const {
+    for (const EventTally& tally : departed_)
+        tally.report();
     for (const Source& source : sources_)
         source.tally.report();
     if (!settings().json()) total_.report();

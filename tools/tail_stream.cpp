@@ -173,21 +173,56 @@ Result<TailStream> open_journal_tail(const TailFlags& flags, const std::string& 
     return TailStream{log->stream_name(), std::move(*reader), TailEnd(to), false};
 }
 
-void tell_eviction(const TailFlags& flags, const std::string& stream, Sequence first) {
-    warn(
-        fmt::format("reader '{}' was evicted from '{}' at sequence {}: it held publishers "
-                    "up for {} without reading; it goes on without holding them",
-                    flags.name_text,
-                    stream,
-                    first,
-                    duration_text(flags.evict_after_ns)));
+Result<TailStream> open_late_tail(const TailFlags& flags, const std::string& stream) {
+    auto header = bus::Region::peek(stream, settings().directory);
+    if (!header) return header.error();
+    const Sequence first = header->first_sequence;
+    TailFlags late = flags;
+    late.from = Position::at(first);
+    auto opened = open_tail(late, stream);
+    if (opened || opened.error().code != ErrorCode::sequence_gone) return opened;
+    // What was overwritten before anybody looked is told.
+    late.from = Position::start();
+    opened = open_tail(late, stream);
+    if (!opened) return opened;
+    const Sequence next = opened->reader.next_sequence();
+    if (next > first) opened->gap_before.range = {first, next - first};
+    return opened;
 }
 
-Error reading_error(const TailFlags& flags, const TailStream& stream) {
-    Error error = stream.reader.error();
-    if (error.code == ErrorCode::corrupt && flags.on_damage == "stop")
-        error.hint += fmt::format("; tailrace tail {} --on-damage skip", stream.name);
-    return error;
+std::optional<TailGap> TailStream::take_gap(const TailFlags& flags) {
+    const TailGap gap{reader.last_gap(), reader.is_last_gap_damage()};
+    if (reader.is_evicted() && !was_evicted) {
+        was_evicted = true;
+        warn(
+            fmt::format("reader '{}' was evicted from '{}' at sequence {}: it held publishers "
+                        "up for {} without reading; it goes on without holding them",
+                        flags.name_text,
+                        name,
+                        gap.range.first,
+                        duration_text(flags.evict_after_ns)));
+    }
+    if (gap.range.count == 0) return std::nullopt;
+    return gap;
+}
+
+Result<bool> TailStream::heed(const TailFlags& flags, bus::PollState state) {
+    if (state == bus::PollState::failed || state == bus::PollState::corrupt) {
+        Error error = reader.error();
+        if (error.code == ErrorCode::corrupt && flags.on_damage == "stop")
+            error.hint += fmt::format("; tailrace tail {} --on-damage skip", name);
+        return error;
+    }
+    if (state == bus::PollState::stalled) {
+        if (flags.exit_at_end) return reader.error();
+        if (!is_stalled) warn(reader.error().message);
+        is_stalled = true;
+        return true;
+    }
+    is_stalled = is_stalled && state == bus::PollState::idle;
+    if (state != bus::PollState::closed) return true;
+    if (has_ring) say(reader.region().ending());
+    return false;
 }
 
 }  // namespace tailrace::tool

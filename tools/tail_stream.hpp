@@ -9,7 +9,9 @@
 #include <tailrace/bridge/stream_reader.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace tailrace::tool {
 
@@ -30,15 +32,37 @@ private:
     std::uint64_t latest_ns_ = 0;  // times beyond it are of a wrong clock
 };
 
+// Sequences that won't come, as a reader is told of them.
+struct TailGap {
+    bus::Gap range{kNoSequence, 0};
+    bool is_damage = false;  // they were journaled, and damage took them
+
+    // As EventPrinter::print_gap has it.
+    [[nodiscard]] std::string_view kind() const noexcept { return is_damage ? "lost" : ""; }
+};
+
 struct TailStream {
     std::string name;
     bridge::StreamReader reader;
     TailEnd end;
-    bool has_ring = true;  // false: a journal is read, up to what is its end now
+    bool has_ring = true;     // false: a journal is read, up to what is its end now
+    TailGap gap_before = {};  // what it lacks before its first event; none: nothing
+    bool was_evicted = false;
+    bool is_stalled = false;
+
+    // What the state of a poll means for its reader. Tells once why nothing more comes: somebody
+    // has removed the stream, or nothing becomes durable. False: it is over. The flags are those it
+    // was opened with. Errors: nothing more can be read.
+    [[nodiscard]] Result<bool> heed(const TailFlags& flags, bus::PollState state);
+    // Behind the state `gap`: which. Nothing: it was evicted, which is told, and has lost nothing.
+    [[nodiscard]] std::optional<TailGap> take_gap(const TailFlags& flags);
 };
 
 // As the flags say. Errors: those of StreamReader::attach, and of flags that contradict each other.
 [[nodiscard]] Result<TailStream> open_tail(const TailFlags& flags, const std::string& stream);
+
+// The same of a stream that has come while others were read: from its first event on.
+[[nodiscard]] Result<TailStream> open_late_tail(const TailFlags& flags, const std::string& stream);
 
 // The same of a journal alone; of the flags the place, the end and the filter count.
 [[nodiscard]] Result<TailStream> open_journal_tail(const TailFlags& flags,
@@ -46,11 +70,5 @@ struct TailStream {
 
 // Where the flags begin.
 [[nodiscard]] Position start_of(const TailFlags& flags) noexcept;
-
-// What to tell when a reader of policy evict has lost its gate.
-void tell_eviction(const TailFlags& flags, const std::string& stream, Sequence first);
-
-// Why reading ended, with how to go on behind damage.
-[[nodiscard]] Error reading_error(const TailFlags& flags, const TailStream& stream);
 
 }  // namespace tailrace::tool

@@ -385,6 +385,26 @@ class Look(Case):
         self.refused(2, "verify", "s", "--jobs", "0")
         self.refused(2, "verify", "s", "--jobs", "many")
 
+    def test_verify_of_several(self):
+        self.make(stream="sound")
+        self.make_journaled(stream="other")
+        self.ok("pub", "other", "x")
+        self.record_all("other")
+        # A stream without a journal, and what is none, isn't meant by a pattern.
+        (self.journals / "letters").mkdir()
+        reports = self.ok("verify", "*", "--json").json_lines
+        self.assertEqual([report["journal"] for report in reports],
+                         [str(self.journal_of(stream)) for stream in ("other", "s")])
+        self.assertEqual(self.ok("verify", "s", self.journal_of("other")).text.count("sound:"), 2)
+        self.refused(4, "verify", "x*", names=["no journal", "'x*'"])
+        self.refused(4, "verify", "s", "nobody", names=["nobody"])
+        segment = self.segments_of("other")[0]
+        self.patch(segment, segment.stat().st_size // 2, b"\x07")
+        self.patch(segment, 80, b"\x07")
+        ran = self.run_any("verify", "other", "s")
+        self.assertEqual(ran.code, 3, ran)
+        self.assertRegex(ran.text, r"(?s)damaged.*\n\njournal .*sound:")
+
     def test_verify_shows_a_bar_on_a_terminal(self):
         # Under this lease whoever opens the file waits for the holder, who is sent a signal.
         before = signal.signal(signal.SIGIO, lambda *_: None)

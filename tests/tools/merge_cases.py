@@ -2,7 +2,10 @@
 
 import json
 import os
+import pathlib
+import re
 import signal
+import time
 
 from sandbox import Case
 
@@ -45,7 +48,7 @@ class Merged(Case):
 
     def test_what_is_published_meanwhile_comes_as_it_is_seen(self):
         self.publish_in_turns("eu-a", "eu-b")
-        tail = self.start("tail", "eu-*", "--from", "start", "--json")
+        tail = self.start("tail", "eu-a", "eu-b", "--from", "start", "--json")
         rows = [json.loads(self.read_line(tail)) for _ in LETTERS]
         self.assertEqual("".join(row["data"] for row in rows), LETTERS)
         for stream in ("eu-b", "eu-a", "eu-a", "eu-b"):
@@ -67,7 +70,7 @@ class Merged(Case):
         self.assertEqual(self.payloads("tail", "eu-*", "--to", "1"), ["a", "b"])
         self.assertEqual(self.payloads("tail", "eu-*", "--from", "-1", "-e"), ["s", "keyed"])
         self.assertEqual(self.payloads("tail", "eu-*", "-e", "-n", "0"), [])
-        self.refused(5, "tail", "eu-*", "--timeout", "10ms", names=["2 streams"])
+        self.refused(5, "tail", "eu-a", "eu-b", "--timeout", "10ms", names=["2 streams"])
 
     def test_gaps_are_told_in_their_place_with_their_stream(self):
         for stream in ("eu-a", "eu-b"):
@@ -84,7 +87,8 @@ class Merged(Case):
 
     def test_words_that_cannot_be(self):
         self.publish_in_turns("eu-a", "eu-b")
-        self.refused(4, "tail", "us-*", names=["us-*"])
+        self.refused(4, "tail", "us-*", "-e", names=["us-*"])
+        self.refused(4, "tail", "us-*", "--to", "3", names=["us-*"])
         self.refused(4, "tail", "eu-a", "eu-x", names=["eu-x"])
         self.refused(2, "tail", "eu-*", "--cursor", "c", names=["--cursor"])
         self.refused(4, "rm", "us-*", "--yes", names=["us-*"])
@@ -107,6 +111,138 @@ class Merged(Case):
         self.refused(2, "replay", "eu-*", "--speed", "1x", names=["--speed"])
         self.ok("rm", "eu-*", "--journal", "--yes")
         self.assertEqual(list(self.journals.iterdir()), [])
+
+
+class Followed(Case):
+    """Who follows a pattern sees streams come and go."""
+
+    def row(self, tail):
+        row = json.loads(self.read_line(tail))
+        return row["stream"], row["seq"], row["data"]
+
+    @staticmethod
+    def stop(process):
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+
+    def start_with_one(self, *options):
+        self.make(stream="eu-a")
+        self.ok("pub", "eu-a", "a")
+        tail = self.start("tail", "eu-*", "--from", "start", "--json", *options)
+        self.assertEqual(self.row(tail), ("eu-a", 0, "a"))
+        return tail
+
+    def test_a_stream_that_comes_later_joins_with_its_first_event(self):
+        tail = self.start_with_one()
+        self.make(stream="us")
+        self.ok("pub", "us", "elsewhere")
+        for life in ("first life", "second life"):
+            self.make(stream="eu-b")
+            self.ok("pub", "eu-b", life, "more")
+            self.assertEqual(self.row(tail), ("eu-b", 0, life))
+            self.assertEqual(self.row(tail), ("eu-b", 1, "more"))
+            self.ok("rm", "eu-b", "--yes")
+            self.read_errors_until(tail, "'eu-b' was removed")
+        self.ok("rm", "eu-a", "--yes")
+        self.make(stream="eu-c")
+        self.ok("pub", "eu-c", "c")
+        self.assertEqual(self.row(tail), ("eu-c", 0, "c"))
+        self.assertIn("stream 'eu-c' has come", self.end(tail, by=signal.SIGINT).errors)
+
+    def test_a_pattern_of_none_waits_for_the_first(self):
+        tail = self.start("tail", "eu-*", "-n", "1")
+        self.read_errors_until(tail, "no stream has a name like 'eu-*' yet")
+        self.make(stream="eu-a")
+        self.ok("pub", "eu-a", "a")
+        self.assertRegex(self.end(tail, by=None).text, r"^eu-a  .*#0  a\n$")
+        self.refused(5, "tail", "us-*", "-q", "--timeout", "10ms", names=["'us-*'"])
+
+    def test_a_journal_of_before_is_not_read_again(self):
+        self.make_journaled(stream="eu-b")
+        self.ok("pub", "eu-b", "old", "older")
+        self.record_all("eu-b")
+        self.ok("rm", "eu-b", "--yes")
+        tail = self.start_with_one()
+        self.make_journaled(stream="eu-b")
+        self.ok("pub", "eu-b", "new")
+        self.assertEqual(self.row(tail), ("eu-b", 2, "new"))
+        self.end(tail)
+
+    def test_what_was_written_over_before_it_joined_is_a_gap(self):
+        tail = self.start_with_one("-n", "3")
+        self.stop(tail)
+        self.make("--capacity", "64KiB", "--max-event", "4KiB", stream="eu-b")
+        self.ok("pub", "eu-b", "--size", "1KiB", "-n", "400")
+        tail.send_signal(signal.SIGCONT)
+        rows = self.end(tail, by=None, code=3).json_lines
+        self.assertEqual((rows[0]["stream"], rows[0]["gap_first_seq"]), ("eu-b", 0))
+        self.assertEqual(rows[1]["seq"], rows[0]["gap_events"])
+
+    def test_one_that_can_not_be_read_is_told_once_and_tried_again(self):
+        tail = self.start_with_one()
+        self.stop(tail)
+        self.make(stream="eu-b")
+        control = self.rings / "eu-b" / "control"
+        sound = control.read_bytes()
+        control.write_bytes(b"#!/bin/sh\n" * 2000)
+        tail.send_signal(signal.SIGCONT)
+        self.read_errors_until(tail, str(control))
+        self.ok("pub", "eu-a", "b")
+        self.assertEqual(self.row(tail), ("eu-a", 1, "b"))
+        control.write_bytes(sound)
+        self.ok("pub", "eu-b", "at last")
+        self.assertEqual(self.row(tail), ("eu-b", 0, "at last"))
+        self.assertNotIn(str(control), self.end(tail).errors)
+
+    def test_counts_go_on_when_a_stream_comes_again(self):
+        self.make(stream="eu-a")
+        self.ok("pub", "eu-a", "a")
+        tail = self.start("tail", "eu-*", "--from", "start", "--count-only", "--json", "-n", "3")
+        for number in (1, 2):
+            self.make(stream="eu-b")
+            self.read_errors_until(tail, "'eu-b' has come")
+            self.ok("pub", "eu-b", "b")
+            self.ok("rm", "eu-b", "--yes")
+            if number == 1:
+                self.read_errors_until(tail, "'eu-b' was removed")
+        rows = {row["stream"]: row["events"] for row in self.end(tail, by=None).json_lines}
+        self.assertEqual(rows, {"eu-a": 1, "eu-b": 2})
+
+
+class Idle(Case):
+    """Who has nothing to read leaves the core to others."""
+
+    def wakes_a_second(self, process):
+        def wakes():
+            status = (pathlib.Path("/proc") / str(process.pid) / "status").read_text()
+            return int(re.search(r"(?m)^voluntary_ctxt_switches:\s+(\d+)", status).group(1))
+
+        def let_pass(seconds):
+            until = time.monotonic() + seconds
+            self.wait_until("time to pass", lambda: time.monotonic() > until)
+
+        let_pass(1)  # the first second is not idle yet
+        before, since = wakes(), time.monotonic()
+        let_pass(1)
+        return (wakes() - before) / (time.monotonic() - since)
+
+    def test_it_rests_however_many_streams_it_reads(self):
+        for stream in ("eu-a", "eu-b", "eu-c"):
+            self.make(stream=stream)
+            self.ok("pub", stream, "x")
+        for words, most in ((("eu-a",), 100), (("eu-a", "eu-b", "eu-c"), 100), (("eu-*",), 100),
+                            (("eu-*", "--policy", "skip"), 40)):
+            tail = self.start("tail", *words, "--from", "start", "--format", "raw")
+            self.assertEqual(self.read_line(tail), "x")
+            self.assertLess(self.wakes_a_second(tail), most, words)
+            self.ok("pub", "eu-a", "woken")
+            while self.read_line(tail) != "woken":
+                pass
+            self.end(tail)
+            for stream in ("eu-a", "eu-b", "eu-c"):
+                self.ok("rm", stream, "--yes")
+                self.make(stream=stream)
+                self.ok("pub", stream, "x")
 
 
 class Counts(Case):

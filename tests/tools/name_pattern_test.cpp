@@ -22,6 +22,7 @@ TEST_CASE("name pattern: stands for each name once, in order; a name stands for 
     CHECK(*expand_patterns({"us*", "eu-b", "eu-*", "gone"}, names) ==
           Names{"us", "us.x", "eu-b", "eu-a", "gone"});
     CHECK(*expand_patterns({"[!e]*"}, names) == Names{"us", "us.x"});
+    CHECK(matches_of({"x*", "us*", "gone"}, names) == Names{"us", "us.x", "gone"});
     const auto none = expand_patterns({"us", "x*"}, names);
     REQUIRE_FALSE(none);
     CHECK(none.error().code == ErrorCode::not_found);

@@ -145,6 +145,31 @@ class List(Case):
         self.assertEqual(rows["kept"]["end_seq"], 2)
         self.assertRegex(self.ok("ls").text, r"(?m)^plain +1 MiB +0 +1 ")
 
+    def test_ls_of_names_and_patterns(self):
+        for stream in ("eu-a", "eu-b", "us"):
+            self.make(stream=stream)
+        self.make_journaled(stream="eu-gone")
+        self.ok("pub", "eu-gone", "a")
+        self.record_all(stream="eu-gone")
+        self.ok("rm", "eu-gone", "--yes")
+
+        def listed(*words):
+            return [row["stream"] for row in self.ok("ls", *words, "--json").json["streams"]]
+
+        self.assertEqual(listed("eu-*"), ["eu-a", "eu-b", "eu-gone"])
+        self.assertEqual(listed("us", "eu-?"), ["eu-a", "eu-b", "us"])
+        self.assertEqual(len(self.ok("ls", "eu-gone").lines), 2)
+        self.refused(4, "ls", "asia-*", names=["asia-*"])
+        ran = self.refused(4, "ls", "eu-goen", names=["'eu-goen'", "did you mean 'eu-gone'?"])
+        self.assertIn("tailrace ls eu-gone", ran.errors)
+
+    def test_lag_of_patterns(self):
+        for stream in ("eu-a", "eu-b", "us"):
+            self.make_journaled(stream=stream)
+        rows = self.ok("lag", "eu-*", "--json").json["readers"]
+        self.assertEqual([row["stream"] for row in rows], ["eu-a", "eu-b"])
+        self.refused(4, "lag", "asia-*", names=["asia-*"])
+
     def test_ls_of_nothing_says_how_to_begin(self):
         ran = self.ok("ls")
         self.assertEqual(ran.text, "")
