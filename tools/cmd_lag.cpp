@@ -5,12 +5,15 @@
 #include "lag_report.hpp"
 #include "name_pattern.hpp"
 #include "stop_signal.hpp"
+#include "text_flow.hpp"
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/observe/stream_health.hpp>
 #include <tailrace/observe/trend.hpp>
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -88,24 +91,58 @@ bool exceeds(Healths streams, const observe::LagLimit& limit) {
     return exceeded;
 }
 
-Result<ExitCode> watch(const LagFlags& flags, std::uint64_t interval_ns) {
+// One look after the other: below each other, or, on a terminal, each in the place of the last, as
+// much of it as there is room for.
+class Watch {
+public:
+    [[nodiscard]] Result<ExitCode> run(const LagFlags& flags, std::uint64_t interval_ns);
+
+private:
+    void show(Healths found);
+    void wait_until(std::uint64_t until_ns, Healths found);
+
+    const bool redraws_ = !settings().json() && is_terminal(STDOUT_FILENO);
+    bool is_first_ = true;
+    TerminalSize size_;
+};
+
+void Watch::show(Healths found) {
+    if (settings().json()) {
+        print_lag_json(found);
+    } else if (!redraws_) {
+        if (!is_first_) out().write("\n");
+        out().write(lag_text(found, true));
+    } else {
+        size_ = terminal_size(STDOUT_FILENO);
+        constexpr std::size_t kOfCursor = 1;
+        out().write("\033[H\033[2J");
+        out().write(lag_text(found, true, size_.rows - std::min(size_.rows, kOfCursor)));
+    }
+    is_first_ = false;
+}
+
+// A terminal whose size changes meanwhile is filled anew.
+void Watch::wait_until(std::uint64_t until_ns, Healths found) {
+    constexpr std::uint64_t kLookEveryNs = 100 * kNsPerMs;
+    for (std::uint64_t now_ns = monotonic_ns(); now_ns < until_ns; now_ns = monotonic_ns()) {
+        if (!sleep_until_ns(std::min(until_ns, now_ns + kLookEveryNs))) return;
+        if (!redraws_ || terminal_size(STDOUT_FILENO) == size_) continue;
+        show(found);
+        if (!out().flush()) return;
+    }
+}
+
+Result<ExitCode> Watch::run(const LagFlags& flags, std::uint64_t interval_ns) {
     observe::Trend trend;
-    const bool redraws = !settings().json() && is_terminal(1);
     std::uint64_t next_ns = monotonic_ns();
-    for (bool first = true; !stop_requested(); first = false) {
+    while (!stop_requested()) {
         auto found = look(flags, trend);
         if (!found) return found.error();
-        if (redraws) out().write("\033[H\033[2J");
-        if (!first && !redraws && !settings().json()) out().write("\n");
-        if (settings().json()) {
-            print_lag_json(*found);
-        } else {
-            print_lag_text(*found, true);
-        }
+        show(*found);
         if (!out().flush()) break;
         if (flags.limit && exceeds(*found, *flags.limit)) return ExitCode::limit_exceeded;
         next_ns += interval_ns;
-        sleep_until_ns(next_ns);
+        wait_until(next_ns, *found);
         if (!out().has_reader()) break;
     }
     return ExitCode::done;
@@ -127,7 +164,7 @@ Result<ExitCode> look_once(const LagFlags& flags) {
     if (settings().json()) {
         print_lag_json(*found);
     } else {
-        print_lag_text(*found, false);
+        out().write(lag_text(*found, false));
         if (is_empty) say("no readers are attached, and there is no journal");
         explain_lag(*found);
     }
@@ -148,7 +185,7 @@ Result<ExitCode> run_lag(LagFlags& flags) {
     }
     if (!interval_ns) return interval_ns.error();
     constexpr std::uint64_t kShortestNs = 1'000'000;
-    return watch(flags, std::max(*interval_ns, kShortestNs));
+    return Watch().run(flags, std::max(*interval_ns, kShortestNs));
 }
 
 }  // namespace

@@ -9,9 +9,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <fmt/format.h>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,9 +55,24 @@ Colour colour_of(observe::ReaderState state) {
     return Colour::none;
 }
 
-}  // namespace
+using Rows = std::vector<const observe::ReaderHealth*>;
 
-void print_lag_text(Healths streams, bool with_trend) {
+// So many of them, in their order: those whose state is worst, and the first of these.
+Rows worst_of(const Rows& rows, std::size_t count) {
+    if (count >= rows.size()) return rows;
+    Rows by_urgency = rows;
+    std::stable_sort(by_urgency.begin(), by_urgency.end(), [](const auto* a, const auto* b) {
+        return observe::urgency_of(a->state) > observe::urgency_of(b->state);
+    });
+    by_urgency.resize(count);
+    Rows chosen;
+    std::copy_if(rows.begin(), rows.end(), std::back_inserter(chosen), [&](const auto* row) {
+        return std::find(by_urgency.begin(), by_urgency.end(), row) != by_urgency.end();
+    });
+    return chosen;
+}
+
+std::string table_text(const Rows& rows, bool with_trend) {
     std::vector<FigureColumn> columns(kColumns.begin(), kColumns.end());
     if (!with_trend) columns.erase(columns.begin() + kTrendColumn);
     Table table(headings_of(columns));
@@ -63,21 +80,64 @@ void print_lag_text(Healths streams, bool with_trend) {
     table.may_shorten({"STREAM", "READER"});
     if (with_trend) table.can_do_without({"TREND"});
     table.can_do_without({"LAG-RING", "LOST", "LAG-TIME"});
-    for (const observe::StreamHealth& stream : streams) {
-        for (const observe::ReaderHealth& reader : stream.readers) {
-            auto cells =
-                cells_of<observe::ReaderHealth>(columns, observe::reader_figures(), reader);
-            if (reader.is_evicted) cells[kPolicyColumn] = "evicted";
-            table.add(std::move(cells));
-            table.colour(columns.size() - 1, colour_of(reader.state));
-        }
+    for (const observe::ReaderHealth* const reader : rows) {
+        auto cells = cells_of<observe::ReaderHealth>(columns, observe::reader_figures(), *reader);
+        if (reader->is_evicted) cells[kPolicyColumn] = "evicted";
+        table.add(std::move(cells));
+        table.colour(columns.size() - 1, colour_of(reader->state));
     }
-    if (with_trend || table.has_rows()) out().write(table.text());
+    return table.text();
+}
+
+std::string holder_text(Healths streams) {
+    std::string text;
     for (const observe::StreamHealth& stream : streams) {
         for (const std::string& line :
              observe::holder_lines(stream.stream, stream.held_up, stream.holder))
-            out().write(flowed(tame(line), 0, 2, STDOUT_FILENO));
+            text += flowed(tame(line), 0, 2, STDOUT_FILENO);
     }
+    return text;
+}
+
+// What stands for the readers that there is no room for.
+std::string rest_text(const Rows& rows, std::size_t count) {
+    if (count >= rows.size()) return {};
+    const Rows shown = worst_of(rows, count);
+    const auto is_bad = [](const observe::ReaderHealth* row) {
+        return observe::urgency_of(row->state) == observe::Urgency::act;
+    };
+    const auto bad = std::count_if(rows.begin(), rows.end(), is_bad) -
+                     std::count_if(shown.begin(), shown.end(), is_bad);
+    const std::string text =
+        fmt::format("and {} more, {} in trouble: a larger window, or tailrace lag | less",
+                    rows.size() - count,
+                    bad == 0 ? "none" : std::to_string(bad));
+    return flowed(text, 0, 2, STDOUT_FILENO);
+}
+
+}  // namespace
+
+std::string lag_text(Healths streams, bool with_trend, std::optional<std::size_t> most_lines) {
+    Rows rows;
+    for (const observe::StreamHealth& stream : streams) {
+        for (const observe::ReaderHealth& reader : stream.readers)
+            rows.push_back(&reader);
+    }
+    const std::string holders = holder_text(streams);
+    const auto text_of = [&](std::size_t count) {
+        std::string text;
+        if (with_trend || !rows.empty()) text = table_text(worst_of(rows, count), with_trend);
+        return text + rest_text(rows, count) + holders;
+    };
+    std::string text = text_of(rows.size());
+    if (!most_lines) return text;
+    const std::size_t width = terminal_width(STDOUT_FILENO);
+    for (std::size_t count = rows.size(); count > 0; text = text_of(count)) {
+        const std::size_t lines = lines_of(text, width);
+        if (lines <= *most_lines) break;
+        count -= std::min(count, lines - *most_lines);
+    }
+    return std::string(first_lines(text, *most_lines, width));
 }
 
 void print_lag_json(Healths streams) {

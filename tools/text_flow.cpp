@@ -100,11 +100,35 @@ std::string wrapped(std::string_view text, std::size_t at, std::size_t indent, s
     }
 }
 
-std::size_t terminal_width(int fd) noexcept {
-    constexpr std::size_t kUsualWidth = 80;
+std::size_t lines_of(std::string_view text, std::size_t width) noexcept {
+    std::size_t lines = 0;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        const std::size_t columns = width_of(text.substr(0, end));
+        lines += columns == 0 ? 1 : (columns + width - 1) / width;
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
+}
+
+std::string_view first_lines(std::string_view text, std::size_t lines, std::size_t width) noexcept {
+    std::size_t end = 0;
+    for (std::size_t taken = 0; end < text.size();) {
+        const std::size_t next = std::min(text.find('\n', end), text.size() - 1) + 1;
+        taken += lines_of(text.substr(end, next - end), width);
+        if (taken > lines) break;
+        end = next;
+    }
+    return text.substr(0, end);
+}
+
+TerminalSize terminal_size(int fd) noexcept {
+    TerminalSize shown;
     winsize size{};
-    if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsualWidth;
-    return std::max<std::size_t>(size.ws_col, kNarrowest);
+    if (::ioctl(fd, TIOCGWINSZ, &size) != 0) return shown;
+    if (size.ws_col != 0) shown.columns = std::max<std::size_t>(size.ws_col, kNarrowest);
+    if (size.ws_row != 0) shown.rows = size.ws_row;
+    return shown;
 }
 
 std::optional<std::size_t> line_width(int fd) noexcept {

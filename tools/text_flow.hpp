@@ -26,8 +26,24 @@ namespace tailrace::tool {
                                   std::size_t indent,
                                   std::size_t width = 80);
 
-// Of the terminal behind a descriptor; 80 where it doesn't say.
-[[nodiscard]] std::size_t terminal_width(int fd) noexcept;
+// Lines of a terminal of that width that `text` takes; it ends with a newline.
+[[nodiscard]] std::size_t lines_of(std::string_view text, std::size_t width) noexcept;
+// Whole lines of `text`, as many as fit into `lines` of them.
+[[nodiscard]] std::string_view first_lines(std::string_view text,
+                                           std::size_t lines,
+                                           std::size_t width) noexcept;
+
+// What a terminal shows at once.
+struct TerminalSize {
+    std::size_t columns = 80;  // where it doesn't say
+    std::size_t rows = 24;
+
+    friend bool operator==(const TerminalSize&, const TerminalSize&) = default;
+};
+[[nodiscard]] TerminalSize terminal_size(int fd) noexcept;
+[[nodiscard]] inline std::size_t terminal_width(int fd) noexcept {
+    return terminal_size(fd).columns;
+}
 
 // What a line there may take; empty: no limit.
 [[nodiscard]] std::optional<std::size_t> line_width(int fd) noexcept;

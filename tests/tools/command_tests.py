@@ -27,6 +27,7 @@ import priority_cases
 import reader_cases
 import removal_cases
 import sandbox
+import screen_cases
 import serve_cases
 import service_cases
 import steering_cases
@@ -57,6 +58,7 @@ MODULES = (
     bench_cases,
     help_cases,
     width_cases,
+    screen_cases,
 )
 WATCHDOG_S = 290  # before ctest's own, so that a hang shows where it hangs
 

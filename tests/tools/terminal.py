@@ -44,7 +44,7 @@ class Terminal:
     def __init__(self, case, *words, columns=100, in_shell=False, stdout=None):
         self.case = case
         self.ours, theirs = pty.openpty()
-        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.resize(columns, 24)
         self.modes_before = self.modes()
         words = [case.program, *map(str, words)]
         if in_shell:
@@ -57,6 +57,10 @@ class Terminal:
         os.close(theirs)
         case.addCleanup(os.close, self.ours)
         self.shown = ""
+
+    def resize(self, columns, rows):
+        """As a window is: the command is sent SIGWINCH."""
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def modes(self):
         return termios.tcgetattr(self.ours)

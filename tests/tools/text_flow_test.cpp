@@ -22,6 +22,17 @@ TEST_CASE("text flow: a character is a column whatever its bytes, and a colour i
     CHECK(wrapped("\033[31mone\033[0m two", 0, 0, 7) == "\033[31mone\033[0m two\n");
 }
 
+TEST_CASE("text flow: what wraps takes several lines, and a screen is filled with whole ones.") {
+    CHECK(lines_of("", 10) == 0);
+    CHECK(lines_of("\n\n", 10) == 2);
+    CHECK(lines_of("0123456789\n0123456789a\n", 10) == 3);
+    CHECK(lines_of("\033[31m0123456789\033[0m\n", 10) == 1);
+    CHECK(first_lines("one\ntwo\nthree\n", 2, 10) == "one\ntwo\n");
+    CHECK(first_lines("one\n0123456789a\nthree\n", 2, 10) == "one\n");
+    CHECK(first_lines("one\ntwo\n", 5, 10) == "one\ntwo\n");
+    CHECK(first_lines("one\n", 0, 10).empty());
+}
+
 TEST_CASE("text flow: a name that is too long keeps its begin and its end.") {
     CHECK(shortened("orders", 6) == "orders");
     CHECK(shortened("orders-of-europe", 9) == "orde..ope");

@@ -122,6 +122,27 @@ class Widths(Case):
                 self.assertEqual(pane.captured("-J"), shown, words)
 
 
+    def test_in_tmux_no_bar_wraps(self):
+        if shutil.which("tmux") is None:
+            self.skipTest("there is no tmux here")
+        with Pane(self, ["pub", STREAM, "x", "-n", "100000", "--rate", "20/s"]) as pane:
+            self.wait_until("the bar", lambda: "% " in pane.captured()[-1])
+            # -J joins what the terminal wrapped.
+            self.assertLess(len(pane.captured("-J")[-1]), 80)
+
+    def test_in_tmux_watching_fits_the_height(self):
+        if shutil.which("tmux") is None:
+            self.skipTest("there is no tmux here")
+        for number in range(20):
+            self.ok("cursor", "set", STREAM, f"place-{number}", "--to", "start")
+        with Pane(self, ["lag", STREAM, "--watch", "50ms"]) as pane:
+            self.wait_until("a screen", lambda: pane.captured()[-1].startswith("and "))
+            shown = pane.captured("-S", "0")  # the screen alone
+            self.assertLess(len(shown), 24, shown)
+            self.assertIn("STATE", shown[0])
+            self.assertLessEqual(max(map(len, pane.captured("-S", "0", "-J"))), 80)
+
+
 class Pane:
     """A command in a tmux of its own, whose screen has 80 columns and 24 lines."""
 
