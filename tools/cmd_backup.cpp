@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "journal_place.hpp"
 #include "progress.hpp"
+#include "stop_signal.hpp"
 #include "units.hpp"
 
 #include <tailrace/bus/journal_board.hpp>
@@ -46,11 +47,11 @@ void print_report(const BackupFlags& flags,
         out().write_json(document);
         return;
     }
-    out().write(fmt::format("copied {} in {}, {} were there already\n",
+    report_done(fmt::format("copied {} in {}, {} were there already",
                             size_text(report.copied_bytes),
                             counted(report.copied_segments, "segment"),
                             report.kept_segments));
-    out().write(fmt::format("the copy ends before sequence {}; tailrace verify {} checks it\n",
+    report_done(fmt::format("the copy ends before sequence {}; tailrace verify {} checks it",
                             report.end_sequence,
                             absolute_path(flags.destination)));
 }
@@ -66,6 +67,7 @@ Result<ExitCode> run_backup(BackupFlags& flags) {
         progress.set_total(total_bytes);
         progress.update(done_bytes);
     };
+    end_at_first_signal();
     auto report = journal::backup(*directory, absolute_path(flags.destination), options);
     if (!report) return report.error();
     clear_status_line();

@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "journal_place.hpp"
 #include "progress.hpp"
+#include "stop_signal.hpp"
 #include "units.hpp"
 
 #include <tailrace/journal/compress.hpp>
@@ -34,12 +35,12 @@ void print_report(const std::string& directory, const journal::CompressReport& r
         return;
     }
     if (report.compressed_segments == 0) {
-        out().write("nothing to compress: the newest segment, and what doesn't shrink, stay\n");
+        report_done("nothing to compress: the newest segment, and what doesn't shrink, stay");
         return;
     }
     const double ratio = static_cast<double>(report.raw_bytes) /
                          static_cast<double>(std::max<std::uint64_t>(report.stored_bytes, 1));
-    out().write(fmt::format("compressed {}: {} of log to {} on disk ({:.1f} to 1)\n",
+    report_done(fmt::format("compressed {}: {} of log to {} on disk ({:.1f} to 1)",
                             counted(report.compressed_segments, "segment"),
                             size_text(report.raw_bytes),
                             size_text(report.stored_bytes),
@@ -57,6 +58,7 @@ Result<ExitCode> run_compress(CompressFlags& flags) {
         progress.set_total(total_bytes);
         progress.update(done_bytes);
     };
+    end_at_first_signal();
     auto report = journal::compress(*directory, options);
     if (!report) return report.error();
     clear_status_line();

@@ -111,6 +111,7 @@ void print_created(const bus::Region& region, bool is_new, const std::string& wa
         out().write_json(document);
         return;
     }
+    if (settings().quiet) return;
     out().write(field_text("stream", {region.name(), is_new ? "" : "(was there already)"}));
     out().write(field_text(
         "ring",

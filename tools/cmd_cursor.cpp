@@ -6,6 +6,7 @@
 #include "misspelling.hpp"
 #include "position.hpp"
 #include "table.hpp"
+#include "text_flow.hpp"
 #include "units.hpp"
 
 #include <tailrace/bridge/cursor_place.hpp>
@@ -128,6 +129,24 @@ Result<bus::CursorStatus> find_cursor(const bridge::CursorPlace& place, const Cu
     return unknown_cursor(flags, cursors);
 }
 
+void print_cursor(const bus::CursorStatus& cursor, Sequence end) {
+    const auto tell = [](std::string_view label, std::string what) {
+        out().write(field_text(label, {std::move(what)}));
+    };
+    tell("cursor", tame(cursor.name));
+    tell("position", count_text(cursor.sequence) + ": everything below is done");
+    if (cursor.moved_to)
+        tell("moved to",
+             count_text(*cursor.moved_to) + ": its reader goes there with its next commit");
+    tell("on disk", kept_text(cursor));
+    tell("behind", counted(behind(cursor, end), "event"));
+    tell("holds",
+         cursor.hold_bytes == 0
+             ? "nothing"
+             : fmt::format("back up to {} of the journal", size_text(cursor.hold_bytes)));
+    tell("reader", cursor.is_owned ? fmt::format("process {}", cursor.pid) : "away");
+}
+
 Result<ExitCode> run_show(const CursorFlags& flags) {
     if (auto allowed = allow_only_text_and_json("cursor show"); !allowed) return allowed.error();
     auto place = open_place(flags.target, bus::RegionAccess::observe);
@@ -140,22 +159,7 @@ Result<ExitCode> run_show(const CursorFlags& flags) {
         out().write_json(cursor_json(*cursor, *end));
         return ExitCode::done;
     }
-    out().write(fmt::format("cursor     {}\n", tame(cursor->name)));
-    out().write(
-        fmt::format("position   {}: everything below is done\n", count_text(cursor->sequence)));
-    if (cursor->moved_to) {
-        out().write(fmt::format("moved to   {}: its reader goes there with its next commit\n",
-                                count_text(*cursor->moved_to)));
-    }
-    out().write(fmt::format("on disk    {}\n", kept_text(*cursor)));
-    out().write(fmt::format("behind     {}\n", counted(behind(*cursor, *end), "event")));
-    out().write(fmt::format("holds      {}\n",
-                            cursor->hold_bytes == 0 ? "nothing"
-                                                    : fmt::format("back up to {} of the journal",
-                                                                  size_text(cursor->hold_bytes))));
-    out().write(fmt::format(
-        "reader     {}\n",
-        cursor->is_owned ? fmt::format("process {}", cursor->pid) : std::string("away")));
+    print_cursor(*cursor, *end);
     return ExitCode::done;
 }
 
@@ -163,7 +167,7 @@ void report(const CursorFlags& flags, std::string_view what, const Json& json) {
     if (settings().json()) {
         out().write_json(json);
     } else {
-        out().write(fmt::format("cursor {} {}\n", tame(flags.name), what));
+        report_done(fmt::format("cursor {} {}", tame(flags.name), what));
     }
 }
 

@@ -199,12 +199,11 @@ void Publishing::report() const {
         out().write_json(document);
         return;
     }
-    if (settings().quiet) return;
     if (events_ == 0) {
-        out().write("published 0 events\n");
+        report_done("published 0 events");
         return;
     }
-    out().write(fmt::format("published {} ({} of payload), sequence {}{}\n",
+    report_done(fmt::format("published {} ({} of payload), sequence {}{}",
                             counted(events_, "event"),
                             size_text(bytes_),
                             range_text(first_sequence_, last + 1),

@@ -177,11 +177,10 @@ void report(const Removed& removed) {
         return;
     }
     for (const std::string& name : removed.streams)
-        out().write(fmt::format("removed stream {}\n", name));
+        report_done(fmt::format("removed stream {}", name));
     for (const RemovedContent& journal : removed.journals)
         print_removed(journal);
-    if (removed.leftovers != 0)
-        out().write(fmt::format("removed {} leftovers\n", removed.leftovers));
+    if (removed.leftovers != 0) report_done(fmt::format("removed {} leftovers", removed.leftovers));
 }
 
 // The ring first: while anybody uses it, its journal stays too.
@@ -236,8 +235,8 @@ Result<ExitCode> run_rm(RmFlags& flags) {
         if (!stale) return stale.error();
         flags.targets.insert(flags.targets.end(), stale->begin(), stale->end());
     }
-    auto named = flags.with_journal ? expand_all_names(flags.targets)
-                                    : expand_stream_names(flags.targets);
+    auto named =
+        flags.with_journal ? expand_all_names(flags.targets) : expand_stream_names(flags.targets);
     if (!named) return named.error();
     flags.targets = std::move(*named);
     auto doomed = look_at(flags);

@@ -125,9 +125,9 @@ void report(const SampleFlags& flags,
         document["events_per_s"] = rate_per_s;
         document["last_seq"] = next == kNoSequence ? Json() : Json(next - 1);
         out().write_json(document);
-    } else if (!settings().quiet) {
-        out().write(
-            fmt::format("published {} samples at {}\n", count_text(events), rate_text(rate_per_s)));
+    } else {
+        report_done(
+            fmt::format("published {} samples at {}", count_text(events), rate_text(rate_per_s)));
     }
 }
 

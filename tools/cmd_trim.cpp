@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "journal_place.hpp"
 #include "position.hpp"
+#include "text_flow.hpp"
 #include "units.hpp"
 
 #include <tailrace/journal/trim.hpp>
@@ -94,25 +95,27 @@ void print_json(const journal::TrimPlan& plan, const journal::TrimReport* report
 }
 
 void print_plan(const journal::TrimPlan& plan, const std::string& journal) {
-    out().write(fmt::format("journal   {}\n", plan.directory));
-    if (plan.segment_count() == 0) {
-        out().write("goes      nothing\n");
-    } else {
-        out().write(fmt::format("goes      {}, {}: {} {}\n",
-                                counted(plan.segment_count(), "segment"),
-                                size_text(plan.size_bytes),
-                                counted(plan.kept_sequence - plan.first_sequence, "event"),
-                                range_text(plan.first_sequence, plan.kept_sequence)));
+    out().write(field_text("journal", {plan.directory}));
+    std::string goes = "nothing";
+    if (plan.segment_count() != 0) {
+        goes = fmt::format("{}, {}: {} {}",
+                           counted(plan.segment_count(), "segment"),
+                           size_text(plan.size_bytes),
+                           counted(plan.kept_sequence - plan.first_sequence, "event"),
+                           range_text(plan.first_sequence, plan.kept_sequence));
     }
-    out().write(fmt::format("stays     {} {}\n",
-                            counted(plan.end_sequence - plan.kept_sequence, "event"),
-                            range_text(plan.kept_sequence, plan.end_sequence)));
+    out().write(field_text("goes", {goes}));
+    out().write(field_text("stays",
+                           {fmt::format("{} {}",
+                                        counted(plan.end_sequence - plan.kept_sequence, "event"),
+                                        range_text(plan.kept_sequence, plan.end_sequence))}));
     if (plan.stop != journal::TrimStop::none)
-        out().write(fmt::format("no more   {}\n", stop_text(plan, journal)));
+        out().write(field_text("no more", {stop_text(plan, journal)}));
     for (const journal::CursorBehind& cursor : plan.cursors) {
-        out().write(fmt::format("cursor    '{}' will be told that {} are gone\n",
-                                tame(cursor.name),
-                                counted(cursor.lost_events, "event")));
+        out().write(field_text("cursor",
+                               {fmt::format("'{}' will be told that {} are gone",
+                                            tame(cursor.name),
+                                            counted(cursor.lost_events, "event"))}));
     }
 }
 
@@ -121,12 +124,14 @@ void print_report(const journal::TrimPlan& plan, const journal::TrimReport& repo
         out().write("nothing was removed: a cursor has come to hold it\n");
         return;
     }
-    out().write(fmt::format("removed   {}; the journal begins with {}\n",
-                            range_text(plan.first_sequence, report.first_sequence),
-                            report.first_sequence));
+    out().write(field_text("removed",
+                           {fmt::format("{}; the journal begins with {}",
+                                        range_text(plan.first_sequence, report.first_sequence),
+                                        report.first_sequence)}));
     if (report.held_segments != 0) {
-        out().write(fmt::format("          {} that readers hold, when they let go\n",
-                                counted(report.held_segments, "segment")));
+        out().write(field_text("",
+                               {fmt::format("{} that readers hold, when they let go",
+                                            counted(report.held_segments, "segment"))}));
     }
 }
 
@@ -151,7 +156,8 @@ Result<ExitCode> run_trim(const TrimFlags& flags) {
                                       stop_text(*plan, flags.journal)),
                           fmt::format("tailrace lag {}", flags.journal));
     }
-    if (!settings().json()) print_plan(*plan, flags.journal);
+    const bool is_told = !settings().json() && !(flags.yes && settings().quiet);
+    if (is_told) print_plan(*plan, flags.journal);
     if (!flags.yes || is_empty) {
         if (settings().json()) print_json(*plan, nullptr);
         if (!is_empty) say("nothing has been removed; --yes does it");
@@ -162,7 +168,7 @@ Result<ExitCode> run_trim(const TrimFlags& flags) {
     if (!report) return report.error();
     if (settings().json()) {
         print_json(*plan, &*report);
-    } else {
+    } else if (is_told) {
         print_report(*plan, *report);
     }
     return ExitCode::done;

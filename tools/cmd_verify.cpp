@@ -5,6 +5,7 @@
 #include "journal_place.hpp"
 #include "name_pattern.hpp"
 #include "progress.hpp"
+#include "stop_signal.hpp"
 #include "text_flow.hpp"
 #include "units.hpp"
 
@@ -146,6 +147,7 @@ Result<ExitCode> run_verify(const VerifyFlags& flags) {
         if (!directory) return directory.error();
         directories.push_back(std::move(*directory));
     }
+    end_at_first_signal();
     ExitCode worst = ExitCode::done;
     for (const std::string& directory : directories) {
         if (&directory != &directories.front() && !settings().json()) out().write("\n");

@@ -2,9 +2,12 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "text_flow.hpp"
 
 #include <tailrace/bus/layout.hpp>
 #include <tailrace/journal/format.hpp>
+
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -28,11 +31,15 @@ Result<ExitCode> run_version() {
         document["compiler"] = compiler;
         out().write_json(document);
     } else {
-        out().write(fmt::format("tailrace {}     ring layout {}     journal format {}     {}\n",
-                                TAILRACE_VERSION,
-                                layout,
-                                format,
-                                compiler));
+        out().write(
+            flowed(fmt::format("tailrace {}     ring layout {}     journal format {}     {}",
+                               TAILRACE_VERSION,
+                               layout,
+                               format,
+                               compiler),
+                   0,
+                   2,
+                   STDOUT_FILENO));
     }
     return ExitCode::done;
 }

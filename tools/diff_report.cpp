@@ -4,6 +4,8 @@
 #include "stop_signal.hpp"
 #include "units.hpp"
 
+#include <tailrace/base/sequence_range.hpp>
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <iterator>
@@ -153,11 +155,10 @@ bool DiffReport::on_gap(bridge::DiffSide side, bus::Gap gap) {
         out().write_json(document);
         return !out().is_closed();
     }
-    out().write(fmt::format("gap in {}: {} lost, #{} to #{}\n",
+    out().write(fmt::format("gap in {}: {} lost, {}\n",
                             of_a ? "A" : "B",
                             counted(gap.count, "event"),
-                            gap.first,
-                            gap.first + gap.count - 1));
+                            range_text(gap.first, gap.first + gap.count)));
     return !out().is_closed();
 }
 

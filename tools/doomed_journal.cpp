@@ -97,9 +97,9 @@ void print_removed(const RemovedContent& removed) {
                          removed.content.directory));
         return;
     }
-    out().write(fmt::format("removed {}\n", content_text(removed.content)));
+    report_done(fmt::format("removed {}", content_text(removed.content)));
     for (const std::string& name : removed.outcome.other_names) {
-        out().write(fmt::format("stays   {}/{}: not the journal's{}\n",
+        report_done(fmt::format("stays   {}/{}: not the journal's{}",
                                 removed.content.directory,
                                 tame(name),
                                 name == "repaired" ? ", but what a repair kept of it" : ""));

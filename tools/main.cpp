@@ -81,7 +81,7 @@ void add_global_options(CLI::App& app) {
            [&settings, modes](const std::string& name) { settings.colour = modes.at(name); },
            "auto, always, never")
         ->check(CLI::IsMember({"auto", "always", "never"}));
-    app.add_flag("-q,--quiet", settings.quiet, "No talk on stderr but errors");
+    app.add_flag("-q,--quiet", settings.quiet, "Errors alone: no talk, no word of what was done");
 }
 
 using Words = std::vector<std::string>;

@@ -48,7 +48,7 @@ Output& out() noexcept {
 }
 
 void Output::write(std::string_view text) {
-    if (closed_ || failure_errno_ != 0) return;
+    if (is_closed()) return;
     buffer_ += text;
     if (buffer_.size() >= kFlushBytes) flush();
 }
@@ -63,7 +63,7 @@ bool Output::flush() noexcept {
         if (status_line_shown && is_terminal(STDOUT_FILENO)) clear_status_line();
         is_at_line_start_ = rest.back() == '\n';
     }
-    while (!rest.empty() && !closed_ && failure_errno_ == 0) {
+    while (!rest.empty() && !is_closed()) {
         const ssize_t count = ::write(STDOUT_FILENO, rest.data(), rest.size());
         if (count >= 0) {
             rest.remove_prefix(static_cast<std::size_t>(count));
@@ -74,14 +74,18 @@ bool Output::flush() noexcept {
         }
     }
     buffer_.clear();
-    return !closed_ && failure_errno_ == 0;
+    return !is_closed();
 }
 
 bool Output::has_reader() noexcept {
-    if (closed_ || failure_errno_ != 0) return false;
+    if (is_closed()) return false;
     pollfd entry{STDOUT_FILENO, 0, 0};
     if (::poll(&entry, 1, 0) > 0 && (entry.revents & POLLERR) != 0) closed_ = true;
     return !closed_;
+}
+
+void report_done(std::string_view line) {
+    if (!settings().quiet) out().write(flowed(line, 0, 2, STDOUT_FILENO));
 }
 
 void say(std::string_view line) {

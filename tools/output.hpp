@@ -1,8 +1,9 @@
 // Output: what the command prints. Data goes to stdout through one buffer, talk goes to stderr.
 //
-// A reader that closed the pipe is a normal end: is_closed() turns true, and nothing more is
-// written. One thread. JSON keys are stable and carry their units; times in nanoseconds are
-// strings, because numbers beyond 2^53 don't survive every reader of JSON.
+// A reader that closed the pipe is a normal end; a disk that is full is none, and failure_errno()
+// says so. After either is_closed() is true, and nothing more is written. One thread. JSON keys are
+// stable and carry their units; times in nanoseconds are strings, because numbers beyond 2^53 don't
+// survive every reader of JSON.
 #pragma once
 
 #include <tailrace/base/error.hpp>
@@ -29,7 +30,7 @@ public:
     // write.
     [[nodiscard]] bool has_reader() noexcept;
 
-    [[nodiscard]] bool is_closed() const noexcept { return closed_; }
+    [[nodiscard]] bool is_closed() const noexcept { return closed_ || failure_errno_ != 0; }
     [[nodiscard]] int failure_errno() const noexcept { return failure_errno_; }
     // What was written last ended with a newline.
     [[nodiscard]] bool is_at_line_start() const noexcept { return is_at_line_start_; }
@@ -56,7 +57,10 @@ private:
 // {"error":{"code":...}}
 [[nodiscard]] Json error_json(const Error& error, int exit_code);
 
-// Lines on stderr are broken between words where a terminal is too narrow for them.
+// Lines are broken between words where a terminal is too narrow for them.
+
+// What a command has done, a line on stdout; nothing with -q.
+void report_done(std::string_view line);
 
 // One line on stderr, unless -q.
 void say(std::string_view line);

@@ -45,6 +45,13 @@ void install_stop_signals() noexcept {
     ::sigaction(SIGXFSZ, &ignore, nullptr);  // a limit on file sizes: an error (EFBIG), with text
 }
 
+void end_at_first_signal() noexcept {
+    struct sigaction action {};
+    action.sa_handler = on_second_signal;
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
+}
+
 void before_sudden_end(void (*hook)() noexcept) noexcept {
     at_sudden_end.store(hook, std::memory_order_relaxed);  // of this process, and a whole pointer
 }

@@ -12,6 +12,10 @@ namespace tailrace::tool {
 // Call once, at the start of main.
 void install_stop_signals() noexcept;
 
+// For a long job that changes nothing, or may be killed at any point: from now on the first one
+// ends it.
+void end_at_first_signal() noexcept;
+
 // Called before a second signal ends the process; null: nothing. A signal handler calls it.
 void before_sudden_end(void (*hook)() noexcept) noexcept;
 

@@ -158,7 +158,8 @@ class Diff(Case):
         ran = self.differ(self.journal_of(), "s")
         lost = [line for line in ran.lines if line.startswith("gap in ")]
         self.assertEqual([line.split(":")[0] for line in lost], ["gap in A", "gap in B"])
-        self.assertIn("#1 to #", lost[0])
+        for line in lost:
+            self.assertRegex(line, r"lost, \[1, \d+\)$")
         self.assertRegex(ran.lines[-1], r"^\d+ same, 0 changed, 0 only in A, 0 only in B, "
                                         r"(\d+) lost in A, \1 lost in B$")
         gaps = [line for line in self.differ(self.journal_of(), "s", "--json").json_lines

@@ -428,6 +428,13 @@ class Look(Case):
             self.wait_until("a second to pass", lambda: time.monotonic() > shown_from)
             fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
+        # Meanwhile Ctrl-C ends another one at once, as a shell's 130.
+        interrupted = self.start("verify", journal)
+        self.wait_until("it to open the segment",
+                        lambda: fcntl.fcntl(held, fcntl.F_GETLEASE) != fcntl.F_WRLCK)
+        self.end(interrupted, by=signal.SIGINT, code=-signal.SIGINT)
+        fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         holder = threading.Thread(target=hold_it_up)
         holder.start()
         code, shown = self.on_terminal("verify", journal)

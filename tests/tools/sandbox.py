@@ -103,6 +103,12 @@ class Case(unittest.TestCase):
             self.assertIn(str(name), lines[0], ran)
         return ran
 
+    def run_into(self, stdout, *words):
+        """Runs the command with its output in an open file."""
+        return subprocess.run([self.program, *map(str, words)], stdin=subprocess.DEVNULL,
+                              stdout=stdout, stderr=subprocess.PIPE, check=False,
+                              timeout=DEADLINE_S, env=self.environment)
+
     def start(self, *words, stdin=subprocess.DEVNULL):
         process = subprocess.Popen([self.program, *map(str, words)], stdin=stdin,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -88,3 +88,16 @@ class Bars(Case):
         self.assertLess(end - begin - len("\x1b[K"), 50, terminal.shown[begin:end])
         terminal.press("\x03")
         terminal.ends(130)
+
+
+class FullDisk(Case):
+    def test_what_would_go_on_for_ever_ends_when_its_output_is_full(self):
+        self.make_journaled()
+        self.ok("pub", "s", "x" * 1000, "-n", "100")
+        self.record_all()
+        for words in (("replay", "s", "--loop", "0"), ("tail", "s", "s", "--from", "start"),
+                      ("lag", "s", "--watch", "1h")):
+            with open("/dev/full", "wb") as full:
+                ran = self.run_into(full, *words)
+            self.assertEqual(ran.returncode, 9, (words, ran.stderr))
+            self.assertIn(b"cannot write the output", ran.stderr.splitlines()[-2])

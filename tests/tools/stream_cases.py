@@ -404,8 +404,7 @@ class Everywhere(Case):
         self.make()
         self.ok("pub", "s", "x")
         with open("/dev/full", "wb") as full:
-            done = subprocess.run([self.program, "tail", "s", "-e"], stdout=full,
-                                  stderr=subprocess.PIPE, env=self.environment, check=False)
+            done = self.run_into(full, "tail", "s", "-e")
         self.assertEqual(done.returncode, 9)
         self.assertIn(b"cannot write the output", done.stderr)
 
@@ -424,6 +423,21 @@ class Everywhere(Case):
     def test_quiet_leaves_only_errors(self):
         self.assertEqual(self.ok("ls", "-q").errors, "")
         self.refused(4, "-q", "tail", "nobody")
+
+    def test_quiet_says_no_word_of_what_was_done(self):
+        self.environment["HOME"] = str(self.work)
+        for words in (("create", "s", "--capacity", "1MiB", "--journal"), ("pub", "s", "x"),
+                      ("sample", "s", "-n", "1"), ("cursor", "set", "s", "c", "--to", "start"),
+                      ("cursor", "rm", "s", "c")):
+            ran = self.ok("-q", *words)
+            self.assertEqual((ran.text, ran.errors), ("", ""), words)
+        self.record_all()
+        for words in (("backup", "s", self.work / "copy"), ("compress", "s"),
+                      ("trim", "s", "--keep-events", "1", "--yes"),
+                      ("rm", "s", "--journal", "--yes")):
+            ran = self.ok(*words, "-q")
+            self.assertEqual((ran.text, ran.errors), ("", ""), words)
+        self.assertEqual(self.ok("create", "s", "-q", "--json").json["stream"], "s")
 
     def test_doctor_looks_at_the_machine(self):
         document = self.ok("doctor", "--json").json

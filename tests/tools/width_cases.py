@@ -64,6 +64,24 @@ class Widths(Case):
                 self.assertGreater(len(lines), 1, words)
                 self.assertLessEqual(len(self.widest(lines)), columns, (words, lines))
 
+    def test_what_was_done_fits_too(self):
+        self.make_journaled(stream="neat")
+        self.ok("pub", "neat", "x")
+        self.record_all("neat")
+        deep = self.work / ("deep-" * 20)
+        deep.mkdir()
+        twin = "twin-of-" + STREAM[:-8]
+        for words in (("version",), ("cursor", "set", "neat", STREAM, "--to", "start"),
+                      ("cursor", "ls", "neat"), ("cursor", "show", "neat", STREAM),
+                      ("backup", "neat", deep / "copy"), ("compress", deep / "copy"),
+                      ("trim", deep / "copy", "--keep-events", "1", "--yes"),
+                      ("create", twin, f"--journal={deep}/twin", "--capacity", "64KiB"),
+                      ("pub", twin, "x"), ("rm", twin, "--yes", "--force"),
+                      ("rm", f"{deep}/copy/", "--yes")):
+            lines = self.shown(*words)
+            self.assertLessEqual(len(self.widest(lines)), 80, (words, lines))
+            self.assertNotEqual(lines, [""], words)
+
     def test_a_table_says_what_it_leaves_out(self):
         text = "\n".join(self.shown("lag", STREAM))
         for heading in ("STREAM", "READER", "LAG-EVENTS", "STATE"):
