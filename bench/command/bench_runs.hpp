@@ -33,8 +33,8 @@ struct ThroughputOptions {
     std::uint32_t publishers = 1;
     std::uint32_t subscribers = 1;
     std::uint32_t batch = 1;
-    std::uint64_t events = 0;  // per run; 0: about a second's worth
-    std::uint64_t capacity_bytes = std::uint64_t{4} << 20U;
+    std::uint64_t events = 0;                                 // per run; 0: about a second's worth
+    std::uint64_t capacity_bytes = std::uint64_t{64} << 20U;  // as `create` makes it
     std::uint32_t runs = 5;
     bool multi = false;  // a multi-publisher stream even for one publisher
     bool publish_time = false;

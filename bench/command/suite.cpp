@@ -13,36 +13,33 @@ namespace {
 
 using nlohmann::json;
 
-// A rate wants so many runs with a fast enough floor, and gets at most so many more than asked for.
-constexpr std::uint32_t kWantedRuns = 5;
-constexpr std::uint32_t kMostExtraRounds = 5;
-
-bool needs_floor(const SuiteJob& job) {
-    return std::any_of(job.rows.begin(), job.rows.end(), [](const RowSpec& row) {
-        return row.judged == Judged::value_at_least;
-    });
+bool is_near(const Reading& reading) {
+    return reading.floor_ns > 0 && reading.floor_ns < kNearFloorNs;
 }
 
-bool is_floor_ok(const Reading& reading) {
-    return reading.floor_ns > 0 && reading.floor_ns < kRateFloorNs;
-}
-
-std::size_t good_runs(const std::vector<Reading>& readings) {
-    return static_cast<std::size_t>(std::count_if(readings.begin(), readings.end(), is_floor_ok));
+// Where most runs found the cores.
+bool is_mostly_near(const std::vector<Reading>& readings) {
+    const auto near = std::count_if(readings.begin(), readings.end(), is_near);
+    return 2 * static_cast<std::size_t>(near) > readings.size();
 }
 
 json spread_json(const Spread& spread) {
     return {{"min", spread.min}, {"median", spread.median}, {"max", spread.max}};
 }
 
-// The runs that count: for a rate those whose floor held, if there are any.
+// The runs that count: of a rate those in the placement of most of them.
 std::vector<const Reading*> that_count(const RowSpec& row, const std::vector<Reading>& readings) {
-    const bool selects = row.judged == Judged::value_at_least && good_runs(readings) != 0;
+    const bool selects = row.judged == Judged::value_at_least;
+    const bool near = is_mostly_near(readings);
     std::vector<const Reading*> result;
     for (const Reading& reading : readings) {
-        if (!selects || is_floor_ok(reading)) result.push_back(&reading);
+        if (!selects || is_near(reading) == near) result.push_back(&reading);
     }
     return result;
+}
+
+double target_of(const RowSpec& row, bool near) {
+    return row.judged == Judged::value_at_least && !near ? row.far_target : row.target;
 }
 
 const char* judged_name(Judged judged) {
@@ -62,17 +59,17 @@ const char* judged_name(Judged judged) {
     return "shown beside the others";
 }
 
-bool is_met(const RowSpec& row, const Spread& value, const Spread& ratio) {
-    switch (row.judged) {
+bool is_met(Judged judged, double target, const Spread& value, const Spread& ratio) {
+    switch (judged) {
         case Judged::ratio_at_most:
-            return ratio.median <= row.target;
+            return ratio.median <= target;
         case Judged::value_at_least:
         case Judged::share_at_least:
-            return value.median >= row.target;
+            return value.median >= target;
         case Judged::median_at_most:
-            return value.median <= row.target;
+            return value.median <= target;
         case Judged::worst_at_most:
-            return value.max <= row.target;
+            return value.max <= target;
         case Judged::not_at_all:
             break;
     }
@@ -102,7 +99,7 @@ json row_json(const SuiteJob& job, std::size_t index, const std::vector<Reading>
     for (const Reading& reading : readings) {
         runs.push_back({{"value", reading.values[index]},
                         {"floor_rtt_ns", reading.floor_ns},
-                        {"floor_ok", is_floor_ok(reading)}});
+                        {"placement", is_near(reading) ? "near" : "far"}});
     }
     const Spread value = spread_of(values);
     const Spread ratio = spread_of(ratios);
@@ -116,13 +113,12 @@ json row_json(const SuiteJob& job, std::size_t index, const std::vector<Reading>
                    {"conditions", job.conditions},
                    {"counted_runs", values.size()},
                    {"runs", runs}};
-    const bool is_rate = row.judged == Judged::value_at_least;
-    result["floor_ok"] = is_rate ? json(good_runs(readings) >= kWantedRuns) : json(nullptr);
-    // A rate whose floor held in no run at all says nothing either way.
-    const bool has_verdict = !is_rate || good_runs(readings) != 0;
+    const bool near = is_mostly_near(readings);
+    const double target = target_of(row, near);
     const bool is_judged = row.judged != Judged::not_at_all;
-    result["target"] = is_judged ? json(row.target) : json(nullptr);
-    result["met"] = is_judged && has_verdict ? json(is_met(row, value, ratio)) : json(nullptr);
+    result["placement"] = near ? "near" : "far";
+    result["target"] = is_judged ? json(target) : json(nullptr);
+    result["met"] = is_judged ? json(is_met(row.judged, target, value, ratio)) : json(nullptr);
     return result;
 }
 
@@ -158,16 +154,6 @@ Result<json> run_suite(const SuiteOptions& options) {
             if (auto ran = run_one(index); !ran) return ran.error();
         }
     }
-    std::uint32_t extra_rounds = 0;
-    for (; !options.quick && extra_rounds < kMostExtraRounds; ++extra_rounds) {
-        bool all_good = true;
-        for (std::size_t index = 0; index < jobs.size(); ++index) {
-            if (!needs_floor(jobs[index]) || good_runs(readings[index]) >= kWantedRuns) continue;
-            all_good = false;
-            if (auto ran = run_one(index); !ran) return ran.error();
-        }
-        if (all_good) break;
-    }
     json rows = json::array();
     for (std::size_t index = 0; index < jobs.size(); ++index) {
         for (std::size_t row = 0; row < jobs[index].rows.size(); ++row)
@@ -177,8 +163,7 @@ Result<json> run_suite(const SuiteOptions& options) {
                 {"machine", machine_description()},
                 {"quick", options.quick},
                 {"rounds", options.runs},
-                {"extra_rounds", extra_rounds},
-                {"rate_floor_ns", kRateFloorNs},
+                {"near_floor_ns", kNearFloorNs},
                 {"rows", rows}};
 }
 
