@@ -12,6 +12,11 @@ from sandbox import Case
 LETTERS = "abcdefghijklmnopqrst"
 
 
+def stop(process):
+    process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+
+
 class Merged(Case):
     def publish_in_turns(self, *streams, journaled=False):
         """A letter at a time, to one stream after the other."""
@@ -78,7 +83,10 @@ class Merged(Case):
         slow = self.start("tail", "eu-*", "--from", "start", "--policy", "skip", "--name", "r",
                           "--rate", "20/s", "-n", "5", "--json")
         self.wait_for_reader("r", "eu-b")
+        # Stopped, it is lapped however long the publisher takes.
+        stop(slow)
         self.ok("pub", "eu-b", "--size", "1KiB", "-n", "400")
+        slow.send_signal(signal.SIGCONT)
         rows = self.end(slow, by=None, code=3).json_lines
         gap = next(row for row in rows if "gap_first_seq" in row)
         self.assertEqual(gap["stream"], "eu-b")
@@ -119,11 +127,6 @@ class Followed(Case):
     def row(self, tail):
         row = json.loads(self.read_line(tail))
         return row["stream"], row["seq"], row["data"]
-
-    @staticmethod
-    def stop(process):
-        process.send_signal(signal.SIGSTOP)
-        os.waitpid(process.pid, os.WUNTRACED)
 
     def start_with_one(self, *options):
         self.make(stream="eu-a")
@@ -170,7 +173,7 @@ class Followed(Case):
 
     def test_what_was_written_over_before_it_joined_is_a_gap(self):
         tail = self.start_with_one("-n", "3")
-        self.stop(tail)
+        stop(tail)
         self.make("--capacity", "64KiB", "--max-event", "4KiB", stream="eu-b")
         self.ok("pub", "eu-b", "--size", "1KiB", "-n", "400")
         tail.send_signal(signal.SIGCONT)
@@ -180,7 +183,7 @@ class Followed(Case):
 
     def test_one_that_can_not_be_read_is_told_once_and_tried_again(self):
         tail = self.start_with_one()
-        self.stop(tail)
+        stop(tail)
         self.make(stream="eu-b")
         control = self.rings / "eu-b" / "control"
         sound = control.read_bytes()
@@ -197,12 +200,14 @@ class Followed(Case):
     def test_counts_go_on_when_a_stream_comes_again(self):
         self.make(stream="eu-a")
         self.ok("pub", "eu-a", "a")
-        tail = self.start("tail", "eu-*", "--from", "start", "--count-only", "--json", "-n", "3")
+        tail = self.start("tail", "eu-*", "--from", "start", "--count-only", "--json", "-n", "3",
+                          "--policy", "skip", "--name", "r")
+        self.wait_for_reader("r", "eu-a")
         for number in (1, 2):
             self.make(stream="eu-b")
             self.read_errors_until(tail, "'eu-b' has come")
             self.ok("pub", "eu-b", "b")
-            self.ok("rm", "eu-b", "--yes")
+            self.ok("rm", "eu-b", "--yes", "--force")
             if number == 1:
                 self.read_errors_until(tail, "'eu-b' was removed")
         rows = {row["stream"]: row["events"] for row in self.end(tail, by=None).json_lines}
@@ -296,8 +301,7 @@ class Counts(Case):
                           "--rate", "20/s", "--count-only", "--json", "-n", "3")
         self.wait_for_reader("r")
         # Stopped, it is lapped however long the publisher takes.
-        slow.send_signal(signal.SIGSTOP)
-        os.waitpid(slow.pid, os.WUNTRACED)
+        stop(slow)
         self.ok("pub", "s", "--size", "1KiB", "-n", "400")
         slow.send_signal(signal.SIGCONT)
         ran = self.end(slow, by=None, code=3)
