@@ -70,7 +70,7 @@ Error in_stream(const Region& region, Error error) {
         error.message =
             "stream '" + region.name() + "' and this program don't agree: " + error.message;
         error.hint =
-            "tailrace schema " + region.name() + " shows what the stream has; " + error.hint;
+            "cat " + region.path() + "/" + kSchemaFile + " shows what it has; " + error.hint;
     }
     return error;
 }

@@ -23,7 +23,7 @@ Error schema_file_trouble(const char* what, const std::string& path, int os_errn
 Error in_journal(const std::string& directory, Error error) {
     if (error.code == ErrorCode::incompatible) {
         error.message = "the journal in '" + directory + "' has other types: " + error.message;
-        error.hint = "tailrace schema " + directory + "/ shows them; " + error.hint;
+        error.hint = "cat " + schema_path(directory) + " shows them; " + error.hint;
     }
     return error;
 }

@@ -157,13 +157,13 @@ TEST_CASE("declared types: a struct that grew is read beside what it was", "[bus
 TEST_CASE("declared types: who differs is refused at attach, and told in what", "[bus]") {
     const TestStream stream;
     REQUIRE(publisher_of(stream, types_of<Trade>()));
-    const auto check = [](const auto& refused) {
+    const auto check = [&stream](const auto& refused) {
         REQUIRE_FALSE(refused);
         CHECK(refused.error().code == ErrorCode::incompatible);
         CHECK_THAT(refused.error().message, Contains("stream 'stream' and this program"));
         CHECK_THAT(refused.error().message, Contains("type 1 'Trade' differs"));
         CHECK_THAT(refused.error().message, Contains("'price' is f32 at byte 0, not f64"));
-        CHECK_THAT(refused.error().hint, Contains("tailrace schema stream"));
+        CHECK_THAT(refused.error().hint, Contains("cat " + schema_file(stream)));
     };
     check(publisher_of(stream, types_of<changed::Trade>()));
     check(reader_of(stream, types_of<changed::Trade>()));
