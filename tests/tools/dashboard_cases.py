@@ -72,6 +72,13 @@ class Dashboard(Served):
         self.wait_until("a rate", lambda: self.text_of(browser, "#tile-rate .big") not in (
             "–", "0/s"))
 
+        # The same look twice, as two who subscribe may cause, is one.
+        self.assertEqual(browser.value("""(() => {
+            const other = new Model();
+            other.take(model.frame);
+            other.take(model.frame);
+            return other.published.times.length; })()"""), 1)
+
         # A stalled reader turns red, and back.
         self.wait_for_colour(browser, "stuck", lambda state, _: state == "OK")
         stuck.send_signal(signal.SIGSTOP)

@@ -16,6 +16,8 @@ class Model {
   }
 
   take(frame) {
+    // Two frames may show one look; between them there is no time in which anything grows.
+    if (this.frame !== null && this.frame.time_ns === frame.time_ns) return;
     this.frame = frame;
     const timeS = Number(frame.time_ns) / 1e9;
     this.rates.add(timeS, this.totalsOf(frame));
