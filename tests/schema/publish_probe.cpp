@@ -43,7 +43,10 @@ bool publish_typed(bus::Publisher& publisher, std::uint64_t events) {
 }
 
 int run(bool is_typed, std::uint64_t events) {
-    const test::TestStream stream;
+    // No publish times: how often their clock is set right depends on the time that passes.
+    bus::StreamOptions stream_options = test::small_stream();
+    stream_options.publish_time = bus::PublishTime::off;
+    const test::TestStream stream(stream_options);
     bus::PublisherOptions options;
     options.directory = stream.directory();
     if (is_typed) options.types.add<Typed>();

@@ -4,6 +4,7 @@
     typed_publish_cost.py PUBLISH_PROBE
 
 What start and attach take is in both of two runs, so their difference is the price of the events.
+What hangs on the time that passes can only add: the lowest of some such prices counts.
 """
 
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 
 FEW, MANY = 512, 2560
+ROUNDS = 3
 MOST_APART = 0.5  # instructions an event: attaching takes some more or less from run to run
 
 
@@ -28,8 +30,8 @@ def main(probe):
     if shutil.which("valgrind") is None:
         print("SKIPPED: valgrind is not installed")
         return 77
-    prices = {way: (count(probe, way, MANY) - count(probe, way, FEW)) / (MANY - FEW)
-              for way in ("untyped", "typed")}
+    prices = {way: min((count(probe, way, MANY) - count(probe, way, FEW)) / (MANY - FEW)
+                       for _ in range(ROUNDS)) for way in ("untyped", "typed")}
     print("instructions an event: "
           + ", ".join(f"{way} {price:.2f}" for way, price in prices.items()))
     return 0 if abs(prices["typed"] - prices["untyped"]) <= MOST_APART else 1
