@@ -31,6 +31,9 @@ namespace tailrace::bus {
 
 namespace {
 
+// What a reader's caches may hold of a ring after a lap: the shared cache of some cores.
+constexpr std::uint64_t kMostCachedBytes = std::uint64_t{32} << 20U;
+
 // How a publisher paces its looks at the stream's life.
 constexpr std::uint64_t kLongLookNs = 250 * kNsPerMs;
 constexpr std::uint64_t kShortLookNs = 50 * kNsPerMs;
@@ -108,6 +111,7 @@ Publisher::Publisher(std::shared_ptr<Region> region,
       fences_(!register_for_membarrier()),
       is_lone_(!shared_ && !fences_),
       is_among_others_(shared_ && !fences_),
+      fetches_ahead_(region_->capacity_bytes() <= kMostCachedBytes),
       waiter_(options.wait, is_crowded(*region_)),
       cell_(cell) {
     const Place tail = region_->tail();
@@ -144,6 +148,7 @@ Publisher::Publisher(Publisher&& other) noexcept
       fences_(other.fences_),
       is_lone_(other.is_lone_),
       is_among_others_(other.is_among_others_),
+      fetches_ahead_(other.fetches_ahead_),
       waiter_(other.waiter_),
       cell_(std::exchange(other.cell_, &no_cell)),
       claimed_events_(other.claimed_events_),

@@ -286,6 +286,9 @@ private:
                        std::byte* record,
                        std::uint64_t word) noexcept;
 
+    // Fetches the lines that will be written soon, as many as an event of so many bytes took.
+    void fetch_ahead(std::uint64_t end_position, std::uint64_t size_bytes) noexcept;
+
     // Cold: its end where membarrier is refused.
     void commit_fenced(detail::PublisherCell* cell,
                        Sequence ticket,
@@ -416,6 +419,7 @@ private:
     bool fences_ = false;
     bool is_lone_ = false;          // neither shared nor fencing
     bool is_among_others_ = false;  // shared, and not fencing
+    bool fetches_ahead_ = false;    // the ring is one that caches hold
     Waiter waiter_;
 
     static detail::PublisherCell no_cell;  // of those that were moved from

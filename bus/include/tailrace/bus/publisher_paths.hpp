@@ -285,6 +285,20 @@ inline PublishStatus Publisher::claim(BatchClaim& batch,
     wake_subscribers(state_, fences_);
 }
 
+// In a ring that caches hold the readers still have the lines of the last lap. Without this the
+// first store to each waits for them to give it up, and all later stores wait behind it.
+// (docs/decisions/0045-lines-are-fetched-ahead-for-writing.md)
+[[gnu::always_inline]] inline void Publisher::fetch_ahead(std::uint64_t end_position,
+                                                          std::uint64_t size_bytes) noexcept {
+    constexpr std::uint64_t kAheadBytes = 4096;
+    constexpr std::uint64_t kLineBytes = 64;
+    if (!fetches_ahead_ || size_bytes > 2 * kLineBytes) return;
+    // Within the double mapping, as every event.
+    const std::byte* const ahead = events_ + ((end_position + kAheadBytes) & offset_mask_);
+    prefetch_for_write(ahead);
+    if (size_bytes > kLineBytes) prefetch_for_write(ahead + kLineBytes);
+}
+
 [[gnu::always_inline]] inline void Publisher::commit_record(detail::PublisherCell* cell,
                                                             Sequence ticket,
                                                             std::uint64_t end_position,
@@ -309,6 +323,7 @@ inline PublishStatus Publisher::claim(BatchClaim& batch,
     } else {
         commit_fenced(cell, ticket, end_position);
     }
+    fetch_ahead(end_position, sizeof(EventHeader) + static_cast<std::uint32_t>(word));
 }
 
 [[gnu::always_inline]] inline PublishStatus Publisher::commit(Claim& claim) noexcept {

@@ -6,7 +6,7 @@
 // follow, so the state keeps itself. A reader that has met some events in a row therefore asks for
 // the tail. Of a publisher that streams it stays some KiB behind, and asks again two microseconds
 // later; of one that is slower, or has stopped, it takes all there is. Who waits for single events
-// never asks. (docs/decisions/0042-a-reader-stays-behind-a-stream.md)
+// never asks. (docs/decisions/0044-a-reader-stays-behind-a-stream.md)
 //
 // The tail is a hint here: stamps alone say what is committed. Belongs to one reader.
 #pragma once
