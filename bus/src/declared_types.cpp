@@ -15,6 +15,7 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 
 namespace tailrace::bus {
 
@@ -75,6 +76,19 @@ Error in_stream(const Region& region, Error error) {
     return error;
 }
 
+struct MergedTypes {
+    schema::StreamSchema types;  // what the stream has, and the others
+    bool are_new;                // the stream doesn't have all of them
+};
+
+Result<MergedTypes> merge_with_declared(const Region& region, const schema::StreamSchema& others) {
+    auto types = declared_types(region);
+    if (!types) return types.error();
+    auto are_new = types->merge(others);
+    if (!are_new) return in_stream(region, are_new.error());
+    return MergedTypes{std::move(*types), *are_new};
+}
+
 }  // namespace
 
 Result<void> write_schema(int directory_fd,
@@ -109,33 +123,26 @@ TypesMark types_mark(const Region& region) noexcept {
 
 Result<void> check_types(const Region& region, const schema::StreamSchema& types) {
     if (types.is_empty()) return {};
-    auto known = declared_types(region);
-    if (!known) return known.error();
-    auto merged = known->merge(types);
-    if (!merged) return in_stream(region, merged.error());
+    if (auto merged = merge_with_declared(region, types); !merged) return merged.error();
     return {};
 }
 
 Result<void> declare_types(const Region& region, const schema::StreamSchema& types) {
     if (types.is_empty()) return {};
-    auto known = declared_types(region);
-    if (!known) return known.error();
-    auto is_new = known->merge(types);
-    if (!is_new) return in_stream(region, is_new.error());
-    if (!*is_new) return {};
+    auto merged = merge_with_declared(region, types);
+    if (!merged) return merged.error();
+    if (!merged->are_new) return {};
 
     LockFile file;
     const auto registry = RegistryLock::lock(region, file, kRegistryTimeoutNs);
     if (!registry) return registry.error();
-    known = declared_types(region);
-    if (!known) return known.error();
-    is_new = known->merge(types);
-    if (!is_new) return in_stream(region, is_new.error());
-    if (!*is_new) return {};
+    merged = merge_with_declared(region, types);
+    if (!merged) return merged.error();
+    if (!merged->are_new) return {};
     StreamOptions options;
     options.mode = region.header().mode;
     options.group_id = region.header().group_id;
-    options.types = std::move(*known);
+    options.types = std::move(merged->types);
     return write_schema(region.directory_fd(), region.path(), options);
 }
 

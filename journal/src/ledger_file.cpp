@@ -14,12 +14,6 @@ namespace tailrace::journal {
 
 namespace {
 
-Error cannot(const char* what, const std::string& path, int os_errno) {
-    return os_error(os_errno,
-                    std::string("cannot ") + what + " '" + path + "'" + why_refused(os_errno),
-                    "'df' shows the room, 'ls -l' whose it is");
-}
-
 // As much of a copy as it says that it uses.
 IoOutcome read_copy(FileStore& files,
                     FileId file,
@@ -53,7 +47,7 @@ Result<SlotContent> read_slot(FileStore& files,
         std::vector<std::byte> bytes;
         const IoOutcome outcome =
             read_copy(files, file, slot * kLedgerSlotBytes + copy * kLedgerCopyBytes, bytes);
-        if (!outcome.ok()) return cannot("read", path, outcome.os_errno);
+        if (!outcome.ok()) return file_trouble("read", path, outcome.os_errno);
         if (is_zero(bytes)) continue;
         content.is_blank = false;
         auto ledger = decode_ledger(bytes, path);
@@ -94,7 +88,7 @@ Result<Ledger> read_ledger(FileStore& files, const std::string& directory) {
     const std::string path = ledger_path(directory);
     const IoOutcome opened = files.open(path, {});
     if (opened.os_errno == ENOENT) return Ledger{};
-    if (!opened.ok()) return cannot("open", path, opened.os_errno);
+    if (!opened.ok()) return file_trouble("open", path, opened.os_errno);
     const StoredFile file(files, static_cast<FileId>(opened.value));
     std::optional<Ledger> newest;
     std::optional<Error> refusal;
@@ -127,7 +121,7 @@ Result<void> make_ledger(FileStore& files, const std::string& directory) {
     const IoOutcome opened = files.open(path, {});
     if (opened.ok()) files.close(static_cast<FileId>(opened.value));
     if (opened.os_errno != ENOENT)
-        return opened.ok() ? Result<void>() : cannot("open", path, opened.os_errno);
+        return opened.ok() ? Result<void>() : file_trouble("open", path, opened.os_errno);
     Ledger empty;
     empty.generation = kLedgerSlots;  // its slot is the first one
     AsideFile made(files, path + ".new");
@@ -142,7 +136,7 @@ Result<void> make_ledger(FileStore& files, const std::string& directory) {
     if (outcome.ok()) outcome = made.flush();
     if (outcome.ok()) outcome = made.take_name(path, directory);
     if (outcome.ok()) return {};
-    return cannot("make", path, outcome.os_errno);
+    return file_trouble("make", path, outcome.os_errno);
 }
 
 Result<void> write_ledger(FileStore& files, const std::string& directory, Ledger& ledger) {
@@ -155,7 +149,7 @@ Result<void> write_ledger(FileStore& files, const std::string& directory, Ledger
     if (outcome.ok()) outcome = files.sync(file->id());
     if (outcome.ok()) return {};
     --ledger.generation;
-    return cannot("write", path, outcome.os_errno);
+    return file_trouble("write", path, outcome.os_errno);
 }
 
 }  // namespace tailrace::journal

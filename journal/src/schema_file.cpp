@@ -9,16 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <span>
+#include <utility>
 
 namespace tailrace::journal {
 
 namespace {
-
-Error schema_file_trouble(const char* what, const std::string& path, int os_errno) {
-    return os_error(os_errno,
-                    std::string("cannot ") + what + " '" + path + "'" + why_refused(os_errno),
-                    "'df' shows the room, 'ls -l' whose it is");
-}
 
 Error in_journal(const std::string& directory, Error error) {
     if (error.code == ErrorCode::incompatible) {
@@ -26,6 +21,20 @@ Error in_journal(const std::string& directory, Error error) {
         error.hint = "cat " + schema_path(directory) + " shows them; " + error.hint;
     }
     return error;
+}
+
+struct MergedTypes {
+    schema::StreamSchema types;  // what the journal has, and the others
+    bool are_new;                // the journal doesn't have all of them
+};
+
+Result<MergedTypes> merge_with_kept(const std::string& directory,
+                                    const schema::StreamSchema& others) {
+    auto types = load_types(directory);
+    if (!types) return types.error();
+    auto are_new = types->merge(others);
+    if (!are_new) return in_journal(directory, are_new.error());
+    return MergedTypes{std::move(*types), *are_new};
 }
 
 }  // namespace
@@ -38,14 +47,14 @@ Result<schema::StreamSchema> read_schema_file(FileStore& files, const std::strin
     const std::string path = schema_path(directory);
     const IoOutcome opened = files.open(path, {});
     if (opened.os_errno == ENOENT) return schema::StreamSchema();
-    if (!opened.ok()) return schema_file_trouble("open", path, opened.os_errno);
+    if (!opened.ok()) return file_trouble("open", path, opened.os_errno);
     const StoredFile file(files, static_cast<FileId>(opened.value));
     const IoOutcome size = files.size_bytes(file.id());
-    if (!size.ok()) return schema_file_trouble("look at", path, size.os_errno);
+    if (!size.ok()) return file_trouble("look at", path, size.os_errno);
     // One byte more than there may be tells that there is too much.
     std::string text(std::min(size.value, schema::kMostSchemaBytes + 1), '\0');
     const IoOutcome read = files.read(file.id(), 0, std::as_writable_bytes(std::span(text)));
-    if (!read.ok()) return schema_file_trouble("read", path, read.os_errno);
+    if (!read.ok()) return file_trouble("read", path, read.os_errno);
     text.resize(read.value);
     return schema::parse_schema(text, path);
 }
@@ -61,7 +70,7 @@ Result<void> write_schema_file(FileStore& files,
     if (outcome.ok()) outcome = made.flush();
     if (outcome.ok()) outcome = made.take_name(path, directory);
     if (outcome.ok()) return {};
-    return schema_file_trouble("write", path, outcome.os_errno);
+    return file_trouble("write", path, outcome.os_errno);
 }
 
 Result<schema::StreamSchema> load_types(const std::string& directory) {
@@ -70,21 +79,16 @@ Result<schema::StreamSchema> load_types(const std::string& directory) {
 
 Result<void> check_types(const std::string& directory, const schema::StreamSchema& types) {
     if (types.is_empty()) return {};
-    auto known = load_types(directory);
-    if (!known) return known.error();
-    auto merged = known->merge(types);
-    if (!merged) return in_journal(directory, merged.error());
+    if (auto merged = merge_with_kept(directory, types); !merged) return merged.error();
     return {};
 }
 
 Result<void> keep_types(const std::string& directory, const schema::StreamSchema& types) {
     if (types.is_empty()) return {};
-    auto known = load_types(directory);
-    if (!known) return known.error();
-    auto is_new = known->merge(types);
-    if (!is_new) return in_journal(directory, is_new.error());
-    if (!*is_new) return {};
-    return write_schema_file(posix_files(), directory, *known);
+    auto merged = merge_with_kept(directory, types);
+    if (!merged) return merged.error();
+    if (!merged->are_new) return {};
+    return write_schema_file(posix_files(), directory, merged->types);
 }
 
 }  // namespace tailrace::journal

@@ -147,6 +147,12 @@ std::string why_refused(int os_errno) {
     return {};
 }
 
+Error file_trouble(const char* what, const std::string& path, int os_errno) {
+    return os_error(os_errno,
+                    std::string("cannot ") + what + " '" + path + "'" + why_refused(os_errno),
+                    "'df' shows the room, 'ls -l' whose it is");
+}
+
 Result<StoredFile> open_file(FileStore& files, const std::string& path, OpenFlags flags) {
     const IoOutcome opened = files.open(path, flags);
     if (!opened.ok()) {

@@ -61,6 +61,8 @@ void disown_below(DirectoryListing& listing, std::uint64_t oldest_segment_number
 
 // What a journal never follows or writes to, in words; empty for any other reason.
 [[nodiscard]] std::string why_refused(int os_errno);
+// "cannot WHAT 'PATH'", and why: of a small file beside the segments.
+[[nodiscard]] Error file_trouble(const char* what, const std::string& path, int os_errno);
 
 [[nodiscard]] Result<StoredFile> open_file(FileStore& files,
                                            const std::string& path,
