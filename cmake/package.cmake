@@ -42,4 +42,4 @@ tailrace_install_pkg_config(
 set(ring_and_log "-ltailrace_journal -ltailrace_bus -ltailrace_schema -ltailrace_base -pthread")
 tailrace_install_pkg_config(
     tailrace "${PROJECT_DESCRIPTION}" "${journal_packages}"
-    "-ltailrace_observe -ltailrace_bridge ${ring_and_log}")
+    "-ltailrace_observe -ltailrace_stream ${ring_and_log}")

@@ -2,9 +2,9 @@
 // reads it back. Before: tailrace create trades. Usage: record_and_replay JOURNAL_DIRECTORY
 #include "trade.hpp"
 
-#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bus/publisher.hpp>
 #include <tailrace/journal/reader.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 #include <atomic>
 #include <cstdio>
@@ -21,9 +21,9 @@ int fail(const tailrace::Error& error) {
 
 int main(int argc, char** argv) {
     const std::string directory = argc > 1 ? argv[1] : "/tmp/trades-journal";
-    tailrace::bridge::RecorderOptions options;
+    tailrace::stream::RecorderOptions options;
     options.journal.directory = directory;
-    auto recorder = tailrace::bridge::Recorder::attach("trades", options);
+    auto recorder = tailrace::stream::Recorder::attach("trades", options);
     if (!recorder) return fail(recorder.error());
     std::atomic<bool> stop{false};
     std::thread journal([&] {

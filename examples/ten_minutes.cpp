@@ -1,12 +1,12 @@
 // docs/cpp_in_ten_minutes.md as one program. Usage: ten_minutes DIRECTORY (for rings and a journal)
-#include <tailrace/bridge/recorder.hpp>
-#include <tailrace/bridge/replayer.hpp>
-#include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/publisher.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/subscriber.hpp>
 #include <tailrace/journal/reader.hpp>
 #include <tailrace/observe/stream_health.hpp>
+#include <tailrace/stream/recorder.hpp>
+#include <tailrace/stream/replayer.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -16,7 +16,7 @@
 #include <thread>
 
 namespace bus = tailrace::bus;
-namespace bridge = tailrace::bridge;
+namespace stream = tailrace::stream;
 namespace journal = tailrace::journal;
 namespace observe = tailrace::observe;
 
@@ -99,9 +99,9 @@ void read_trades(const std::string& rings) {
 
 void publish_durably(const std::string& rings) {
     // What `tailrace record market` does, as a thread of this process.
-    bridge::RecorderOptions options;
+    stream::RecorderOptions options;
     options.bus_directory = rings;
-    auto recorder = bridge::Recorder::attach("market", options).value();
+    auto recorder = stream::Recorder::attach("market", options).value();
     std::atomic<bool> stop{false};
     std::thread recording([&] {
         if (const auto recorded = recorder.run(stop); !recorded) fail(recorded.error());
@@ -136,11 +136,11 @@ void read_journal(const std::string& journals) {
 }
 
 void read_all_of_it(const std::string& rings) {
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.from = tailrace::Position::start();  // or ago(ns), at(sequence), before_end(n)
     options.policy = bus::SlowPolicy::observe;   // spill: shown by `tailrace lag`
     options.bus_directory = rings;
-    auto reader = bridge::StreamReader::attach("market", options).value();
+    auto reader = stream::StreamReader::attach("market", options).value();
     std::uint64_t events = 0;
     for (;;) {
         const auto result = reader.poll([&](const tailrace::Event&) { ++events; }, 256);
@@ -151,12 +151,12 @@ void read_all_of_it(const std::string& rings) {
 }
 
 void resume_by_cursor(const std::string& rings) {
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.cursor = "risk";
     options.new_cursor_at = tailrace::Position::start();  // where it begins the first time
     options.policy = bus::SlowPolicy::gate;               // or spill, while somebody records
     options.bus_directory = rings;
-    auto reader = bridge::StreamReader::attach("market", options).value();
+    auto reader = stream::StreamReader::attach("market", options).value();
     std::uint64_t events = 0;
     while (reader.poll([&](const tailrace::Event&) { ++events; }, 256).events != 0) {
         // Behind the last handler of a poll the cursor has moved: what was handled is done.
@@ -169,11 +169,11 @@ void replay_into_another_stream(const std::string& rings, const std::string& jou
     if (!created && created.error().code != tailrace::ErrorCode::already_exists)
         fail(created.error());
     auto reader = journal::Reader::open(journals + "/market").value();
-    bridge::StreamSink sink(bus::Publisher::attach("again", {.directory = rings}).value());
-    bridge::ReplayOptions options;
+    stream::StreamSink sink(bus::Publisher::attach("again", {.directory = rings}).value());
+    stream::ReplayOptions options;
     options.speed = 0;  // 1: at its own pace
     const std::atomic<bool> stop{false};
-    const auto report = bridge::replay(reader, sink, options, stop);
+    const auto report = stream::replay(reader, sink, options, stop);
     if (!report) fail(report.error());
     std::printf("replayed %llu\n", static_cast<unsigned long long>(report->events));
 }

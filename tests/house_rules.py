@@ -23,23 +23,23 @@ ALLOWED = {
         "here a checked mapping becomes the stream's tables, once",
     ("third_party", "bench/command/device.cpp"):
         "it measures the raw device, without our storage, at the same depth",
-    ("sleep_in_test", "tests/bridge/recorder_killed.cpp"):
+    ("sleep_in_test", "tests/stream/recorder_killed.cpp"):
         "a child paces its load; nothing waits for it",
-    ("sleep_in_test", "tests/bridge/slide_killed.cpp"):
+    ("sleep_in_test", "tests/stream/slide_killed.cpp"):
         "children pace their load; nothing waits for it",
 }
 
 # --- who may include whom
 
-PUBLIC = ("base", "schema", "bus", "journal", "bridge", "observe")
+PUBLIC = ("base", "schema", "bus", "journal", "stream", "observe")
 # room -> (tailrace/<x>/ it may include, third-party headers it may include)
 MAY_INCLUDE = {
     "base": (("base",), ("boost", "xxhash")),
     "schema": (("base", "schema"), ("boost", "xxhash")),
     "bus": (("base", "schema", "bus"), ("boost", "xxhash")),
     "journal": (("base", "schema", "journal"), ("boost", "xxhash")),
-    "bridge": (("base", "schema", "bus", "journal", "bridge"), ("boost", "xxhash")),
-    "observe": (("base", "schema", "bus", "journal", "bridge", "observe"), ("boost", "xxhash")),
+    "stream": (("base", "schema", "bus", "journal", "stream"), ("boost", "xxhash")),
+    "observe": (("base", "schema", "bus", "journal", "stream", "observe"), ("boost", "xxhash")),
     "tools": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann")),
     "examples": (PUBLIC, ()),
     "bench": (PUBLIC, ("boost", "xxhash", "fmt", "nlohmann", "benchmark")),
@@ -51,14 +51,14 @@ SOURCE_DIRECTORIES = {
     "schema": "schema/src",
     "bus": "bus/src",
     "journal": "journal/src",
-    "bridge": "journal/bridge/src",
+    "stream": "stream/src",
     "observe": "observe/src",
     "tools": "tools",
 }
 
 
 def room_of(path):
-    return "bridge" if path.startswith("journal/bridge/") else path.split("/")[0]
+    return path.split("/")[0]
 
 
 @rule(
@@ -70,13 +70,13 @@ def room_of(path):
         {"bus/src/a.cpp": "#include <tailrace/journal/writer.hpp>\n"},
         {"journal/src/a.cpp": "#include <tailrace/bus/ring.hpp>\n"},
         {"tools/a.cpp": "#include <tailrace/bus/detail/ring.hpp>\n"},
-        {"journal/bridge/src/a.cpp": "#include <tailrace/observe/figure.hpp>\n"},
+        {"stream/src/a.cpp": "#include <tailrace/observe/figure.hpp>\n"},
         {"bus/src/a.cpp": "#include <tailrace/observe/figure.hpp>\n"},
     ],
     good={
         "base/src/a.cpp": "#include <tailrace/base/b.hpp>\n",
         "bus/src/a.cpp": "#include <tailrace/base/b.hpp>\n#include <tailrace/bus/detail/c.hpp>\n",
-        "journal/bridge/src/a.cpp": "#include <tailrace/bus/b.hpp>\n",
+        "stream/src/a.cpp": "#include <tailrace/bus/b.hpp>\n",
         "tests/bus/a_test.cpp": "#include <tailrace/bus/detail/c.hpp>\n",
     },
 )
@@ -91,7 +91,7 @@ def layers(tree):
             if target not in MAY_INCLUDE[room][0]:
                 yield path, number, (
                     f"{room} may not include tailrace/{target}: it may include "
-                    f"{', '.join(MAY_INCLUDE[room][0])}; what needs both lives in journal/bridge"
+                    f"{', '.join(MAY_INCLUDE[room][0])}; what needs both lives in stream"
                 )
             elif match.group(2) and room != target and not path.startswith(("tests/", "bench/")):
                 yield path, number, (

@@ -23,8 +23,8 @@ ChosenEvents::ChosenEvents(const ReplayFlags& flags, const std::string& stream, 
     }
 }
 
-Result<bridge::SinkAnswer> ChosenEvents::on_event(const Event& event) {
-    using bridge::SinkAnswer;
+Result<stream::SinkAnswer> ChosenEvents::on_event(const Event& event) {
+    using stream::SinkAnswer;
     if (!filter_.accepts(event))
         return target_ != nullptr ? target_->pass_over(event)
                                   : Result<SinkAnswer>(SinkAnswer::more);

@@ -7,8 +7,8 @@
 #include "progress.hpp"
 #include "replay_flags.hpp"
 
-#include <tailrace/bridge/replayer.hpp>
 #include <tailrace/bus/event_filter.hpp>
+#include <tailrace/stream/replayer.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -26,12 +26,12 @@ struct GapBefore {
 
 [[nodiscard]] std::string_view kind_of(const journal::Gap& gap) noexcept;
 
-class ChosenEvents final : public bridge::ReplaySink {
+class ChosenEvents final : public stream::ReplaySink {
 public:
     // The flags outlive it. `total` is what its progress is measured by.
     ChosenEvents(const ReplayFlags& flags, const std::string& stream, std::uint64_t total);
 
-    void pass_on_to(bridge::StreamSink* target) noexcept { target_ = target; }
+    void pass_on_to(stream::StreamSink* target) noexcept { target_ = target; }
     // Somebody else has the status line.
     void hide_progress() noexcept { progress_.reset(); }
     // Printed, or in the stream.
@@ -48,7 +48,7 @@ public:
         return flags_.count && events_ >= *flags_.count;
     }
 
-    [[nodiscard]] Result<bridge::SinkAnswer> on_event(const Event& event) override;
+    [[nodiscard]] Result<stream::SinkAnswer> on_event(const Event& event) override;
     [[nodiscard]] Result<bool> on_gap(journal::Gap gap) override;
     void on_idle() override { out().flush(); }
     [[nodiscard]] Result<void> on_end() override {
@@ -61,7 +61,7 @@ private:
     EventPrinter printer_;
     std::optional<EventTally> tally_;
     std::optional<Progress> progress_;
-    bridge::StreamSink* target_ = nullptr;
+    stream::StreamSink* target_ = nullptr;
     std::uint64_t events_ = 0;
     std::vector<GapBefore> gaps_;
 };

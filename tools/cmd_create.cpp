@@ -10,8 +10,8 @@
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -138,7 +138,7 @@ void print_created(const bus::Region& region, bool is_new, const std::string& wa
 // An event that no journal batch can hold would stop the journal writer, so such a stream isn't
 // made.
 Result<void> fit_journal(bus::StreamOptions& options) {
-    constexpr std::uint64_t kMost = bridge::kMaxJournaledPayloadBytes;
+    constexpr std::uint64_t kMost = stream::kMaxJournaledPayloadBytes;
     if (options.max_payload_bytes > kMost) {
         return make_error(ErrorCode::invalid_argument,
                           fmt::format("events of {} bytes are too large for a journal: at most {}",
@@ -174,7 +174,7 @@ Result<void> keep_settings(const bus::Region& region, const journal::JournalSett
     auto kept = journal::load_settings(directory);
     if (!kept) return kept.error();
     kept->put(said);
-    return journal::save_settings(directory, *kept, bridge::journal_access(region));
+    return journal::save_settings(directory, *kept, stream::journal_access(region));
 }
 
 // Whether the journal may be that of a new ring. Two streams can't write one; and the recorder of a
@@ -191,7 +191,7 @@ Result<void> check_journal(const std::string& directory, const std::string& stre
     }
     const std::uint64_t give_up_ns = monotonic_ns() + kRecorderEndNs;
     for (;;) {
-        auto checked = bridge::check_journal_is_free(directory, stream);
+        auto checked = stream::check_journal_is_free(directory, stream);
         const bool is_written = !checked && checked.error().code == ErrorCode::busy;
         if (!is_written || stop_requested() || monotonic_ns() >= give_up_ns) return checked;
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -259,7 +259,7 @@ Result<ExitCode> run_create(CreateFlags& flags) {
             if (!checked) return checked.error();
         }
         // A ring that is made anew after a reboot goes on where its journal ends.
-        auto end = bridge::find_journal_end(options.journal_directory);
+        auto end = stream::find_journal_end(options.journal_directory);
         if (!end) return end.error();
         options.first_sequence = end->sequence;
         options.journal_id = end->id;

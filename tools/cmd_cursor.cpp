@@ -9,7 +9,7 @@
 #include "text_flow.hpp"
 #include "units.hpp"
 
-#include <tailrace/bridge/cursor_place.hpp>
+#include <tailrace/stream/cursor_place.hpp>
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -30,21 +30,21 @@ struct CursorFlags {
 };
 
 // A stream; or a directory, or the journal of a stream whose ring is gone.
-Result<bridge::CursorPlace> open_place(const std::string& target, bus::RegionAccess access) {
+Result<stream::CursorPlace> open_place(const std::string& target, bus::RegionAccess access) {
     if (!is_path(target)) {
-        auto place = bridge::CursorPlace::of_stream(target, access, settings().directory);
+        auto place = stream::CursorPlace::of_stream(target, access, settings().directory);
         if (place || place.error().code != ErrorCode::not_found) return place;
         auto directory = find_journal(target);
         if (!directory) return place;
-        return bridge::CursorPlace::of_journal(*directory);
+        return stream::CursorPlace::of_journal(*directory);
     }
     auto directory = find_journal(target);
     if (!directory) return directory.error();
-    return bridge::CursorPlace::of_journal(*directory);
+    return stream::CursorPlace::of_journal(*directory);
 }
 
 // All of them; what can't be read is warned of, since the ring's are worth showing without it.
-std::vector<bus::CursorStatus> cursors_of(const bridge::CursorPlace& place) {
+std::vector<bus::CursorStatus> cursors_of(const stream::CursorPlace& place) {
     std::vector<bus::CursorStatus> cursors;
     if (auto listed = place.list(cursors); !listed)
         warn(listed.error().message + "; " + listed.error().hint);
@@ -121,7 +121,7 @@ Error unknown_cursor(const CursorFlags& flags, const std::vector<bus::CursorStat
 }
 
 // The cursor, or the error with the name that was meant.
-Result<bus::CursorStatus> find_cursor(const bridge::CursorPlace& place, const CursorFlags& flags) {
+Result<bus::CursorStatus> find_cursor(const stream::CursorPlace& place, const CursorFlags& flags) {
     const auto cursors = cursors_of(place);
     for (const bus::CursorStatus& cursor : cursors) {
         if (cursor.name == flags.name) return cursor;

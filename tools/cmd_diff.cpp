@@ -8,7 +8,7 @@
 #include "stop_signal.hpp"
 #include "units.hpp"
 
-#include <tailrace/bridge/event_diff.hpp>
+#include <tailrace/stream/event_diff.hpp>
 
 #include <fmt/format.h>
 #include <memory>
@@ -61,9 +61,9 @@ Result<Ignored> parse_ignored(std::string_view text) {
 
 Result<ExitCode> run_diff(DiffFlags& flags) {
     if (auto allowed = allow_only_text_and_json("diff"); !allowed) return allowed.error();
-    bridge::DiffOptions options;
+    stream::DiffOptions options;
     options.pairing =
-        flags.by == "key" ? bridge::DiffPairing::by_key : bridge::DiffPairing::by_order;
+        flags.by == "key" ? stream::DiffPairing::by_key : stream::DiffPairing::by_order;
     options.compares_event_time = !flags.ignored.time;
     options.compares_type = !flags.ignored.type;
     options.compares_key = !flags.ignored.key;
@@ -92,9 +92,9 @@ Result<ExitCode> run_diff(DiffFlags& flags) {
 
     DiffReport report(
         {*a, a_first, *a_end}, {*b, from_b->next_sequence(), *b_end}, options.pairing, flags.limit);
-    bridge::DiffInput in_a{std::move(*from_a), *a_end};
-    bridge::DiffInput in_b{std::move(*from_b), *b_end};
-    auto counts = bridge::compare(in_a, in_b, options, report);
+    stream::DiffInput in_a{std::move(*from_a), *a_end};
+    stream::DiffInput in_b{std::move(*from_b), *b_end};
+    auto counts = stream::compare(in_a, in_b, options, report);
     if (!counts) return counts.error();
     if (stop_requested()) return ExitCode::interrupted;
     report.finish(*counts);

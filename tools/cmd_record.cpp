@@ -12,7 +12,7 @@
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/bridge/recorder.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 #include <fmt/format.h>
 #include <memory>
@@ -28,16 +28,16 @@ struct RecordFlags {
     std::string backend = "auto";
     bool buffered = false;
     std::string journal_lag = "gate";
-    bridge::Priority priority;
+    stream::Priority priority;
     bool all = false;
     bool accept_loss = false;
 };
 
 void print_start(const RecordFlags& flags,
-                 const bridge::Recorder& recorder,
+                 const stream::Recorder& recorder,
                  const std::string& sync,
                  int compress_level) {
-    const bridge::RecorderStatus status = recorder.status();
+    const stream::RecorderStatus status = recorder.status();
     const journal::Writer& writer = recorder.writer();
     if (settings().json()) {
         Json document;
@@ -51,7 +51,7 @@ void print_start(const RecordFlags& flags,
         document["compress"] = compress_text(static_cast<std::uint64_t>(compress_level));
         document["durable_write"] = journal::durable_write_name(writer.durable_write());
         document["durable_write_reason"] = writer.durable_write_reason();
-        document["priority"] = bridge::priority_in_use();
+        document["priority"] = stream::priority_in_use();
         document["priority_refusal"] =
             recorder.priority_refusal() ? Json(recorder.priority_refusal()->message) : Json();
         out().write_json(document);
@@ -65,19 +65,19 @@ void print_start(const RecordFlags& flags,
     say(fmt::format("backend {}: {}", writer.io_backend_name(), writer.io_backend_reason()));
     if (!writer.durable_write_reason().empty())
         say(fmt::format("durable writes: {}", writer.durable_write_reason()));
-    say(fmt::format("priority {}", bridge::priority_in_use()));
+    say(fmt::format("priority {}", stream::priority_in_use()));
     if (compress_level > 0)
         say(fmt::format("sealed segments are compressed at level {}", compress_level));
 }
 
 // It goes on without, so this is no error.
-void tell_refusal(const bridge::Recorder& recorder) {
+void tell_refusal(const stream::Recorder& recorder) {
     if (!recorder.priority_refusal()) return;
     warn(recorder.priority_refusal()->message + "; it goes on without");
     warn("  try: " + recorder.priority_refusal()->hint);
 }
 
-void tell_trouble(bridge::Recorder& recorder) {
+void tell_trouble(stream::Recorder& recorder) {
     const auto trouble = recorder.take_trouble();
     if (!trouble) return;
     warn(trouble->message + "; recording goes on");
@@ -90,7 +90,7 @@ double fill_ratio(const journal::WriterStatistics& writer) {
     return static_cast<double>(writer.event_bytes) / static_cast<double>(writer.written_bytes);
 }
 
-void add_figures(Json& document, const bridge::RecorderStatus& status) {
+void add_figures(Json& document, const stream::RecorderStatus& status) {
     const journal::WriterStatistics& writer = status.writer;
     document["segments"] = writer.segments;
     document["flushes"] = writer.flushes;
@@ -109,7 +109,7 @@ class StatusReport {
 public:
     explicit StatusReport(const RecordFlags& flags) : flags_(flags), last_ns_(monotonic_ns()) {}
 
-    void show_now_and_then(const bridge::Recorder& recorder) {
+    void show_now_and_then(const stream::Recorder& recorder) {
         const std::uint64_t now_ns = monotonic_ns();
         if (now_ns - last_ns_ < kNsPerSecond) return;
         show(recorder, static_cast<double>(now_ns - last_ns_) / 1e9);
@@ -117,8 +117,8 @@ public:
     }
 
 private:
-    void show(const bridge::Recorder& recorder, double seconds) {
-        const bridge::RecorderStatus status = recorder.status();
+    void show(const stream::Recorder& recorder, double seconds) {
+        const stream::RecorderStatus status = recorder.status();
         const double events_per_s =
             static_cast<double>(status.writer.events - last_events_) / seconds;
         const double bytes_per_s =
@@ -158,7 +158,7 @@ private:
     std::uint64_t last_bytes_ = 0;
 };
 
-void print_end(const RecordFlags& flags, const bridge::RecorderStatus& status, bool clean) {
+void print_end(const RecordFlags& flags, const stream::RecorderStatus& status, bool clean) {
     if (settings().json()) {
         Json document;
         document["event"] = "ended";
@@ -189,9 +189,9 @@ Result<ExitCode> run_record(RecordFlags& flags) {
                           "record needs the name of a stream, or --all",
                           "tailrace ls");
     }
-    bridge::RecorderOptions options;
+    stream::RecorderOptions options;
     options.bus_directory = settings().directory;
-    options.lag = flags.journal_lag == "drop" ? bridge::JournalLag::drop : bridge::JournalLag::gate;
+    options.lag = flags.journal_lag == "drop" ? stream::JournalLag::drop : stream::JournalLag::gate;
     options.journal.io_backend = flags.backend == "uring"    ? journal::IoBackend::uring
                                  : flags.backend == "pwrite" ? journal::IoBackend::pwrite
                                                              : journal::IoBackend::automatic;
@@ -213,7 +213,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
         }
     }
     if (auto applied = apply_settings(options, *said); !applied) return applied.error();
-    auto recorder = bridge::Recorder::attach(flags.stream, options);
+    auto recorder = stream::Recorder::attach(flags.stream, options);
     if (!recorder) return recorder.error();
     print_start(flags,
                 *recorder,

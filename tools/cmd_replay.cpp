@@ -19,8 +19,8 @@
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/directory_identity.hpp>
-#include <tailrace/bridge/replayer.hpp>
 #include <tailrace/bus/journal_board.hpp>
+#include <tailrace/stream/replayer.hpp>
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -81,12 +81,12 @@ Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
 Result<ReplayTotals> replay_rounds(const ReplayFlags& flags,
                                    journal::Reader& reader,
                                    ChosenEvents& events,
-                                   bridge::StreamSink* target) {
+                                   stream::StreamSink* target) {
     const Sequence begin = reader.next_sequence();
     ReplayTotals totals;
     std::uint64_t shift_ns = 0;
     for (;;) {
-        auto report = bridge::replay(reader, events, flags.options, stop_flag());
+        auto report = stream::replay(reader, events, flags.options, stop_flag());
         if (!report) return report.error();
         totals.add(*report);
         const bool is_last = flags.rounds != 0 && totals.rounds >= flags.rounds;
@@ -104,7 +104,7 @@ Result<ReplayTotals> replay_by_steps(const ReplayFlags& flags,
                                      StepPilot& pilot) {
     ReplayTotals totals;
     for (;;) {
-        auto report = bridge::replay(reader, events, flags.options, stop_flag());
+        auto report = stream::replay(reader, events, flags.options, stop_flag());
         if (!report) return report.error();
         totals.add(*report);
         totals.rounds = 1;
@@ -129,7 +129,7 @@ Result<ReplayTotals> replay_by_steps(const ReplayFlags& flags,
 Result<ReplayTotals> replay_steered(ReplayFlags& flags,
                                     journal::Reader& reader,
                                     ChosenEvents& events,
-                                    bridge::StreamSink* target,
+                                    stream::StreamSink* target,
                                     std::string& pace) {
     // Of nothing nothing is read, so that no gap and no damage is told of it either.
     if (events.is_finished()) {
@@ -137,7 +137,7 @@ Result<ReplayTotals> replay_steered(ReplayFlags& flags,
         none.last.next_sequence = reader.next_sequence();
         return none;
     }
-    const auto steer_by = [&](bridge::ReplayPilot& pilot) {
+    const auto steer_by = [&](stream::ReplayPilot& pilot) {
         flags.options.pilot = &pilot;
         events.hide_progress();
         if (target != nullptr) target->stop_when(&stop_flag(), &pilot);
@@ -236,7 +236,7 @@ Result<ExitCode> replay_one(ReplayFlags& flags) {
     if (!total) return total.error();
 
     ChosenEvents events(flags, reader->stream_name(), *total);
-    std::optional<bridge::StreamSink> target;
+    std::optional<stream::StreamSink> target;
     if (!flags.into.empty()) {
         bus::PublisherOptions options;
         options.name = "replay";
@@ -333,7 +333,7 @@ void register_replay(CLI::App& app) {
             "--times",
             [flags](const std::string& text) {
                 flags->times =
-                    text == "new" ? bridge::ReplayTimes::renewed : bridge::ReplayTimes::original;
+                    text == "new" ? stream::ReplayTimes::renewed : stream::ReplayTimes::original;
             },
             "With --into: event times stay (original, the default), or are left out (new)")
         ->check(CLI::IsMember({"original", "new"}))

@@ -9,9 +9,9 @@
 #include "units.hpp"
 
 #include <tailrace/base/sequence_range.hpp>
-#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 #include <system_error>
 #include <unistd.h>
@@ -81,7 +81,7 @@ std::optional<Error> loss_of(const std::string& stream) {
     if (journal.empty() || end <= first || bus::has_journal_writer(**region)) return std::nullopt;
     const std::string hint = fmt::format(
         "tailrace record {0} journals them; tailrace rm {0} --yes --force gives them up", stream);
-    auto next = bridge::find_journal_end(journal);
+    auto next = stream::find_journal_end(journal);
     if (!next) {
         return make_error(ErrorCode::busy,
                           fmt::format("whether the events of stream '{}' are in its journal can't "

@@ -88,7 +88,7 @@ void Tail::take(const Event& event) {
 // What was printed and has left this process is done.
 void Tail::note_done() {
     if (flags_.cursor.empty()) return;
-    bridge::StreamReader& reader = stream_.reader;
+    stream::StreamReader& reader = stream_.reader;
     const Sequence done = undone_.value_or(reader.next_sequence());
     if (done == reader.committed_sequence() || !out().flush()) return;
     if (undone_) {
@@ -158,7 +158,7 @@ Result<void> Tail::read_to_end() {
         if (!*goes_on) break;
         if (!paced && result.events < kBatch) out().flush();
         if (rests && result.state == bus::PollState::idle) {
-            bridge::StreamReader* const reader = &stream_.reader;
+            stream::StreamReader* const reader = &stream_.reader;
             idle_rest_.rest({&reader, 1});
         }
     }

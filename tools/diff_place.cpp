@@ -65,12 +65,12 @@ bool DiffPlace::is(const DiffPlace& other) const {
     return identity && identity == directory_identity(other.directory_);
 }
 
-Result<bridge::StreamReader> DiffPlace::read_from(const Position& from) const {
-    bridge::StreamReaderOptions options;
+Result<stream::StreamReader> DiffPlace::read_from(const Position& from) const {
+    stream::StreamReaderOptions options;
     options.policy = bus::SlowPolicy::observe;
     options.from = from;
-    if (region_) return bridge::StreamReader::attach(region_, options);
-    return bridge::StreamReader::open_journal(directory_, options);
+    if (region_) return stream::StreamReader::attach(region_, options);
+    return stream::StreamReader::open_journal(directory_, options);
 }
 
 Result<Sequence> DiffPlace::end_of(const std::optional<Position>& to) const {

@@ -5,8 +5,8 @@
 #include <tailrace/base/event.hpp>
 #include <tailrace/base/position.hpp>
 #include <tailrace/base/result.hpp>
-#include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -40,7 +40,7 @@ public:
 
     // The end of what is there now, or of what comes before `to`.
     [[nodiscard]] Result<Sequence> end_of(const std::optional<Position>& to) const;
-    [[nodiscard]] Result<bridge::StreamReader> read_from(const Position& from) const;
+    [[nodiscard]] Result<stream::StreamReader> read_from(const Position& from) const;
 
 private:
     std::string name_;
@@ -67,7 +67,7 @@ private:
     DiffPlace place_;
     Sequence first_;
     Sequence end_;
-    std::optional<bridge::StreamReader> reader_;
+    std::optional<stream::StreamReader> reader_;
 };
 
 }  // namespace tailrace::tool

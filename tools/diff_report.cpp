@@ -16,8 +16,8 @@ namespace tailrace::tool {
 
 namespace {
 
-using bridge::Difference;
-using bridge::DifferenceKind;
+using stream::Difference;
+using stream::DifferenceKind;
 
 constexpr std::size_t kContextEvents = 3;
 
@@ -41,7 +41,7 @@ std::string number_or_none(bool has_one, std::uint64_t value) {
 
 // "type 7, 8; payload from byte 3 on".
 std::string differing(const Event& a, const Event& b) {
-    const bridge::EventDifference found = bridge::difference_of(a, b);
+    const stream::EventDifference found = stream::difference_of(a, b);
     std::string text;
     const auto add = [&](const std::string& what) {
         text += (text.empty() ? "" : "; ") + what;
@@ -66,7 +66,7 @@ std::string differing(const Event& a, const Event& b) {
     return text;
 }
 
-Json differing_json(const bridge::EventDifference& found) {
+Json differing_json(const stream::EventDifference& found) {
     Json names = Json::array();
     if (found.type) names.push_back("type");
     if (found.key) names.push_back("key");
@@ -105,7 +105,7 @@ Json sequence_json(Sequence sequence) {
 
 DiffReport::DiffReport(const Side& a,
                        const Side& b,
-                       bridge::DiffPairing pairing,
+                       stream::DiffPairing pairing,
                        std::uint64_t limit)
     : a_{a.place.name(),
          EventLookup(a.place, a.first, a.end),
@@ -115,11 +115,11 @@ DiffReport::DiffReport(const Side& a,
          EventLookup(b.place, b.first, b.end),
          EventPrinter(b.place.name(), Format::text),
          EventPrinter(b.place.name(), Format::json)},
-      by_key_(pairing == bridge::DiffPairing::by_key),
+      by_key_(pairing == stream::DiffPairing::by_key),
       limit_(limit),
       progress_("comparing", "events", a.end - std::min(a.first, a.end)) {}
 
-bool DiffReport::on_turn(const bridge::DiffCounts& counts) {
+bool DiffReport::on_turn(const stream::DiffCounts& counts) {
     progress_.update(counts.same + counts.changed + counts.only_in_a);
     return !stop_requested() && !out().is_closed();
 }
@@ -140,12 +140,12 @@ bool DiffReport::on_difference(const Difference& difference) {
     return true;
 }
 
-bool DiffReport::on_gap(bridge::DiffSide side, bus::Gap gap) {
+bool DiffReport::on_gap(stream::DiffSide side, bus::Gap gap) {
     ++found_;
     if (settings().quiet) return false;
     if (told_ >= limit_) return true;
     ++told_;
-    const bool of_a = side == bridge::DiffSide::a;
+    const bool of_a = side == stream::DiffSide::a;
     if (settings().json()) {
         Json document;
         document["kind"] = "gap";
@@ -186,7 +186,7 @@ void DiffReport::tell_json(const Difference& difference,
         document["differs"] = Json();
         document["first_byte"] = Json();
         if (a && b) {
-            const bridge::EventDifference found = bridge::difference_of(a->event(), b->event());
+            const stream::EventDifference found = stream::difference_of(a->event(), b->event());
             document["differs"] = differing_json(found);
             if (found.payload) document["first_byte"] = found.first_byte;
         }
@@ -245,7 +245,7 @@ void DiffReport::print_event(const char* letter,
         fmt::format("  {} > #{}  can't be shown: it has gone meanwhile\n", letter, sequence));
 }
 
-void DiffReport::print_summary(const bridge::DiffCounts& counts) {
+void DiffReport::print_summary(const stream::DiffCounts& counts) {
     if (settings().json()) {
         Json document;
         document["kind"] = "summary";
@@ -278,7 +278,7 @@ void DiffReport::print_summary(const bridge::DiffCounts& counts) {
     out().write(coloured(line, counts.are_equal() ? Colour::green : Colour::red) + "\n");
 }
 
-void DiffReport::finish(const bridge::DiffCounts& counts) {
+void DiffReport::finish(const stream::DiffCounts& counts) {
     clear_status_line();
     if (settings().quiet) return;
     std::sort(held_.begin(), held_.end(), stands_before);

@@ -10,14 +10,14 @@
 #include "event_printer.hpp"
 #include "progress.hpp"
 
-#include <tailrace/bridge/event_diff.hpp>
+#include <tailrace/stream/event_diff.hpp>
 
 #include <cstdint>
 #include <vector>
 
 namespace tailrace::tool {
 
-class DiffReport final : public bridge::DiffSink {
+class DiffReport final : public stream::DiffSink {
 public:
     struct Side {
         DiffPlace place;
@@ -25,14 +25,14 @@ public:
         Sequence end = 0;
     };
 
-    DiffReport(const Side& a, const Side& b, bridge::DiffPairing pairing, std::uint64_t limit);
+    DiffReport(const Side& a, const Side& b, stream::DiffPairing pairing, std::uint64_t limit);
 
-    [[nodiscard]] bool on_difference(const bridge::Difference& difference) override;
-    [[nodiscard]] bool on_gap(bridge::DiffSide side, bus::Gap gap) override;
-    [[nodiscard]] bool on_turn(const bridge::DiffCounts& counts) override;
+    [[nodiscard]] bool on_difference(const stream::Difference& difference) override;
+    [[nodiscard]] bool on_gap(stream::DiffSide side, bus::Gap gap) override;
+    [[nodiscard]] bool on_turn(const stream::DiffCounts& counts) override;
 
     // What was held back, and the line of counts.
-    void finish(const bridge::DiffCounts& counts);
+    void finish(const stream::DiffCounts& counts);
     [[nodiscard]] bool has_found() const noexcept { return found_ != 0; }
 
 private:
@@ -43,11 +43,11 @@ private:
         EventPrinter json;
     };
 
-    void tell(const bridge::Difference& difference);
-    void tell_text(const bridge::Difference& difference,
+    void tell(const stream::Difference& difference);
+    void tell_text(const stream::Difference& difference,
                    const std::optional<KeptEvent>& a,
                    const std::optional<KeptEvent>& b);
-    void tell_json(const bridge::Difference& difference,
+    void tell_json(const stream::Difference& difference,
                    const std::optional<KeptEvent>& a,
                    const std::optional<KeptEvent>& b);
     void print_line(const char* mark, Shown& side, const Event& event);
@@ -60,7 +60,7 @@ private:
                      Shown& side,
                      Sequence sequence,
                      const std::optional<KeptEvent>& event);
-    void print_summary(const bridge::DiffCounts& counts);
+    void print_summary(const stream::DiffCounts& counts);
 
     Shown a_;
     Shown b_;
@@ -70,7 +70,7 @@ private:
     std::uint64_t told_ = 0;
     bool has_told_first_ = false;
     // By key differences are decided in another order than that of their events.
-    std::vector<bridge::Difference> held_;
+    std::vector<stream::Difference> held_;
     Progress progress_;
 };
 

@@ -20,16 +20,16 @@ constexpr std::uint64_t kSilencePerNap = 8;
 
 }  // namespace
 
-bool IdleRest::wait_to_be_told(std::span<bridge::StreamReader* const> readers) const {
+bool IdleRest::wait_to_be_told(std::span<stream::StreamReader* const> readers) const {
     if (reads_durable_ || readers.empty()) return false;
     std::vector<pollfd> entries;
-    for (bridge::StreamReader* const reader : readers) {
-        if (reader->source() != bridge::Source::ring) return false;
+    for (stream::StreamReader* const reader : readers) {
+        if (reader->source() != stream::Source::ring) return false;
         const auto fd = reader->poll_fd();
         if (!fd) return false;
         entries.push_back({*fd, POLLIN, 0});
     }
-    for (bridge::StreamReader* const reader : readers) {
+    for (stream::StreamReader* const reader : readers) {
         if (reader->arm()) return true;
     }
     (void)::poll(entries.data(), entries.size(), kLongestWaitMs);
@@ -44,7 +44,7 @@ void IdleRest::nap() noexcept {
                          std::clamp(silence_ns / kSilencePerNap, kShortestNapNs, kLongestNapNs));
 }
 
-void IdleRest::rest(std::span<bridge::StreamReader* const> readers) {
+void IdleRest::rest(std::span<stream::StreamReader* const> readers) {
     if (wait_ == bus::WaitStrategy::busy_spin) return;
     if (wait_ == bus::WaitStrategy::yield) {
         ::sched_yield();

@@ -8,8 +8,8 @@
 #include "tail_flags.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/wait.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 #include <cstdint>
 #include <span>
@@ -31,11 +31,11 @@ public:
     // Something has come.
     void end() noexcept { idle_since_ns_ = 0; }
     // Returns when there may be something, and after a tenth of a second in any case.
-    void rest(std::span<bridge::StreamReader* const> readers);
+    void rest(std::span<stream::StreamReader* const> readers);
 
 private:
     // False: at least one of them can't be told.
-    [[nodiscard]] bool wait_to_be_told(std::span<bridge::StreamReader* const> readers) const;
+    [[nodiscard]] bool wait_to_be_told(std::span<stream::StreamReader* const> readers) const;
     void nap() noexcept;
 
     bus::WaitStrategy wait_;

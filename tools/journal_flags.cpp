@@ -87,7 +87,7 @@ Result<journal::JournalSettings> JournalFlags::settings() const {
     return settings;
 }
 
-Result<void> apply_settings(bridge::RecorderOptions& options,
+Result<void> apply_settings(stream::RecorderOptions& options,
                             const journal::JournalSettings& said) {
     auto kept = journal::load_settings(options.journal.directory);
     if (!kept) return kept.error();

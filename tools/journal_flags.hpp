@@ -4,9 +4,9 @@
 
 #include "command.hpp"
 
-#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/journal/settings.hpp>
 #include <tailrace/observe/journal_figures.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 #include <optional>
 #include <string>
@@ -27,7 +27,7 @@ struct JournalFlags {
 
 // Fills in what the settings kept in `options.journal.directory` say, unless `said` says otherwise
 // for this time. Error: those of load_settings() and check_settings().
-[[nodiscard]] Result<void> apply_settings(bridge::RecorderOptions& options,
+[[nodiscard]] Result<void> apply_settings(stream::RecorderOptions& options,
                                           const journal::JournalSettings& said);
 
 // How they are written to be given again.

@@ -2,8 +2,8 @@
 
 #include "command.hpp"
 
-#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 #include <system_error>
 
@@ -28,7 +28,7 @@ bool exists(const std::string& path) {
 }  // namespace
 
 std::string usual_journal_directory(const std::string& stream) {
-    if (settings().journal_directory.empty()) return bridge::default_journal_directory(stream);
+    if (settings().journal_directory.empty()) return stream::default_journal_directory(stream);
     return absolute_path(settings().journal_directory + "/" + stream);
 }
 

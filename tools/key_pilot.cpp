@@ -41,7 +41,7 @@ KeyPilot::~KeyPilot() {
     clear_status_line();
 }
 
-bridge::ReplayPilot::Course KeyPilot::course(Sequence next) {
+stream::ReplayPilot::Course KeyPilot::course(Sequence next) {
     const std::uint64_t now_ns = monotonic_ns();
     next_ = next;
     if (now_ns >= next_look_ns_) look(now_ns);

@@ -9,14 +9,14 @@
 #include "chosen_events.hpp"
 #include "keyboard.hpp"
 
-#include <tailrace/bridge/replayer.hpp>
+#include <tailrace/stream/replayer.hpp>
 
 #include <cstdint>
 #include <string>
 
 namespace tailrace::tool {
 
-class KeyPilot final : public bridge::ReplayPilot {
+class KeyPilot final : public stream::ReplayPilot {
 public:
     // Requires: Keyboard::is_there(). The events outlive it.
     KeyPilot(const ChosenEvents& events, std::string what, double speed) noexcept;

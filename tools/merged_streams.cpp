@@ -171,7 +171,7 @@ Result<bool> MergedStreams::look(std::uint64_t idle_since_ns) {
 }
 
 void MergedStreams::rest() {
-    std::vector<bridge::StreamReader*> readers;
+    std::vector<stream::StreamReader*> readers;
     for (Source& source : sources_) {
         if (!source.has_ended) readers.push_back(&source.stream.reader);
     }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <tailrace/base/result.hpp>
-#include <tailrace/bridge/priority.hpp>
+#include <tailrace/stream/priority.hpp>
 
 #include <CLI/CLI.hpp>
 #include <string_view>
@@ -10,8 +10,8 @@
 namespace tailrace::tool {
 
 // "normal", "nice=-10", "fifo", "fifo=10"
-[[nodiscard]] Result<bridge::Priority> parse_priority(std::string_view text);
+[[nodiscard]] Result<stream::Priority> parse_priority(std::string_view text);
 
-CLI::Option* add_priority_option(CLI::App& command, bridge::Priority& priority);
+CLI::Option* add_priority_option(CLI::App& command, stream::Priority& priority);
 
 }  // namespace tailrace::tool

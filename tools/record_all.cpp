@@ -38,7 +38,7 @@ struct WriterNews {
     std::string ending;  // of the stream, if it is gone
     std::optional<Error> failure;
     std::optional<Error> trouble;  // not told yet
-    bridge::RecorderStatus status;
+    stream::RecorderStatus status;
     std::string backend;
     std::string priority;                   // in use
     std::optional<Error> priority_refusal;  // why it isn't the one that was wanted
@@ -47,7 +47,7 @@ struct WriterNews {
 // The journal writer of one stream, on a thread of its own.
 class StreamWriter {
 public:
-    StreamWriter(std::string stream, bridge::RecorderOptions options, journal::JournalSettings said)
+    StreamWriter(std::string stream, stream::RecorderOptions options, journal::JournalSettings said)
         : stream_(std::move(stream)),
           options_(std::move(options)),
           said_(said),
@@ -80,13 +80,13 @@ private:
 
     std::optional<Error> record() {
         if (auto applied = apply_settings(options_, said_); !applied) return applied.error();
-        auto recorder = bridge::Recorder::attach(stream_, options_);
+        auto recorder = stream::Recorder::attach(stream_, options_);
         if (!recorder) return recorder.error();
         tell([&](WriterNews& news) {
             news.started = true;
             news.status = recorder->status();
             news.backend = recorder->writer().io_backend_name();
-            news.priority = bridge::priority_in_use();
+            news.priority = stream::priority_in_use();
             news.priority_refusal = recorder->priority_refusal();
         });
         std::uint64_t last_told_ns = monotonic_ns();
@@ -111,7 +111,7 @@ private:
     }
 
     std::string stream_;
-    bridge::RecorderOptions options_;
+    stream::RecorderOptions options_;
     journal::JournalSettings said_;
     std::mutex mutex_;
     WriterNews news_;
@@ -126,7 +126,7 @@ struct StreamEntry {
     std::uint64_t retry_ns = kFirstRetryNs;
     std::string last_failure;          // told once
     std::optional<ErrorCode> failure;  // the stream is not recorded because of it
-    bridge::RecorderStatus status;
+    stream::RecorderStatus status;
     std::string priority;
     std::uint64_t shown_events = 0;
     std::uint64_t shown_bytes = 0;
@@ -146,7 +146,7 @@ void raise_descriptor_limit() {
 
 class RecordAll {
 public:
-    RecordAll(const bridge::RecorderOptions& options, const journal::JournalSettings& said)
+    RecordAll(const stream::RecorderOptions& options, const journal::JournalSettings& said)
         : options_(options),
           said_(said) {}
 
@@ -163,7 +163,7 @@ private:
     void print(const char* event, const std::string& stream, const StreamEntry& entry);
     [[nodiscard]] ExitCode finish();
 
-    const bridge::RecorderOptions& options_;
+    const stream::RecorderOptions& options_;
     const journal::JournalSettings& said_;
     std::map<std::string, StreamEntry> streams_;
     std::uint64_t last_shown_ns_ = monotonic_ns();
@@ -212,7 +212,7 @@ void RecordAll::print(const char* event, const std::string& stream, const Stream
 }
 
 void RecordAll::start(const std::string& stream, const std::string& directory, StreamEntry& entry) {
-    bridge::RecorderOptions options = options_;
+    stream::RecorderOptions options = options_;
     options.journal.directory = directory;
     try {
         entry.writer = std::make_unique<StreamWriter>(stream, options, said_);
@@ -360,7 +360,7 @@ Result<ExitCode> RecordAll::run() {
 
 }  // namespace
 
-Result<ExitCode> record_all(const bridge::RecorderOptions& options,
+Result<ExitCode> record_all(const stream::RecorderOptions& options,
                             const journal::JournalSettings& said) {
     return RecordAll(options, said).run();
 }

@@ -9,14 +9,14 @@
 #include "exit_code.hpp"
 
 #include <tailrace/base/result.hpp>
-#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/journal/settings.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 namespace tailrace::tool {
 
 // `options` are those of every stream; its directory and name are filled in for each. Each
 // journal's own settings count, where `said` doesn't say otherwise for all of them.
-[[nodiscard]] Result<ExitCode> record_all(const bridge::RecorderOptions& options,
+[[nodiscard]] Result<ExitCode> record_all(const stream::RecorderOptions& options,
                                           const journal::JournalSettings& said);
 
 }  // namespace tailrace::tool

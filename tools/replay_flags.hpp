@@ -5,7 +5,7 @@
 #include "filter_option.hpp"
 
 #include <tailrace/base/position.hpp>
-#include <tailrace/bridge/replayer.hpp>
+#include <tailrace/stream/replayer.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -24,11 +24,11 @@ struct ReplayFlags {
     std::optional<double> speed;
     bool by_steps = false;
     std::uint64_t rounds = 1;  // 0: until it is told to stop
-    bridge::ReplayTimes times = bridge::ReplayTimes::original;
+    stream::ReplayTimes times = stream::ReplayTimes::original;
     std::optional<std::uint64_t> count;
     std::optional<EventTemplate> written_as;
     bool only_counts = false;
-    bridge::ReplayOptions options;
+    stream::ReplayOptions options;
 };
 
 }  // namespace tailrace::tool

@@ -8,7 +8,7 @@
 
 namespace tailrace::tool {
 
-void ReplayTotals::add(const bridge::ReplayReport& report) noexcept {
+void ReplayTotals::add(const stream::ReplayReport& report) noexcept {
     last = report;
     ++rounds;
     bytes += report.bytes;
@@ -22,7 +22,7 @@ void print_report(const ReplayFlags& flags,
                   const ReplayTotals& totals,
                   const ChosenEvents& sink,
                   const std::string& pace) {
-    const bridge::ReplayReport& report = totals.last;
+    const stream::ReplayReport& report = totals.last;
     const std::uint64_t events = sink.events();
     const double seconds = static_cast<double>(totals.elapsed_ns) / 1e9;
     const double per_s = seconds > 0 ? static_cast<double>(events) / seconds : 0;

@@ -5,7 +5,7 @@
 #include "chosen_events.hpp"
 #include "replay_flags.hpp"
 
-#include <tailrace/bridge/replayer.hpp>
+#include <tailrace/stream/replayer.hpp>
 
 #include <cstdint>
 #include <string>
@@ -13,7 +13,7 @@
 namespace tailrace::tool {
 
 struct ReplayTotals {
-    bridge::ReplayReport last;
+    stream::ReplayReport last;
     std::uint64_t rounds = 0;
     std::uint64_t bytes = 0;
     std::uint64_t lost_events = 0;
@@ -21,7 +21,7 @@ struct ReplayTotals {
     std::uint64_t elapsed_ns = 0;
     std::uint64_t latest_ns = 0;
 
-    void add(const bridge::ReplayReport& report) noexcept;
+    void add(const stream::ReplayReport& report) noexcept;
 };
 
 // On stderr; with --json and --into as a document on stdout. `pace`: "1x", or empty where there was

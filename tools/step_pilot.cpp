@@ -27,7 +27,7 @@ std::string shown(std::string_view text) {
 
 }  // namespace
 
-bridge::ReplayPilot::Course StepPilot::course(Sequence next) {
+stream::ReplayPilot::Course StepPilot::course(Sequence next) {
     next_ = next;
     if (!has_ended_ && events_.events() < steps_to_) return {Turn::step, 0};
     return {ask() ? Turn::step : Turn::end, 0};

@@ -11,7 +11,7 @@
 #include "input_file.hpp"
 
 #include <tailrace/base/position.hpp>
-#include <tailrace/bridge/replayer.hpp>
+#include <tailrace/stream/replayer.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -20,7 +20,7 @@
 
 namespace tailrace::tool {
 
-class StepPilot final : public bridge::ReplayPilot {
+class StepPilot final : public stream::ReplayPilot {
 public:
     // The events outlive it.
     StepPilot(const ChosenEvents& events, InputFile lines) noexcept

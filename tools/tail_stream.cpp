@@ -5,9 +5,9 @@
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/bridge/cursor_place.hpp>
 #include <tailrace/bus/stream_status.hpp>
 #include <tailrace/journal/reader.hpp>
+#include <tailrace/stream/cursor_place.hpp>
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -37,10 +37,10 @@ Result<Boundary> end_of(const TailFlags& flags, const std::shared_ptr<bus::Regio
         to.sequence = std::min(flags.to->value, to.sequence.value_or(kNoSequence));
         return to;
     }
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.policy = bus::SlowPolicy::observe;
     options.from = *flags.to;
-    auto reader = bridge::StreamReader::attach(region, options);
+    auto reader = stream::StreamReader::attach(region, options);
     if (!reader) return reader.error();
     const Sequence found = reader->next_sequence();
     const Boundary asked = resolve(*flags.to, 0, end, wall_clock_ns());
@@ -71,20 +71,20 @@ Result<bus::EventFilter> filter_of(const TailFlags& flags) {
 
 bool has_journal(const std::string& stream) {
     auto place =
-        bridge::CursorPlace::of_stream(stream, bus::RegionAccess::observe, settings().directory);
+        stream::CursorPlace::of_stream(stream, bus::RegionAccess::observe, settings().directory);
     return place && !place->journal_directory().empty();
 }
 
 // What the reader is asked for, but for its place.
-Result<bridge::StreamReaderOptions> reader_options(const TailFlags& flags,
+Result<stream::StreamReaderOptions> reader_options(const TailFlags& flags,
                                                    const std::string& stream) {
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.policy = policy_of(flags.policy);
     // Who has a place of its own is no observer. Without a journal it is lossless all the same.
     if (!flags.cursor.empty() && flags.policy_option->count() == 0)
         options.policy = has_journal(stream) ? bus::SlowPolicy::spill : bus::SlowPolicy::gate;
-    options.limit = flags.durable ? bridge::ReadLimit::durable : bridge::ReadLimit::committed;
-    if (flags.on_damage == "skip") options.on_damage = bridge::OnDamage::skip;
+    options.limit = flags.durable ? stream::ReadLimit::durable : stream::ReadLimit::committed;
+    if (flags.on_damage == "skip") options.on_damage = stream::OnDamage::skip;
     options.name = flags.name_text;
     options.wait = flags.wait;
     if (options.policy == bus::SlowPolicy::observe && flags.name->count() != 0) {
@@ -142,9 +142,9 @@ Result<TailStream> open_tail(const TailFlags& flags, const std::string& stream) 
     if (!flags.cursor.empty()) {
         options->cursor = flags.cursor;
         options->new_cursor_at = options->from;
-        options->commit = bridge::CommitMode::manual;
+        options->commit = stream::CommitMode::manual;
     }
-    auto reader = bridge::StreamReader::attach(*region, *options);
+    auto reader = stream::StreamReader::attach(*region, *options);
     if (!reader) return reader.error();
     return TailStream{stream, std::move(*reader), TailEnd(*to)};
 }
@@ -165,10 +165,10 @@ Result<TailStream> open_journal_tail(const TailFlags& flags, const std::string& 
     }
     auto filter = filter_of(flags);
     if (!filter) return filter.error();
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.from = flags.from.value_or(Position::start());
     options.filter = *filter;
-    auto reader = bridge::StreamReader::open_journal(directory, options);
+    auto reader = stream::StreamReader::open_journal(directory, options);
     if (!reader) return reader.error();
     return TailStream{log->stream_name(), std::move(*reader), TailEnd(to), false};
 }

@@ -6,7 +6,7 @@
 #include <tailrace/base/event.hpp>
 #include <tailrace/base/position.hpp>
 #include <tailrace/base/result.hpp>
-#include <tailrace/bridge/stream_reader.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -43,7 +43,7 @@ struct TailGap {
 
 struct TailStream {
     std::string name;
-    bridge::StreamReader reader;
+    stream::StreamReader reader;
     TailEnd end;
     bool has_ring = true;     // false: a journal is read, up to what is its end now
     TailGap gap_before = {};  // what it lacks before its first event; none: nothing

@@ -11,8 +11,8 @@
 #include "samples.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/publisher.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 #include <unistd.h>
 
@@ -36,31 +36,31 @@ RecordingOptions recorded(const SlidingOptions& options) {
     return recording;
 }
 
-Result<bridge::StreamReader> attach(const Recording& recording,
+Result<stream::StreamReader> attach(const Recording& recording,
                                     const std::string& directory,
                                     bool with_cursor) {
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.policy = bus::SlowPolicy::gate;
     options.from = Position::end();
     options.bus_directory = directory;
     if (with_cursor) {
         options.cursor = "bench";
         options.new_cursor_at = Position::end();
-        options.commit = bridge::CommitMode::per_poll;
+        options.commit = stream::CommitMode::per_poll;
     }
-    return bridge::StreamReader::attach(recording.stream(), options);
+    return stream::StreamReader::attach(recording.stream(), options);
 }
 
 // From the start, committed by hand.
-Result<bridge::StreamReader> attach_by_cursor(const std::string& stream,
+Result<stream::StreamReader> attach_by_cursor(const std::string& stream,
                                               const std::string& directory) {
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.policy = bus::SlowPolicy::gate;
     options.cursor = "bench";
     options.new_cursor_at = Position::start();
-    options.commit = bridge::CommitMode::manual;
+    options.commit = stream::CommitMode::manual;
     options.bus_directory = directory;
-    return bridge::StreamReader::attach(stream, options);
+    return stream::StreamReader::attach(stream, options);
 }
 
 struct ReaderStage {

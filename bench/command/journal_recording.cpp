@@ -27,11 +27,11 @@ int record_until_stopped(RecordingStage& stage,
                          const std::string& journal_directory) {
     pin_to_core(options.core);
     take_priority(options.priority);
-    bridge::RecorderOptions recording;
+    stream::RecorderOptions recording;
     recording.journal = options.journal;
     recording.journal.directory = journal_directory;
     recording.bus_directory = streams.directory();
-    auto recorder = bridge::Recorder::attach(streams.name(0), recording);
+    auto recorder = stream::Recorder::attach(streams.name(0), recording);
     if (!recorder) {
         std::fprintf(stderr, "tailrace: %s\n", recorder.error().message.c_str());
         return 1;

@@ -5,9 +5,9 @@
 #include "bench_runs.hpp"
 #include "machine.hpp"
 
-#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/bus/publisher.hpp>
 #include <tailrace/bus/stream_options.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 #include <atomic>
 #include <memory>

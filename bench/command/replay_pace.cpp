@@ -12,9 +12,9 @@
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/event.hpp>
-#include <tailrace/bridge/replayer.hpp>
 #include <tailrace/bus/wait.hpp>
 #include <tailrace/journal/writer.hpp>
+#include <tailrace/stream/replayer.hpp>
 
 #include <atomic>
 #include <cstring>
@@ -67,11 +67,11 @@ Result<void> write_paced(const std::string& directory, std::uint64_t events) {
     return writer->close();
 }
 
-class ComparingSink final : public bridge::ReplaySink {
+class ComparingSink final : public stream::ReplaySink {
 public:
-    [[nodiscard]] Result<bridge::SinkAnswer> on_event(const Event& event) override {
+    [[nodiscard]] Result<stream::SinkAnswer> on_event(const Event& event) override {
         if (!words_match(event.payload(), events_++)) return bench_broken("an event has changed");
-        return bridge::SinkAnswer::more;
+        return stream::SinkAnswer::more;
     }
     [[nodiscard]] Result<bool> on_gap(journal::Gap) override {
         return bench_broken("the journal lacks events");
@@ -87,7 +87,7 @@ Result<double> replay_late_ns(const std::string& directory, std::uint64_t events
     if (!reader) return reader.error();
     ComparingSink sink;
     const std::atomic<bool> stop = false;
-    auto report = bridge::replay(*reader, sink, {}, stop);
+    auto report = stream::replay(*reader, sink, {}, stop);
     if (!report) return report.error();
     if (sink.events() != events) return bench_broken("the replay ended early");
     return static_cast<double>(report->pace.p99_ns);

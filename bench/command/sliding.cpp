@@ -12,8 +12,8 @@
 #include "samples.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/publisher.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 #include <unistd.h>
 
@@ -62,13 +62,13 @@ Result<bus::Subscriber> attach_plain(const std::string& stream, const std::strin
     return bus::Subscriber::attach(stream, options);
 }
 
-Result<bridge::StreamReader> attach_sliding(const std::string& stream,
+Result<stream::StreamReader> attach_sliding(const std::string& stream,
                                             const std::string& directory) {
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.policy = bus::SlowPolicy::gate;
     options.wait = bus::WaitStrategy::busy_spin;
     options.bus_directory = directory;
-    return bridge::StreamReader::attach(stream, options);
+    return stream::StreamReader::attach(stream, options);
 }
 
 // Reads `count` events whose numbers begin with `first`. False: one is missing or changed.
@@ -191,10 +191,10 @@ RecordingOptions recording_of(const SlidingOptions& options, std::uint64_t ring_
 int read_slowly(Track& track, const Recording& recording, const SlidingOptions& options) {
     constexpr std::uint64_t kSlowness = 100;
     constexpr ::useconds_t kNapUs = 500;
-    bridge::StreamReaderOptions reading;
+    stream::StreamReaderOptions reading;
     reading.from = Position::start();
     reading.bus_directory = options.directory;
-    auto reader = bridge::StreamReader::attach(recording.stream(), reading);
+    auto reader = stream::StreamReader::attach(recording.stream(), reading);
     if (!reader) return 1;
     // [sync:bench_ready] Release: attached.
     track.done.store(1, std::memory_order_release);
@@ -253,9 +253,9 @@ Result<double> read_plainly(const std::string& directory, std::uint64_t events) 
 
 Result<double> read_sliding(const std::string& directory, std::uint64_t events) {
     const std::uint64_t begin_ns = monotonic_ns();
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.from = Position::start();
-    auto reader = bridge::StreamReader::open_journal(directory, options);
+    auto reader = stream::StreamReader::open_journal(directory, options);
     if (!reader) return reader.error();
     if (!read_numbers(*reader, 0, events)) return bench_broken("an event is missing or changed");
     return static_cast<double>(events) * 1e9 / static_cast<double>(monotonic_ns() - begin_ns);
@@ -339,9 +339,9 @@ Result<std::vector<double>> run_returns(const SlidingOptions& options) {
     if (!recording) return recording.error();
     auto publisher = recording->publisher();
     if (!publisher) return publisher.error();
-    bridge::StreamReaderOptions reading;
+    stream::StreamReaderOptions reading;
     reading.bus_directory = options.directory;
-    auto reader = bridge::StreamReader::attach(recording->stream(), reading);
+    auto reader = stream::StreamReader::attach(recording->stream(), reading);
     if (!reader) return reader.error();
     std::vector<double> times_ms;
     std::uint64_t number = 0;
@@ -351,7 +351,7 @@ Result<std::vector<double>> run_returns(const SlidingOptions& options) {
         const std::uint64_t end = number + kBurst;
         std::uint64_t mismatches = 0;
         while (number < end) {
-            const bridge::Source before = reader->source();
+            const stream::Source before = reader->source();
             const std::uint64_t begin_ns = monotonic_ns();
             const auto result = reader->poll(
                 [&](const Event& event) {
@@ -360,7 +360,7 @@ Result<std::vector<double>> run_returns(const SlidingOptions& options) {
                 },
                 kPollLimit);
             const bool returned =
-                before == bridge::Source::journal && reader->source() == bridge::Source::ring;
+                before == stream::Source::journal && reader->source() == stream::Source::ring;
             if (returned) times_ms.push_back(static_cast<double>(monotonic_ns() - begin_ns) / 1e6);
             if (result.state > bus::PollState::idle || mismatches != 0)
                 return bench_broken("an event is missing or changed");

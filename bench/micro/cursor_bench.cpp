@@ -4,8 +4,8 @@
 #include "benchmarks.hpp"
 #include "ring_events.hpp"
 
-#include <tailrace/bridge/stream_reader.hpp>
 #include <tailrace/bus/cursor.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 namespace tailrace::micro {
 
@@ -31,7 +31,7 @@ void read(benchmark::State& state, Noting noting) {
     constexpr std::uint64_t kEventsPerRound = 64;
     const test::TestStream stream(kPlainWriting.options());
     auto publisher = stream.publisher();
-    bridge::StreamReaderOptions options;
+    stream::StreamReaderOptions options;
     options.policy = bus::SlowPolicy::gate;
     options.from = Position::start();
     options.bus_directory = stream.directory();
@@ -39,9 +39,9 @@ void read(benchmark::State& state, Noting noting) {
         options.cursor = "bench";
         options.new_cursor_at = Position::start();
         options.commit =
-            noting == Noting::events ? bridge::CommitMode::per_event : bridge::CommitMode::per_poll;
+            noting == Noting::events ? stream::CommitMode::per_event : stream::CommitMode::per_poll;
     }
-    auto reader = test::expect(bridge::StreamReader::attach(stream.name(), options), "attach");
+    auto reader = test::expect(stream::StreamReader::attach(stream.name(), options), "attach");
     std::uint64_t number = 0;
     std::uint64_t sum = 0;
     const auto add = [&](const Event& event) noexcept {

@@ -1,5 +1,5 @@
-#include <tailrace/bridge/priority.hpp>
 #include <tailrace/observe/stream_picture.hpp>
+#include <tailrace/stream/priority.hpp>
 
 #include <array>
 #include <charconv>
@@ -187,7 +187,7 @@ constexpr auto kRingJournalFigures = std::to_array<Figure<StreamPicture>>({
      [](const StreamPicture& row) -> Value {
          const bus::JournalStatus& journal = *row.status.journal;
          if (!journal.is_alive || journal.thread_id == 0) return Unknown{};
-         std::string priority = bridge::priority_in_use(static_cast<int>(journal.thread_id));
+         std::string priority = stream::priority_in_use(static_cast<int>(journal.thread_id));
          return priority.empty() ? Value(Unknown{}) : Value(std::move(priority));
      }},
     {"errno",

@@ -1,8 +1,8 @@
 // Compiled into a shared object against an installed Tailrace: all that a recorder needs is inside,
 // and what watches it.
 
-#include <tailrace/bridge/recorder.hpp>
 #include <tailrace/observe/stream_health.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 extern "C" __attribute__((visibility("default"))) int record_once(const char* stream,
                                                                   const char* directory);
@@ -15,8 +15,8 @@ int count_readers(const char* stream) {
 }
 
 int record_once(const char* stream, const char* directory) {
-    tailrace::bridge::RecorderOptions options;
+    tailrace::stream::RecorderOptions options;
     options.journal.directory = directory;
-    auto recorder = tailrace::bridge::Recorder::attach(stream, options);
+    auto recorder = tailrace::stream::Recorder::attach(stream, options);
     return recorder ? 0 : 1;
 }

@@ -90,7 +90,7 @@ enum class PollState : std::uint8_t {
     behind,   // policy spill: the next event has left the ring. It stands there; restart() goes on
     in_handler,   // refused: called from inside a handler of this subscriber's own poll
     dead_handle,  // this subscriber was moved from, or is its parent's in a forked child
-    // Of bridge::StreamReader alone:
+    // Of stream::StreamReader alone:
     stalled,  // nothing more becomes durable: error() says why. Poll again to see whether it does
     failed,   // the journal can't be read here: error() says why, again and again
     moved,    // somebody has moved its cursor: next_sequence() says where to. Poll again to go on
@@ -216,7 +216,7 @@ public:
     // told behind them, by the poll. Refused inside a handler.
     [[nodiscard]] Result<void> restart(const Start& where);
 
-    // For who reads elsewhere what has left the ring (bridge::StreamReader), from `place` on: it
+    // For who reads elsewhere what has left the ring (stream::StreamReader), from `place` on: it
     // holds nobody up and reads nothing until restart(). If that fails, it stands aside as before.
     // The position may be kNoPosition. Refused inside a handler, and while copies wait to be handed
     // over (has_copies()): false.
