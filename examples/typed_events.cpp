@@ -1,7 +1,9 @@
 // Declares the types of its events, publishes some, and reads them again with a struct that has
 // grown since. Before: tailrace create trades
+#include <tailrace/bus/declared_types.hpp>
 #include <tailrace/bus/publisher.hpp>
 #include <tailrace/bus/subscriber.hpp>
+#include <tailrace/schema/condition.hpp>
 
 #include <cstdint>
 #include <cstdio>
@@ -71,7 +73,23 @@ int read() {
     return reader.poll(print, 256).events >= 3 ? 0 : 1;
 }
 
+int count_chosen() {
+    bus::SubscriberOptions options;
+    options.start = bus::Start::oldest();
+    auto reader = bus::Subscriber::attach("trades", options).value();
+    const auto types = bus::declared_types(reader.region()).value();
+    const auto wanted =
+        tailrace::schema::Condition::compile("price > 100 and not symbol == 'XYZ'", types).value();
+    int chosen = 0;
+    const auto count = [&](const tailrace::Event& event) {
+        if (wanted.holds(event)) ++chosen;
+    };
+    if (reader.poll(count, 256).events == 0) return 0;
+    return chosen;
+}
+
 int main() {
     if (publish() != 0 || publish_later() != 0) return 1;
+    if (count_chosen() != 1) return 1;
     return read();
 }
