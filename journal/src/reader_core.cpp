@@ -121,7 +121,11 @@ Result<void> ReaderCore::enter(Track& track, std::uint64_t segment_number) {
     }
     track.path = std::move(segment->path);
     track.position = first_position(segment->header);
-    if (&track == end_.get()) walked_.begin(segment->header.segment_size_bytes);
+    if (&track == end_.get()) {
+        walked_.begin(segment->header.segment_size_bytes);
+        looked_behind_offset_ = 0;
+        promised_end_sequence_ = 0;
+    }
     if (&track == reading_.get()) {
         is_hinted_ = false;
         bound_.reset();
@@ -288,9 +292,8 @@ Result<ReadKind> ReaderCore::judge_left_behind(bool& try_again) {
 }
 
 // The batch with which the newest segment goes on behind damage, if that was once durable.
-std::optional<SoundBatch> ReaderCore::find_promised(Sequence promised) {
-    auto next =
-        find_sound(reading_->scan, reading_->position, reading_->scan.segment().segment_size_bytes);
+std::optional<SoundBatch> ReaderCore::find_promised(Track& track, Sequence promised) {
+    auto next = find_sound(track.scan, track.position, track.scan.segment().segment_size_bytes);
     if (next && next->header.first_sequence > promised) next.reset();
     return next;
 }
@@ -320,7 +323,7 @@ Result<ReadKind> ReaderCore::judge_newest(const FoundBatch& stopped_by, bool& tr
     }
     return corrupt_range(beyond.promised_sequence,
                          batch_verdict_text(again.verdict),
-                         find_promised(beyond.promised_sequence));
+                         find_promised(*reading_, beyond.promised_sequence));
 }
 
 Result<ReadKind> ReaderCore::load() {

@@ -17,6 +17,7 @@
 
 #include <tailrace/journal/reader.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -65,7 +66,7 @@ private:
     [[nodiscard]] Result<ReadKind> judge_end(const FoundBatch& stopped_by, bool& try_again);
     [[nodiscard]] Result<ReadKind> judge_left_behind(bool& try_again);
     [[nodiscard]] Result<ReadKind> judge_newest(const FoundBatch& stopped_by, bool& try_again);
-    [[nodiscard]] std::optional<SoundBatch> find_promised(Sequence promised);
+    [[nodiscard]] static std::optional<SoundBatch> find_promised(Track& track, Sequence promised);
     [[nodiscard]] std::optional<ReadKind> take(const FoundBatch& batch);
     [[nodiscard]] Result<ReadKind> judge_missing(const Error* why, bool& try_again);
     void trim_front(Sequence sequence);
@@ -85,8 +86,17 @@ private:
     using EntryPredicate = std::function<bool(const IndexEntry&)>;
     using HeaderPredicate = std::function<bool(const BatchHeader&)>;
 
-    // Brings end_ to the end of what is valid in the newest segment.
+    // Brings end_ to the end of what is valid in the newest segment, or to the first damage there.
     [[nodiscard]] Result<void> find_end();
+    // From there behind damage, as far as something behind it says that it was once durable. Reads
+    // up to 64 MiB for each place where an end was found.
+    void pass_damage_to_end();
+    // What find_end() and pass_damage_to_end() have come to.
+    [[nodiscard]] Sequence found_end_sequence() const noexcept {
+        return std::max(end_->position.sequence, promised_end_sequence_);
+    }
+    // Where reading_'s segment ends, as far as that is known; 0: it isn't.
+    [[nodiscard]] std::uint64_t known_end_offset() const noexcept;
     void walk_to_end(Track& track);
     void walk_while_valid(Track& track);
     // In a segment whose end nobody states: where a batch without events is damaged below a
@@ -157,8 +167,10 @@ private:
     bool has_taken_ = false;            // a batch, since the last seek
     std::unique_ptr<Track> looked_up_;  // where the next lookup is made
 
-    std::unique_ptr<Track> end_;  // the end of the newest segment, as last seen
-    IndexBuilder walked_;         // of end_'s segment, as far as it was walked
+    std::unique_ptr<Track> end_;              // the end of the newest segment, as last seen
+    std::uint64_t looked_behind_offset_ = 0;  // of an end there: damage was looked for behind it
+    Sequence promised_end_sequence_ = 0;      // durable once, and nothing sound stands behind end_
+    IndexBuilder walked_;                     // of end_'s segment, as far as it was walked
 };
 
 }  // namespace tailrace::journal

@@ -47,6 +47,7 @@ Error ReaderCore::newest_is_lost(const Error* why) {
     std::uint64_t number = segments_.oldest_number();
     if (auto entered = enter(*end_, *last); entered) {
         walk_to_end(*end_);
+        pass_damage_to_end();
         first = end_->position.sequence;
         number = *last + 1;
     }
@@ -105,19 +106,50 @@ void ReaderCore::walk_to_end(Track& track) {
     } while (pass_eventless(track));  // each time it stands further back in the segment
 }
 
+// Reading stops at such a place and tells it; the log is longer all the same, and what stands
+// behind it has its sequences. Only what a promise behind it covers counts: the rest may be a torn
+// end.
+void ReaderCore::pass_damage_to_end() {
+    Track& track = *end_;
+    while (!track.position.sealed && looked_behind_offset_ != track.position.offset) {
+        looked_behind_offset_ = track.position.offset;
+        const BeyondEnd beyond = scan_beyond(track.scan, track.position.offset, kPromiseReachBytes);
+        if (beyond.promised_sequence <= track.position.sequence) return;
+        // The promise may be younger than our look at the batch: then the batch is there by now.
+        // Whoever writes may stay ahead of any number of looks, so this is the last.
+        track.scan.refresh();
+        const FoundBatch again = track.scan.batch_at(track.position.offset);
+        if (again.os_errno == 0 && again.verdict == BatchVerdict::valid &&
+            continues(track.position, again.header)) {
+            walk_to_end(track);
+            return;
+        }
+        if (const auto next = find_promised(track, beyond.promised_sequence)) {
+            track.position = next->position;
+            // As far as what is lost may have come: no place behind it is sought by less.
+            track.position.max_time_ns = next->header.first_time_ns;
+            walk_to_end(track);
+        } else {
+            promised_end_sequence_ = beyond.promised_sequence;
+        }
+    }
+}
+
 Result<Sequence> ReaderCore::end_sequence() {
     auto found = while_segments_go([this] { return find_end(); });
     if (!found) return found.error();
-    return end_->position.sequence;
+    pass_damage_to_end();
+    return found_end_sequence();
 }
 
 Result<void> ReaderCore::go_to_end() {
     if (auto found = find_end(); !found) return found.error();
+    pass_damage_to_end();
     if (auto entered = enter(*reading_, end_->scan.segment().segment_number); !entered) {
         return entered.error();
     }
     reading_->position = end_->position;
-    next_sequence_ = reading_->position.sequence;
+    next_sequence_ = found_end_sequence();
     return {};
 }
 
@@ -152,6 +184,13 @@ std::vector<IndexEntry> ReaderCore::entries_at_hand() {
     return {walked.begin(), walked.end()};
 }
 
+std::uint64_t ReaderCore::known_end_offset() const noexcept {
+    if (bound_) return bound_->end_offset;
+    const bool is_newest = end_ && end_->scan.is_attached() &&
+                           end_->scan.segment().salt == reading_->scan.segment().salt;
+    return is_newest ? end_->position.offset : 0;
+}
+
 Result<void> ReaderCore::approach(const EntryPredicate& entry_lies_before,
                                   const HeaderPredicate& batch_lies_before) {
     const auto entries = entries_at_hand();
@@ -168,13 +207,12 @@ Result<void> ReaderCore::approach(const EntryPredicate& entry_lies_before,
         if (found.os_errno != 0) return read_error(found.os_errno);
         if (found.verdict != BatchVerdict::valid || !continues(reading_->position, found.header)) {
             // The end so far, or damage. Reading on from here tells which; but what is sought may
-            // be whole behind it.
-            const auto next =
-                bound_ ? find_sound(reading_->scan, reading_->position, bound_->end_offset)
-                       : std::nullopt;
+            // be whole behind it. Not so a time that the first event there has reached: it may be
+            // that of one that is lost.
+            const auto next = find_sound(reading_->scan, reading_->position, known_end_offset());
             if (!next) break;
             const IndexEntry entry{
-                next->header.first_sequence, next->position.max_time_ns, next->position.offset};
+                next->header.first_sequence, next->header.first_time_ns, next->position.offset};
             if (!entry_lies_before(entry)) break;
             reading_->position = next->position;
             continue;
@@ -209,7 +247,8 @@ Result<void> ReaderCore::go_to_sequence(Sequence sequence) {
     if (!number) return number.error();
     if (*number == segments_.newest_number()) {
         if (auto found = find_end(); !found) return found.error();
-        const Sequence end = end_->position.sequence;
+        if (sequence > found_end_sequence()) pass_damage_to_end();
+        const Sequence end = found_end_sequence();
         if (sequence > end) {
             return make_error(ErrorCode::sequence_ahead,
                               "sequence " + std::to_string(sequence) + " is not in '" +
@@ -243,9 +282,17 @@ Result<void> ReaderCore::go_to_time(std::uint64_t time_ns) {
     auto entered = enter_or_stand_lost(*number);
     if (!entered) return entered.error();
     if (lost_here_) return {};
-    auto near =
-        approach([time_ns](const IndexEntry& entry) { return entry.floor_time_ns < time_ns; },
-                 [time_ns](const BatchHeader& header) { return header.max_time_ns < time_ns; });
+    const auto come_near = [&] {
+        return approach(
+            [time_ns](const IndexEntry& entry) { return entry.floor_time_ns < time_ns; },
+            [time_ns](const BatchHeader& header) { return header.max_time_ns < time_ns; });
+    };
+    auto near = come_near();
+    // No event that is known by now has that time, but behind damage there may be one.
+    if (near && !bound_ && reading_->position.offset == known_end_offset()) {
+        pass_damage_to_end();
+        near = come_near();
+    }
     if (!near) return near.error();
     return settle_on_time(time_ns);
 }

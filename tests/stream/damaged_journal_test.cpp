@@ -101,6 +101,33 @@ void record_numbered(const RecordedStream& recorded, std::uint64_t count) {
     REQUIRE(recorder.close());
 }
 
+// The same, whose recorder is killed: nothing seals the journal's end.
+void record_unsealed(const RecordedStream& recorded, std::uint64_t count) {
+    const std::string directory = recorded.journal_directory();
+    const std::string image = directory + ".image";
+    auto publisher = recorded.stream().publisher();
+    auto recorder = recorded.recorder();
+    for (std::uint64_t first = 0; first < count; first += kPart) {
+        REQUIRE(publish_numbered(publisher, 1, first, std::min(kPart, count - first)));
+        REQUIRE(record_all(recorder, publisher.region()));
+    }
+    std::filesystem::copy(directory, image);
+    REQUIRE(recorder.close());
+    std::filesystem::remove_all(directory);
+    std::filesystem::rename(image, directory);
+}
+
+// Of each event.
+std::vector<std::uint64_t> times_of(const std::string& directory) {
+    std::vector<std::uint64_t> times;
+    auto reader = expect(journal::Reader::open(directory), "open");
+    for (;;) {
+        const auto step = expect(reader.next(), "read");
+        if (step.kind == journal::ReadKind::end) return times;
+        times.push_back(step.event->publish_time_ns());
+    }
+}
+
 struct Read {
     std::vector<Sequence> sequences;
     std::vector<bus::Gap> gaps;
@@ -198,7 +225,6 @@ TEST_CASE("damaged journal: a reader that skips it tells the batch as a gap, and
         CHECK(reader.damaged_events() == batch.end - batch.first);
         CHECK(reader.lost_events() == batch.end - batch.first);
 
-        if (in_header) continue;  // no position behind it is found in the newest segment
         // From within it what is left of it is the gap.
         auto late = open(recorded, OnDamage::skip, Position::at(batch.first + 3));
         const Read rest = read_on(late);
@@ -320,6 +346,175 @@ TEST_CASE("damaged journal: a segment that is gone is a gap; behind the newest n
     CHECK(read.gaps[1].count == kEvents - last);
     CHECK(read.wrong == 0);
     CHECK(read_on(reader).last == bus::PollState::failed);
+}
+
+namespace {
+
+// Of the events of a journal these can't be read.
+using Lost = std::vector<std::pair<Sequence, Sequence>>;
+
+// Everything from `from` on, and of what is lost the rest as gaps.
+void check_rest(StreamReader& reader, Sequence from, const Lost& lost, Sequence count) {
+    const Read read = read_on(reader);
+    CHECK(read.last == bus::PollState::closed);
+    CHECK(read.wrong == 0);
+    std::vector<Sequence> expected;
+    std::vector<std::pair<Sequence, Sequence>> gaps;
+    for (Sequence sequence = from; sequence < count; ++sequence) {
+        const auto within = std::find_if(lost.begin(), lost.end(), [&](const auto& range) {
+            return range.first <= sequence && sequence < range.second;
+        });
+        if (within == lost.end()) {
+            expected.push_back(sequence);
+        } else {
+            gaps.emplace_back(sequence, within->second);
+            sequence = within->second - 1;
+        }
+    }
+    CHECK(read.sequences == expected);
+    std::vector<std::pair<Sequence, Sequence>> told;
+    for (const bus::Gap& gap : read.gaps)
+        told.emplace_back(gap.first, gap.first + gap.count);
+    CHECK(told == gaps);
+}
+
+// Whoever stops at damage begins at any sound place as if there were none, and nowhere else.
+void check_stops(const RecordedStream& recorded, Sequence from, const Lost& lost) {
+    auto reader = open(recorded, OnDamage::stop, Position::at(from));
+    const auto within = std::find_if(lost.begin(), lost.end(), [&](const auto& range) {
+        return range.first <= from && from < range.second;
+    });
+    const Read read = read_on(reader, from + 1);
+    if (within == lost.end()) {
+        REQUIRE_FALSE(read.sequences.empty());
+        CHECK(read.sequences.front() == from);
+        return;
+    }
+    CHECK(read.sequences.empty());
+    CHECK(read.last == bus::PollState::failed);
+    CHECK(reader.error().code == ErrorCode::corrupt);
+}
+
+// `count`: as far as anybody knows that it was durable.
+void check_every_position(const RecordedStream& recorded,
+                          const Lost& lost,
+                          Sequence count,
+                          const std::vector<std::uint64_t>& times) {
+    std::vector<Sequence> places = {0, count - 1};
+    for (const auto& [first, end] : lost) {
+        for (const Sequence place : {first - 1, first, first + 3, end - 1, end, end + 1, end + 40})
+            if (place < count) places.push_back(place);
+    }
+    for (const Sequence place : places) {
+        CAPTURE(place);
+        auto at = open(recorded, OnDamage::skip, Position::at(place));
+        CHECK(at.next_sequence() == place);
+        check_rest(at, place, lost, count);
+        auto before_end = open(recorded, OnDamage::skip, Position::before_end(count - place));
+        CHECK(before_end.next_sequence() == place);
+        check_rest(before_end, place, lost, count);
+        check_stops(recorded, place, lost);
+    }
+    auto end = open(recorded, OnDamage::skip, Position::end());
+    CHECK(end.next_sequence() == count);
+    check_rest(end, count, lost, count);
+    const auto ahead = StreamReader::open_journal(recorded.journal_directory(),
+                                                  reading(OnDamage::skip, Position::at(count + 1)));
+    REQUIRE_FALSE(ahead);
+    CHECK(ahead.error().code == ErrorCode::sequence_ahead);
+
+    // By time: of one that is there exactly it; of one that is lost all of the loss is told.
+    for (const auto& [first, end_of_it] : lost) {
+        CAPTURE(first);
+        if (end_of_it + 40 >= count) continue;
+        REQUIRE(times[end_of_it + 39] < times[end_of_it + 40]);
+        auto behind = open(recorded, OnDamage::skip, Position::at_time(times[end_of_it + 40]));
+        check_rest(behind, end_of_it + 40, lost, count);
+        auto within = open(recorded, OnDamage::skip, Position::at_time(times[first + 50]));
+        check_rest(within, first, lost, count);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("damaged journal: every position behind damage is the right one, where it is written too",
+          "[stream][stream_reader]") {
+    const Watchdog watchdog("positions behind damage");
+    enum class Journal : std::uint8_t { sealed, unsealed, of_several_segments };
+    for (const Journal kind : {Journal::sealed, Journal::unsealed, Journal::of_several_segments}) {
+        for (const bool in_header : {true, false}) {
+            const RecordedStream recorded;
+            const Sequence count = kind == Journal::of_several_segments ? 15'000 : 1'200;
+            if (kind == Journal::unsealed) {
+                record_unsealed(recorded, count);
+            } else {
+                record_numbered(recorded, count);
+            }
+            INFO("journal " << static_cast<int>(kind) << (in_header ? ", header" : ", body"));
+            const std::string directory = recorded.journal_directory();
+            CHECK((segments_of(directory).size() > 1) == (kind == Journal::of_several_segments));
+            const auto times = times_of(directory);
+            REQUIRE(times.size() == count);
+            const auto batches = batches_of(directory);
+            Lost lost;
+            // Two batches side by side, and one that stands alone.
+            for (const Sequence sequence : {Sequence{250}, Sequence{350}, Sequence{850}}) {
+                const Batch batch = batch_with(batches, sequence);
+                flip_byte(batch.path, in_header ? batch.body_offset - 1 : batch.body_offset + 20);
+                if (!lost.empty() && lost.back().second == batch.first) {
+                    lost.back().second = batch.end;
+                } else {
+                    lost.emplace_back(batch.first, batch.end);
+                }
+            }
+            check_every_position(recorded, lost, count, times);
+        }
+    }
+}
+
+TEST_CASE("damaged journal: what nobody knows to have been durable is not there yet",
+          "[stream][stream_reader]") {
+    const Watchdog watchdog("positions in a torn end");
+    const RecordedStream recorded;
+    record_unsealed(recorded, 1000);
+    const Batch batch = batch_with(batches_of(recorded.journal_directory()), 999);
+    flip_byte(batch.path, batch.body_offset - 1);
+    for (const Sequence place : {batch.first + 1, Sequence{999}, Sequence{1000}}) {
+        const auto reader = StreamReader::open_journal(
+            recorded.journal_directory(), reading(OnDamage::stop, Position::at(place)));
+        REQUIRE_FALSE(reader);
+        CHECK(reader.error().code == ErrorCode::sequence_ahead);
+        CHECK(reader.error().hint.find(std::to_string(batch.first)) != std::string::npos);
+    }
+    auto last = open(recorded, OnDamage::stop, Position::before_end(1));
+    CHECK(last.next_sequence() == batch.first - 1);
+}
+
+TEST_CASE("damaged journal: a position that has left the ring is found behind damage",
+          "[stream][stream_reader]") {
+    const Watchdog watchdog("positions behind damage, beside a ring");
+    constexpr std::uint64_t kEvents = 5000;  // ten times what the small ring holds
+    const RecordedStream recorded;
+    record_unsealed(recorded, kEvents);
+    const auto batches = batches_of(recorded.journal_directory());
+    const Batch damaged = batch_with(batches, 450);
+    REQUIRE(damaged.path == segments_of(recorded.journal_directory()).back());
+    flip_byte(damaged.path, damaged.body_offset - 1);
+    for (const bus::SlowPolicy policy : {bus::SlowPolicy::observe, bus::SlowPolicy::spill}) {
+        for (const OnDamage on_damage : {OnDamage::stop, OnDamage::skip}) {
+            StreamReaderOptions options = reading(on_damage, Position::at(damaged.end + 7));
+            options.policy = policy;
+            options.without_recorder = true;
+            options.bus_directory = recorded.stream().directory();
+            options.journal_directory = recorded.journal_directory();
+            auto reader = expect(StreamReader::attach(recorded.stream().name(), options), "attach");
+            const Read read = read_on(reader, kEvents);
+            CHECK(read.wrong == 0);
+            CHECK(read.gaps.empty());
+            REQUIRE(read.sequences.size() == kEvents - damaged.end - 7);
+            CHECK(read.sequences.front() == damaged.end + 7);
+        }
+    }
 }
 
 }  // namespace damaged_journal_test

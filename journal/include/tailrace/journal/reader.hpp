@@ -179,7 +179,8 @@ public:
     [[nodiscard]] Sequence first_sequence()
         const noexcept;  // the oldest in the journal when it was last looked at
     // The end of what is written and valid now; looks at the files, at as many of them however many
-    // segments there are. Error `corrupt` when the newest segment is lost.
+    // segments there are. Damage before it doesn't count, as far as something behind says that it
+    // was durable. Error `corrupt` when the newest segment is lost.
     [[nodiscard]] Result<Sequence> end_sequence() noexcept;
 
     [[nodiscard]] const std::string& stream_name() const noexcept;
