@@ -43,11 +43,13 @@ Result<stream::CursorPlace> open_place(const std::string& target, bus::RegionAcc
     return stream::CursorPlace::of_journal(*directory);
 }
 
-// All of them; what can't be read is warned of, since the ring's are worth showing without it.
-std::vector<bus::CursorStatus> cursors_of(const stream::CursorPlace& place) {
+// All of them. What can't be read is warned of, since the ring's are worth showing without it;
+// where that has none, nobody knows whether there is one.
+Result<std::vector<bus::CursorStatus>> cursors_of(const stream::CursorPlace& place) {
     std::vector<bus::CursorStatus> cursors;
-    if (auto listed = place.list(cursors); !listed)
-        warn(listed.error().message + "; " + listed.error().hint);
+    auto listed = place.list(cursors);
+    if (!listed && cursors.empty()) return listed.error();
+    if (!listed) warn(listed.error().message + "; " + listed.error().hint);
     return cursors;
 }
 
@@ -78,16 +80,17 @@ Result<ExitCode> run_cursor_ls(const CursorFlags& flags) {
     auto end = place->end_sequence();
     if (!end) return end.error();
     const auto cursors = cursors_of(*place);
+    if (!cursors) return cursors.error();
     if (settings().json()) {
         Json document;
         document["end_seq"] = *end;
         document["cursors"] = Json::array();
-        for (const bus::CursorStatus& cursor : cursors)
+        for (const bus::CursorStatus& cursor : *cursors)
             document["cursors"].push_back(cursor_json(cursor, *end));
         out().write_json(document);
         return ExitCode::done;
     }
-    if (cursors.empty()) {
+    if (cursors->empty()) {
         say(fmt::format("'{0}' has no cursor; tailrace tail {0} --cursor NAME makes one",
                         flags.target));
         return ExitCode::done;
@@ -95,7 +98,7 @@ Result<ExitCode> run_cursor_ls(const CursorFlags& flags) {
     Table table({"CURSOR", ">POSITION", ">ON-DISK", ">LAG-EVENTS", ">HOLD", ">READER"});
     table.can_do_without({"ON-DISK", "HOLD"});
     table.may_shorten({"CURSOR"});
-    for (const bus::CursorStatus& cursor : cursors) {
+    for (const bus::CursorStatus& cursor : *cursors) {
         table.add({tame(cursor.name),
                    count_text(cursor.sequence),
                    kept_text(cursor),
@@ -122,11 +125,13 @@ Error unknown_cursor(const CursorFlags& flags, const std::vector<bus::CursorStat
 
 // The cursor, or the error with the name that was meant.
 Result<bus::CursorStatus> find_cursor(const stream::CursorPlace& place, const CursorFlags& flags) {
-    const auto cursors = cursors_of(place);
+    std::vector<bus::CursorStatus> cursors;
+    auto listed = place.list(cursors);
     for (const bus::CursorStatus& cursor : cursors) {
         if (cursor.name == flags.name) return cursor;
     }
-    return unknown_cursor(flags, cursors);
+    // What can't be read may have it.
+    return listed ? unknown_cursor(flags, cursors) : listed.error();
 }
 
 void print_cursor(const bus::CursorStatus& cursor, Sequence end) {

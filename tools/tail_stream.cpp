@@ -1,6 +1,7 @@
 #include "tail_stream.hpp"
 
 #include "command.hpp"
+#include "misspelling.hpp"
 #include "output.hpp"
 #include "units.hpp"
 
@@ -13,7 +14,9 @@
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace tailrace::tool {
 
@@ -73,6 +76,37 @@ bool has_journal(const std::string& stream) {
     auto place =
         stream::CursorPlace::of_stream(stream, bus::RegionAccess::observe, settings().directory);
     return place && !place->journal_directory().empty();
+}
+
+// Of the stream and its journal, as far as they can be read.
+std::vector<std::string> cursor_names(const std::string& stream) {
+    std::vector<std::string> names;
+    auto place =
+        stream::CursorPlace::of_stream(stream, bus::RegionAccess::observe, settings().directory);
+    if (!place) return names;
+    std::vector<bus::CursorStatus> cursors;
+    static_cast<void>(place->list(cursors));
+    for (const bus::CursorStatus& cursor : cursors)
+        names.push_back(cursor.name);
+    return names;
+}
+
+// One that is made by this run has passed over what is there; so has one that was misspelt.
+void tell_of_new_cursor(const std::string& cursor,
+                        const std::string& stream,
+                        const std::vector<std::string>& known,
+                        Sequence begin) {
+    if (std::find(known.begin(), known.end(), cursor) != known.end()) return;
+    const std::string near = nearest_name(cursor, known);
+    say(fmt::format("cursor '{}' is new and begins at {}{}",
+                    cursor,
+                    count_text(begin),
+                    near.empty() ? ""
+                                 : fmt::format("; did you mean '{}'? tailrace cursor rm {} {} "
+                                               "forgets the new one",
+                                               near,
+                                               stream,
+                                               cursor)));
 }
 
 // What the reader is asked for, but for its place.
@@ -144,8 +178,11 @@ Result<TailStream> open_tail(const TailFlags& flags, const std::string& stream) 
         options->new_cursor_at = options->from;
         options->commit = stream::CommitMode::manual;
     }
+    const auto cursors = flags.cursor.empty() ? std::vector<std::string>() : cursor_names(stream);
     auto reader = stream::StreamReader::attach(*region, *options);
     if (!reader) return reader.error();
+    if (!flags.cursor.empty())
+        tell_of_new_cursor(flags.cursor, stream, cursors, reader->next_sequence());
     return TailStream{stream, std::move(*reader), TailEnd(*to)};
 }
 

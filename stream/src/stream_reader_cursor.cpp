@@ -4,13 +4,15 @@
 #include "record_salt.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/stream/stream_reader.hpp>
 #include <tailrace/journal/inspect.hpp>
 #include <tailrace/journal/ledger.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace tailrace::stream {
 
@@ -23,10 +25,35 @@ struct Standing {
     std::uint64_t hold_bytes = 0;
 };
 
-Error unknown_cursor(const std::string& place, const std::string& name) {
+// Who misspelt one sees what there is.
+std::string few_of(std::vector<std::string> names) {
+    constexpr std::size_t kMost = 8;
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    std::string text;
+    for (std::size_t index = 0; index < std::min(names.size(), kMost); ++index)
+        text += (index == 0 ? "'" : ", '") + names[index] + "'";
+    return names.size() > kMost ? text + " and others" : text;
+}
+
+Error unknown_cursor(const std::string& place,
+                     const std::string& name,
+                     std::vector<std::string> known) {
     return make_error(ErrorCode::not_found,
-                      "there is no cursor '" + name + "' in " + place,
+                      "there is no cursor '" + name + "' in " + place +
+                          (known.empty() ? "" : ": it has " + few_of(std::move(known))),
                       "tailrace cursor ls; or say where a new one begins");
+}
+
+std::vector<std::string> names_in_ledger(const std::string& directory,
+                                         const std::array<std::uint64_t, 2>& journal_id) {
+    std::vector<std::string> names;
+    if (directory.empty()) return names;
+    const auto ledger = journal::read_ledger(directory, journal_id);
+    if (!ledger) return names;
+    for (const journal::LedgerCursor& cursor : ledger->cursors)
+        names.push_back(cursor.name);
+    return names;
 }
 
 Error lost_cursor(const std::string& directory, const std::string& name) {
@@ -111,8 +138,13 @@ Result<StreamReader> StreamReader::attach_by_cursor(std::shared_ptr<bus::Region>
         auto found = standing_in(directory, options.cursor, bus::remembered_journal(*region).id);
         if (!found) return found.error();
         standing = *found;
-        if (!standing && !options.new_cursor_at)
-            return unknown_cursor("stream '" + region->name() + "'", options.cursor);
+        if (!standing && !options.new_cursor_at) {
+            auto known = names_in_ledger(directory, bus::remembered_journal(*region).id);
+            for (const bus::CursorStatus& cursor : cursors)
+                known.push_back(cursor.name);
+            return unknown_cursor(
+                "stream '" + region->name() + "'", options.cursor, std::move(known));
+        }
     }
     // Nobody else reads the journal alone by it. Who may not lock there relies on the ring's lock.
     FileLock in_ledger;
@@ -166,8 +198,10 @@ Result<void> StreamReader::take_journal_cursor(const StreamReaderOptions& option
     if (!lock) return lock.error();
     auto found = standing_in(directory_, options.cursor, journal_id);
     if (!found) return found.error();
-    if (!*found && !options.new_cursor_at)
-        return unknown_cursor("'" + directory_ + "'", options.cursor);
+    if (!*found && !options.new_cursor_at) {
+        return unknown_cursor(
+            "'" + directory_ + "'", options.cursor, names_in_ledger(directory_, journal_id));
+    }
     if (!*found) {
         if (auto went = go_to(*options.new_cursor_at); !went) return went;
     } else {

@@ -3,8 +3,8 @@
 #include "journal_of_stream.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/stream/stream_reader.hpp>
 #include <tailrace/journal/kept_types.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -33,6 +33,18 @@ Error without_times(const bus::Region& region) {
     return make_error(ErrorCode::invalid_argument,
                       "stream '" + region.name() + "' carries no publish times",
                       "a position by sequence: N, +N or -N");
+}
+
+// The journal should be there, and may have what the ring hasn't any more: nobody can tell.
+Error journal_is_out_of_reach(const bus::Region& region,
+                              const std::string& directory,
+                              const Error& why) {
+    Error error = why;
+    error.message =
+        "what has left the ring of stream '" + region.name() + "' can't be read: " + why.message;
+    error.hint = "tailrace tail " + region.name() +
+                 " --policy skip --from start reads what the ring has; ls -ld " + directory;
+    return error;
 }
 
 // What left the ring is lost to the others.
@@ -104,6 +116,12 @@ Result<StreamReader> StreamReader::attach_beside(std::shared_ptr<bus::Region> re
     auto ring = bus::Subscriber::attach(std::move(region), reading(options));
     if (!ring) return ring.error();
     reader.ring_.emplace(std::move(*ring));
+    if (options.policy == bus::SlowPolicy::spill) {
+        // Better now than when it has been left behind.
+        auto opened = reader.open_log();
+        if (!opened && opened.error().code == ErrorCode::no_permission)
+            return journal_is_out_of_reach(reader.region(), reader.directory_, opened.error());
+    }
     reader.stay(Source::ring);
     // While it looks for its place it holds nobody up.
     const bool is_there = !resume && options.from.kind == Position::Kind::end;
@@ -131,9 +149,11 @@ Result<StreamReader> StreamReader::open_journal(const std::string& directory,
     return reader;
 }
 
-// A stream that is recorded from now on has none yet.
+// A stream that is recorded from now on has none yet. Where there was one, or it may not be looked
+// at, what left the ring may be there: to begin without it would lose that in silence.
 bool StreamReader::may_begin_without_journal(const Error& error) const noexcept {
-    return ring_ && (error.code == ErrorCode::not_found || does_without_journal(error));
+    return ring_ && error.code == ErrorCode::not_found &&
+           !is_known(bus::remembered_journal(ring_->region()));
 }
 
 Result<Sequence> StreamReader::end_sequence() {
@@ -145,10 +165,10 @@ Result<void> StreamReader::go_to_start() {
     if (ring_) {
         if (auto restarted = ring_->restart(bus::Start::oldest()); !restarted) return restarted;
         stay(Source::ring);
-        if (!slides_) return {};
+        if (!slides_ || ring_->next_sequence() == 0) return {};
         if (auto opened = open_log(); !opened) {
             if (may_begin_without_journal(opened.error())) return {};
-            return opened;
+            return journal_is_out_of_reach(ring_->region(), directory_, opened.error());
         }
         if (log_->first_sequence() >= ring_->next_sequence()) return {};
     }
@@ -169,7 +189,7 @@ Result<void> StreamReader::go_to_sequence(Sequence sequence) {
     if (restarted.error().code != ErrorCode::sequence_gone || !slides_) return restarted;
     if (auto opened = open_log(); !opened) {
         if (may_begin_without_journal(opened.error())) return restarted;
-        return opened;
+        return journal_is_out_of_reach(ring_->region(), directory_, opened.error());
     }
     if (auto sought = log_->seek_sequence(sequence); !sought) {
         if (sought.error().code == ErrorCode::sequence_ahead) return restarted;
@@ -223,22 +243,25 @@ Result<void> StreamReader::go_back_to(Sequence sequence) {
     return go_to_start();
 }
 
-Result<StreamReader> StreamReader::observer_at(const Position& position) const {
+Result<StreamReader> StreamReader::observer_at(const Position& position, bool with_journal) const {
     StreamReaderOptions options;
     options.from = position;
     options.policy = bus::SlowPolicy::observe;
     if (!ring_) return open_journal(directory_, options);
-    return attach_beside(ring_->shared_region(), options, slides_ ? directory_ : std::string());
+    return attach_beside(
+        ring_->shared_region(), options, with_journal ? directory_ : std::string());
 }
 
-Result<Sequence> StreamReader::first_of_atomic(Sequence sequence) const {
+Result<Sequence> StreamReader::first_of_atomic(Sequence sequence) {
     constexpr std::uint64_t kFarther = 16;
+    // Where it can't be read the place itself is refused, unless the ring has it.
+    const bool with_journal = slides_ && open_log();
     for (std::uint64_t back = 1;; back *= kFarther) {
         Position from = Position::at(sequence - std::min(back, sequence));
-        auto reader = observer_at(from);
+        auto reader = observer_at(from, with_journal);
         const bool is_oldest =
             !reader && (reader.error().code == ErrorCode::sequence_gone || from.value == 0);
-        if (is_oldest) reader = observer_at(Position::start());
+        if (is_oldest) reader = observer_at(Position::start(), with_journal);
         if (!reader) return reader.error();
         if (reader->next_sequence() >= sequence) return sequence;
         // Before the first event that ends one, it isn't known where the batch at hand begins.
@@ -266,9 +289,13 @@ Result<Sequence> StreamReader::first_of_atomic(Sequence sequence) const {
 // differ, says nothing.
 Result<Sequence> StreamReader::sequence_at(std::uint64_t time_ns) {
     Position from = Position::start();
+    std::optional<Error> out_of_reach;  // the journal, for that reason
     if (slides_) {
         auto opened = open_log();
-        if (!opened && !may_begin_without_journal(opened.error())) return opened.error();
+        if (!opened && !may_begin_without_journal(opened.error())) {
+            if (!ring_) return opened.error();
+            out_of_reach = opened.error();
+        }
         if (opened) {
             if (auto sought = log_->seek_time(time_ns); !sought) return sought.error();
             const Sequence found = log_->next_sequence();
@@ -280,10 +307,12 @@ Result<Sequence> StreamReader::sequence_at(std::uint64_t time_ns) {
     }
     const bus::Region& region = ring_->region();
     if (region.header().publish_time == bus::PublishTime::off) return without_times(region);
-    auto reader = observer_at(from);
+    const bool with_journal = slides_ && !out_of_reach;
+    auto reader = observer_at(from, with_journal);
     if (!reader && reader.error().code == ErrorCode::sequence_gone)
-        reader = observer_at(Position::start());
+        reader = observer_at(Position::start(), with_journal);
     if (!reader) return reader.error();
+    const Sequence oldest = reader->next_sequence();
     const std::uint64_t latest_ns = wall_clock_ns() + kClockToleranceNs;
     const Sequence end = region.tail().sequence;
     std::optional<Sequence> found;
@@ -298,7 +327,11 @@ Result<Sequence> StreamReader::sequence_at(std::uint64_t time_ns) {
         if (result.state == bus::PollState::idle && result.events == 0) break;
         if (result.state > bus::PollState::gap) break;
     }
-    return found.value_or(reader->next_sequence());
+    const Sequence sequence = found.value_or(reader->next_sequence());
+    // One before it may be of that time too.
+    if (out_of_reach && sequence == oldest && oldest != 0)
+        return journal_is_out_of_reach(region, directory_, *out_of_reach);
+    return sequence;
 }
 
 }  // namespace tailrace::stream

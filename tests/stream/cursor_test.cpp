@@ -127,6 +127,11 @@ TEST_CASE("cursor: what it refuses it says why", "[stream][cursor]") {
     REQUIRE_FALSE(second);
     CHECK(second.error().code == ErrorCode::busy);
     CHECK(second.error().message.find(std::to_string(::getpid())) != std::string::npos);
+    options.cursor = "rsk";
+    options.new_cursor_at.reset();
+    const auto misspelt = try_read(recorded, options);
+    REQUIRE_FALSE(misspelt);
+    CHECK(misspelt.error().message.find("it has 'risk'") != std::string::npos);
     const auto region = recorded.stream().open();
     const auto removed = bus::remove_cursor(*region, "risk");
     REQUIRE_FALSE(removed);

@@ -424,6 +424,7 @@ TEST_CASE("cursor: a journal alone is read by one, and goes on", "[stream][curso
     const auto unknown = open();
     REQUIRE_FALSE(unknown);
     CHECK(unknown.error().code == ErrorCode::not_found);
+    CHECK(unknown.error().message.find("it has") == std::string::npos);
     options.new_cursor_at = Position::start();
     {
         auto reader = expect(open(), "open");

@@ -454,9 +454,54 @@ TEST_CASE("stream reader: without its journal an observer loses as ever, and say
     REQUIRE(account.gaps.size() == 1);
     CHECK(account.gaps[0].first == 100);
     CHECK(account.sequences.size() + account.gaps[0].count == kManyEvents);
-    for (const Position from : {Position::start(), Position::before_end(5)}) {
-        auto another = reader_of(recorded, from, bus::SlowPolicy::observe);
-        CHECK(read_to(another, 100 + kManyEvents).gaps.empty());
+}
+
+TEST_CASE("stream reader: without its journal it doesn't begin later than it was asked to",
+          "[stream][stream_reader]") {
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    const std::uint64_t before_ns = wall_clock_ns();
+    {
+        const RunningRecorder recorder(recorded);
+        REQUIRE(publish_numbered(publisher, 1, 0, kManyEvents));
+    }
+    REQUIRE(publish_numbered(publisher, 1, kManyEvents, 5));
+    std::filesystem::rename(recorded.journal_directory(), recorded.journal_directory() + ".away");
+    for (const bus::SlowPolicy policy : {bus::SlowPolicy::observe, bus::SlowPolicy::gate}) {
+        for (const Position from : {Position::start(),
+                                    Position::at(1),
+                                    Position::after_start(1),
+                                    Position::before_end(kManyEvents),
+                                    Position::at_time(before_ns),
+                                    Position::ago(std::uint64_t{3600} * 1'000'000'000)}) {
+            CAPTURE(static_cast<int>(from.kind));
+            const auto reader =
+                StreamReader::attach(recorded.stream().name(), reading(recorded, from, policy));
+            REQUIRE_FALSE(reader);
+            CHECK(reader.error().code == ErrorCode::not_found);
+            CHECK(reader.error().message.find("has left the ring") != std::string::npos);
+        }
+        // What the ring has needs no journal.
+        for (const Position from : {Position::at(kManyEvents), Position::before_end(5)}) {
+            auto reader = reader_of(recorded, from, policy);
+            CHECK(read_to(reader, kManyEvents + 5).sequences.size() == 5);
+        }
+    }
+}
+
+TEST_CASE("stream reader: a stream that has all its events in the ring needs no journal for them",
+          "[stream][stream_reader]") {
+    const RecordedStream recorded;
+    auto publisher = recorded.stream().publisher();
+    {
+        const RunningRecorder recorder(recorded);
+        REQUIRE(publish_numbered(publisher, 1, 0, 10));
+    }
+    std::filesystem::rename(recorded.journal_directory(), recorded.journal_directory() + ".away");
+    for (const Position from :
+         {Position::start(), Position::before_end(100), Position::at_time(1)}) {
+        auto reader = reader_of(recorded, from, bus::SlowPolicy::observe);
+        CHECK(read_to(reader, 10).sequences.size() == 10);
     }
 }
 

@@ -365,6 +365,28 @@ class Places(Case):
         self.ok("inspect", "s", **options)
         self.refused(10, "pub", "s", "y", names=["'s'"], **options)
 
+    def test_journal_that_may_not_be_read_is_10_and_never_silence(self):
+        options = self.as_nobody()
+        if not options:
+            self.skipTest("not root: every file here is our own")
+        self.make("--capacity", "64KiB", "--max-event", "4KiB", "--mode", "0666", "--journal")
+        recorder = self.start_recorder()
+        self.ok("pub", "s", "--size", "1KiB", "-n", "500", "--durable")
+        journal = self.journals / "s"
+        journal.chmod(0o700)
+        for words in (("--from", "start"), ("-e",), ("--from", "3", "-e"), ("--from", "-499", "-e"),
+                      ("--from", "@-1h", "-e"), ("--policy", "spill"),
+                      ("--policy", "gate", "--from", "start"), ("--cursor", "mine")):
+            self.refused(10, "tail", "s", *words, names=[journal], **options)
+        for verb, *words in (("ls",), ("show", "mine"), ("rm", "mine"),
+                             ("set", "mine", "--to", "5"), ("hold", "mine", "--max", "1MiB")):
+            self.refused(10, "cursor", verb, "s", *words, names=[journal], **options)
+        # What the ring has needs no journal.
+        self.assertEqual(len(self.ok("tail", "s", "--from", "-3", "-e", **options).lines), 3)
+        self.ok("tail", "s", "--policy", "skip", "--from", "start", "-n", "1", **options)
+        self.ok("lag", "s", **options)
+        self.end(recorder)
+
     def test_place_that_may_not_be_written_is_10(self):
         options = self.as_nobody()
         if not options:

@@ -44,6 +44,16 @@ class Cursor(Case):
         self.refused(13, "tail", "s", "--cursor", "risk", names=[reader.pid, "risk"])
         self.end(reader)
 
+    def test_a_new_one_is_told_of_and_so_is_the_one_that_was_meant(self):
+        self.ok("create", "s", *SMALL)
+        self.publish("abc")
+        ran = self.ok("tail", "s", "--cursor", "risk", "--from", "start", "-n", "1")
+        self.assertIn("cursor 'risk' is new and begins at 0", ran.errors)
+        self.assertNotIn("did you mean", ran.errors)
+        self.assertNotIn("is new", self.ok("tail", "s", "--cursor", "risk", "-n", "1").errors)
+        ran = self.ok("tail", "s", "--cursor", "rsk", "--from", "end", "-e")
+        self.assertIn("cursor 'rsk' is new and begins at 3; did you mean 'risk'?", ran.errors)
+
     def test_killed_it_prints_nothing_twice_that_was_noted(self):
         self.ok("create", "s", *SMALL)
         self.publish("abc")

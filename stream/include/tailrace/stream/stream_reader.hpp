@@ -28,10 +28,10 @@
 
 #include <tailrace/base/position.hpp>
 #include <tailrace/base/result.hpp>
-#include <tailrace/stream/reader_cursor.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/subscriber.hpp>
 #include <tailrace/journal/reader.hpp>
+#include <tailrace/stream/reader_cursor.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -83,7 +83,9 @@ public:
     // journal::Reader::open when the position lies in the journal; sequence_gone and sequence_ahead
     // for an exact sequence that is nowhere; invalid_argument for spill or `durable` without a
     // journal, and for a time in a stream without times; no_writer for spill when nobody records,
-    // and publishers don't wait for somebody who does.
+    // and publishers don't wait for somebody who does; no_permission and not_found when the journal
+    // can't be read or isn't where it was, for a position that the ring doesn't have, and
+    // no_permission for spill in any case.
     // Of a cursor: sequence_ahead when it stands beyond the stream's end, `stale` when the event
     // before it is of another history, `corrupt` when the ledger is damaged. What retention took
     // from before it is a gap.
@@ -340,8 +342,9 @@ private:
     [[nodiscard]] Result<void> go_to_sequence(Sequence sequence);
     [[nodiscard]] Result<void> go_to_start();
     [[nodiscard]] Result<void> go_back_to(Sequence sequence);
-    [[nodiscard]] Result<StreamReader> observer_at(const Position& position) const;
-    [[nodiscard]] Result<Sequence> first_of_atomic(Sequence sequence) const;
+    [[nodiscard]] Result<StreamReader> observer_at(const Position& position,
+                                                   bool with_journal) const;
+    [[nodiscard]] Result<Sequence> first_of_atomic(Sequence sequence);
     [[nodiscard]] Result<Sequence> end_sequence();
     [[nodiscard]] Result<Sequence> sequence_at(std::uint64_t time_ns);
 
