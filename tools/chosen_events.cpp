@@ -5,6 +5,7 @@
 #include <tailrace/base/sequence_range.hpp>
 
 #include <fmt/format.h>
+#include <utility>
 
 namespace tailrace::tool {
 
@@ -12,10 +13,14 @@ std::string_view kind_of(const journal::Gap& gap) noexcept {
     return gap.kind == journal::GapKind::lost ? "lost" : "never_journaled";
 }
 
-ChosenEvents::ChosenEvents(const ReplayFlags& flags, const std::string& stream, std::uint64_t total)
+ChosenEvents::ChosenEvents(const ReplayFlags& flags,
+                           const std::string& stream,
+                           std::shared_ptr<TypedView> view,
+                           std::uint64_t total)
     : flags_(flags),
       filter_(filter_of(flags.wanted)),
-      printer_(stream, settings().format, flags.written_as) {
+      view_(std::move(view)),
+      printer_(stream, settings().format, flags.written_as, view_) {
     if (flags.only_counts) {
         tally_.emplace(stream);
     } else {
@@ -25,7 +30,7 @@ ChosenEvents::ChosenEvents(const ReplayFlags& flags, const std::string& stream, 
 
 Result<stream::SinkAnswer> ChosenEvents::on_event(const Event& event) {
     using stream::SinkAnswer;
-    if (!filter_.accepts(event))
+    if (!filter_.accepts(event) || !view_->wants(event))
         return target_ != nullptr ? target_->pass_over(event)
                                   : Result<SinkAnswer>(SinkAnswer::more);
     if (target_ != nullptr) {

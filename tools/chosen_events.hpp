@@ -11,6 +11,7 @@
 #include <tailrace/stream/replayer.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,8 +30,15 @@ struct GapBefore {
 class ChosenEvents final : public stream::ReplaySink {
 public:
     // The flags outlive it. `total` is what its progress is measured by.
-    ChosenEvents(const ReplayFlags& flags, const std::string& stream, std::uint64_t total);
+    ChosenEvents(const ReplayFlags& flags,
+                 const std::string& stream,
+                 std::shared_ptr<TypedView> view,
+                 std::uint64_t total);
 
+    // Before the first event: what stands above all.
+    void begin() {
+        if (!tally_ && target_ == nullptr) printer_.begin();
+    }
     void pass_on_to(stream::StreamSink* target) noexcept { target_ = target; }
     // Somebody else has the status line.
     void hide_progress() noexcept { progress_.reset(); }
@@ -58,6 +66,7 @@ public:
 private:
     const ReplayFlags& flags_;
     bus::EventFilter filter_;
+    std::shared_ptr<TypedView> view_;
     EventPrinter printer_;
     std::optional<EventTally> tally_;
     std::optional<Progress> progress_;

@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "input_file.hpp"
 #include "journal_flags.hpp"
 #include "journal_place.hpp"
 #include "option_text.hpp"
@@ -10,7 +11,9 @@
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
+#include <tailrace/bus/declared_types.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/journal/kept_types.hpp>
 #include <tailrace/stream/recorder.hpp>
 
 #include <algorithm>
@@ -41,6 +44,7 @@ struct CreateFlags {
     std::string mode = "0660";
     std::string group;
     std::string huge_pages = "auto";
+    std::string schema_file;
     bool if_not_exists = false;
 };
 
@@ -86,7 +90,16 @@ std::string pages_text(const bus::Region& region, bool is_new, const std::string
                               obstacle.empty() ? "the kernel had none to give" : obstacle);
 }
 
-void print_created(const bus::Region& region, bool is_new, const std::string& wanted_pages) {
+std::string type_names(const schema::StreamSchema& types) {
+    std::string names;
+    for (const schema::EventSchema& type : types.types())
+        names += (names.empty() ? "" : ", ") + type.name;
+    return names;
+}
+
+void print_created(const bus::Region& region, bool is_new, const CreateFlags& flags) {
+    const std::string& wanted_pages = flags.huge_pages;
+    const std::string types = type_names(flags.options.types);
     const bus::StreamHeader& header = region.header();
     const std::string journal = journal_directory_of(header);
     const bool single = header.publishing == bus::Publishing::single;
@@ -129,10 +142,36 @@ void print_created(const bus::Region& region, bool is_new, const std::string& wa
              fmt::format("next sequence {}", header.first_sequence),
              bus::holds_for_journal(header) ? "publishers wait while nobody records" : ""}));
     }
+    if (!types.empty()) out().write(field_text("types", {types}));
     std::string next =
         fmt::format("tailrace pub {0} 'hello'   ·   tailrace tail {0} --from start", region.name());
     if (!journal.empty()) next = fmt::format("tailrace record {}   ·   {}", region.name(), next);
     out().write(field_text("next", {next}));
+}
+
+Result<void> read_types(CreateFlags& flags) {
+    if (flags.schema_file.empty()) return {};
+    auto file = InputFile::open(flags.schema_file);
+    if (!file) return file.error();
+    // One more than may be there: whoever has it is too large.
+    auto text = file->next_bytes(schema::kMostSchemaBytes + 1);
+    if (!text) return text.error();
+    auto types = schema::parse_schema(text->value_or(std::string_view()), flags.schema_file);
+    if (!types) {
+        Error error = types.error();
+        if (error.code == ErrorCode::corrupt) error.hint = "correct it";
+        return error;
+    }
+    flags.options.types = std::move(*types);
+    return {};
+}
+
+// A stream that was there is told of those that it doesn't know.
+Result<void> add_types(const CreateFlags& flags) {
+    if (flags.options.types.is_empty()) return {};
+    auto region = bus::Region::open(flags.stream, bus::RegionAccess::publish, settings().directory);
+    if (!region) return region.error();
+    return bus::declare_types(**region, flags.options.types);
 }
 
 // An event that no journal batch can hold would stop the journal writer, so such a stream isn't
@@ -228,6 +267,7 @@ Result<ExitCode> run_create(CreateFlags& flags) {
     // In `create --journal NAME` the word is meant as the stream's name: one is needed.
     if (flags.stream.empty()) flags.stream.swap(flags.journal_directory);
     if (auto checked = bus::check_stream_name(flags.stream); !checked) return checked.error();
+    if (auto read = read_types(flags); !read) return read.error();
     bus::StreamOptions& options = flags.options;
     auto mode = parse_mode(flags.mode);
     if (!mode) return mode.error();
@@ -264,16 +304,24 @@ Result<ExitCode> run_create(CreateFlags& flags) {
         options.first_sequence = end->sequence;
         options.journal_id = end->id;
     }
+    if (!options.journal_directory.empty()) {
+        // Else the recorder would find it out.
+        auto checked = journal::check_types(options.journal_directory, options.types);
+        if (!checked) return checked.error();
+    }
     auto said = said_settings(flags);
     if (!said) return said.error();
     auto created = bus::Region::create(flags.stream, options, settings().directory);
     const bool was_there = !created && created.error().code == ErrorCode::already_exists;
     if (!created && !(was_there && flags.if_not_exists)) return created.error();
+    if (was_there) {
+        if (auto added = add_types(flags); !added) return added.error();
+    }
     auto region = bus::Region::open(flags.stream, bus::RegionAccess::observe, settings().directory);
     if (!region) return was_there ? region.error() : undo(flags.stream, region.error());
     auto kept = keep_settings(**region, *said);
     if (!kept) return was_there ? kept.error() : undo(flags.stream, kept.error());
-    print_created(**region, !was_there, flags.huge_pages);
+    print_created(**region, !was_there, flags);
     return ExitCode::done;
 }
 
@@ -315,6 +363,8 @@ void register_create(CLI::App& app) {
         ->check(CLI::IsMember({"go", "hold"}))
         ->capture_default_str()
         ->group(kRareOptions);
+    command->add_option("--schema", flags->schema_file, "What its events are made of; - is stdin")
+        ->type_name("FILE");
     flags->writing.add_to(*command);
     command
         ->add_option("--publish-time",

@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace tailrace::tool {
 
@@ -36,11 +37,18 @@ struct Target {
     std::string segment_path;             // a single file of it
 };
 
-void print_event(const std::string& stream, const Event& event, const InspectFlags& flags) {
+void print_event(const std::string& stream,
+                 const Event& event,
+                 KnownTypes types,
+                 const InspectFlags& flags) {
+    // Without conditions and fields of its own there is no error.
+    auto view = TypedView::open(std::move(types), {}, stream).value();
     const Format format = settings().json() ? Format::json
                           : flags.hex       ? Format::hex
                                             : settings().format;
-    EventPrinter(stream, format).print(event);
+    EventPrinter printer(stream, format, {}, std::make_shared<TypedView>(std::move(view)));
+    printer.begin();
+    printer.print(event);
 }
 
 Result<ExitCode> no_such_event(const std::string& where, Sequence sequence, bool tombstone) {
@@ -65,7 +73,7 @@ Result<ExitCode> print_ring_record(const std::shared_ptr<bus::Region>& region,
     const bus::PollResult result = subscriber->poll(
         [&](const Event& event) {
             found = true;
-            print_event(region->name(), event, flags);
+            print_event(region->name(), event, KnownTypes::of_stream(region), flags);
         },
         1);
     if (result.state == bus::PollState::gap) {
@@ -112,7 +120,7 @@ Result<ExitCode> print_journal_record(const std::string& directory, const Inspec
             fmt::format("tailrace inspect {}", directory));
     }
     if (step->event->is_tombstone()) return no_such_event(directory, *flags.record, true);
-    print_event(reader->stream_name(), *step->event, flags);
+    print_event(reader->stream_name(), *step->event, KnownTypes::of_journal(directory), flags);
     return ExitCode::done;
 }
 
@@ -175,7 +183,10 @@ Result<Target> target_of(const std::string& text) {
 Result<ExitCode> run_inspect(InspectFlags& flags) {
     auto target = target_of(flags.target);
     if (!target) return target.error();
-    if (flags.record) return print_record(*target, flags);
+    if (flags.record) {
+        if (auto allowed = allow_event_format(); !allowed) return allowed.error();
+        return print_record(*target, flags);
+    }
     if (auto allowed = allow_only_text_and_json("inspect"); !allowed) return allowed.error();
     if (target->region != nullptr) return inspect_stream(target->region);
     if (!target->segment_path.empty()) {

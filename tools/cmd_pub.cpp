@@ -223,7 +223,7 @@ Result<ExitCode> run_pub(PubFlags& flags) {
     auto region =
         bus::Region::open(flags.stream(), bus::RegionAccess::publish, settings().directory);
     if (!region) return region.error();
-    auto source = open_source(flags.source, (*region)->header().max_payload_bytes);
+    auto source = open_source(flags.source, **region);
     if (!source) return source.error();
     if (flags.durable) {
         if (auto checked = bus::check_durable(**region); !checked) {
@@ -258,8 +258,10 @@ void register_pub(CLI::App& app) {
     add_source_options(*command, flags->source);
     add_parsed(
         *command, "--rate", flags->rate_per_s, parse_rate_per_s, "At most so many: 1000/s, 100k/s");
-    command->add_option("--type", flags->source.input.usual.type, "The events' type, 0 to 65535")
-        ->capture_default_str();
+    flags->source.type =
+        command
+            ->add_option("--type", flags->source.input.usual.type, "The events' type, 0 to 65535")
+            ->capture_default_str();
     command->add_option("--key", flags->key, "The events' key: a number, or a text to be hashed")
         ->type_name("KEY");
     command->add_option("--name", flags->name, "What other tools call this publisher")

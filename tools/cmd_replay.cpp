@@ -206,7 +206,9 @@ Result<ExitCode> replay_several(const ReplayFlags& flags, const std::vector<std:
     wanted.written_as = flags.written_as;
     wanted.only_counts = flags.only_counts;
     wanted.wanted = flags.wanted;
+    wanted.typed = flags.typed;
     wanted.exit_at_end = true;
+    if (auto allowed = allow_merged_format(); !allowed) return allowed.error();
     MergedStreams merged(wanted);
     for (const std::string& name : names) {
         auto directory = find_journal(name);
@@ -235,7 +237,11 @@ Result<ExitCode> replay_one(ReplayFlags& flags) {
     auto total = set_range(flags, *reader);
     if (!total) return total.error();
 
-    ChosenEvents events(flags, reader->stream_name(), *total);
+    auto view =
+        TypedView::open(KnownTypes::of_journal(*directory), flags.typed, reader->stream_name());
+    if (!view) return view.error();
+    ChosenEvents events(
+        flags, reader->stream_name(), std::make_shared<TypedView>(std::move(*view)), *total);
     std::optional<stream::StreamSink> target;
     if (!flags.into.empty()) {
         bus::PublisherOptions options;
@@ -248,6 +254,7 @@ Result<ExitCode> replay_one(ReplayFlags& flags) {
         target->set_times(flags.times);
         events.pass_on_to(&*target);
     }
+    events.begin();
     std::string pace;
     auto totals = replay_steered(flags, *reader, events, target ? &*target : nullptr, pace);
     events.report_counts();
@@ -262,6 +269,7 @@ Result<ExitCode> replay_one(ReplayFlags& flags) {
 
 Result<ExitCode> run_replay(ReplayFlags& flags) {
     if (auto allowed = allow_template(flags.written_as); !allowed) return allowed.error();
+    if (auto allowed = allow_event_format(flags.typed); !allowed) return allowed.error();
     if (flags.only_counts) {
         if (auto allowed = allow_only_text_and_json("replay --count-only"); !allowed)
             return allowed.error();
@@ -289,8 +297,10 @@ void add_choice_options(CLI::App& command, ReplayFlags& flags) {
         ->excludes("--into");
     command.add_flag("--count-only", flags.only_counts, "Count instead of printing, with rates")
         ->excludes("--template")
-        ->excludes("--into");
+        ->excludes("--into")
+        ->group(kRareOptions);
     add_filter_options(command, flags.wanted);
+    add_typed_options(command, flags.typed);
 }
 
 }  // namespace
@@ -311,12 +321,11 @@ void register_replay(CLI::App& app) {
             "--print", [](std::int64_t /*count*/) {}, "Print on stdout, which is the default")
         ->excludes("--into")
         ->group(kRareOptions);
-    CLI::Option* const speed =
-        add_parsed(*command,
-                   "--speed",
-                   flags->speed,
-                   parse_speed,
-                   "1x: as it was (the default with --into), 10x, 0.5x, max: without pauses");
+    CLI::Option* const speed = add_parsed(*command,
+                                          "--speed",
+                                          flags->speed,
+                                          parse_speed,
+                                          "1x: as it was (default with --into), 10x, 0.5x, max");
     CLI::Option* const step =
         command->add_flag("--step", flags->by_steps, "By lines on stdin: Enter, N, g POSITION, q");
     step->excludes(speed);

@@ -37,7 +37,7 @@ public:
     Tail(const TailFlags& flags, TailStream stream)
         : flags_(flags),
           stream_(std::move(stream)),
-          printer_(stream_.name, settings().format, flags.written_as),
+          printer_(stream_.name, settings().format, flags.written_as, stream_.view),
           pace_(flags.pace_per_s()),
           idle_rest_(flags) {
         if (flags.only_counts) tally_.emplace(stream_.name);
@@ -70,6 +70,7 @@ void Tail::take(const Event& event) {
         return;
     }
     if (stream_.end.is_reached(event.sequence() + 1, false)) finished_ = true;
+    if (!stream_.view->wants(event)) return;
     // What was printed shall be seen before a pause.
     if (pace_.is_early()) out().flush();
     if (!pace_.wait()) {
@@ -167,6 +168,7 @@ Result<void> Tail::read_to_end() {
 
 Result<ExitCode> Tail::run() {
     const bool finite = flags_.count || flags_.to || flags_.exit_at_end;
+    if (!tally_) printer_.begin();
     auto read = read_to_end();
     if (tally_) tally_->report();
     out().flush();
@@ -204,6 +206,7 @@ Result<ExitCode> run_several(const TailFlags& flags,
                           "--cursor is a place in one stream",
                           fmt::format("tailrace tail NAME --cursor {}", flags.cursor));
     }
+    if (auto allowed = allow_merged_format(); !allowed) return allowed.error();
     MergedStreams merged(flags);
     for (const std::string& name : names) {
         auto stream = open_tail(flags, name);
@@ -221,6 +224,7 @@ Result<ExitCode> run_several(const TailFlags& flags,
 
 Result<ExitCode> run_tail(TailFlags& flags) {
     if (auto allowed = allow_template(flags.written_as); !allowed) return allowed.error();
+    if (auto allowed = allow_event_format(flags.typed); !allowed) return allowed.error();
     if (flags.only_counts) {
         if (auto allowed = allow_only_text_and_json("tail --count-only"); !allowed)
             return allowed.error();
@@ -306,8 +310,10 @@ void register_tail(CLI::App& app) {
                EventTemplate::parse,
                std::string(EventTemplate::kHelp));
     command->add_flag("--count-only", flags->only_counts, "Count instead of printing, with rates")
-        ->excludes("--template");
+        ->excludes("--template")
+        ->group(kRareOptions);
     add_filter_options(*command, flags->wanted);
+    add_typed_options(*command, flags->typed);
     command->add_option("--partition", flags->partition, "Only keys that leave I when divided by N")
         ->type_name("I/N")
         ->group(kRareOptions);

@@ -63,7 +63,8 @@ Result<void> allow_only_text_and_json(const char* command) {
     return make_error(
         ErrorCode::invalid_argument,
         fmt::format("tailrace {} prints text or json only", command),
-        "--format text or --json; raw, framed, hex and digest are for tail and replay");
+        "--format text or --json; csv, raw, framed, hex and digest are for tail and replay, c and "
+        "numpy for schema");
 }
 
 }  // namespace tailrace::tool

@@ -24,7 +24,7 @@ struct Position;
 
 namespace tailrace::tool {
 
-enum class Format : std::uint8_t { text, json, raw, framed, hex, digest };
+enum class Format : std::uint8_t { text, json, csv, raw, framed, hex, digest, c, numpy };
 
 struct Settings {
     std::string directory;  // of rings; empty: TAILRACE_DIR or the default

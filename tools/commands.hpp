@@ -25,6 +25,7 @@ void register_repair(CLI::App& app);
 void register_replay(CLI::App& app);
 void register_rm(CLI::App& app);
 void register_sample(CLI::App& app);
+void register_schema(CLI::App& app);
 void register_serve(CLI::App& app);
 void register_tail(CLI::App& app);
 void register_trim(CLI::App& app);

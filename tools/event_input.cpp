@@ -3,6 +3,7 @@
 #include "event_frame.hpp"
 #include "output.hpp"
 #include "stop_signal.hpp"
+#include "typed_payload.hpp"
 #include "units.hpp"
 
 #include <tailrace/base/sequence_range.hpp>
@@ -17,11 +18,24 @@ namespace {
 // A line of JSON may have each byte of its payload as \u00XX, and other fields.
 constexpr std::uint64_t kLongestEscape = 6;
 constexpr std::uint64_t kOtherFieldsBytes = 4096;
+// A name, and a number of twenty digits for a byte or two.
+constexpr std::uint64_t kLongestFields = std::uint64_t{1024} * 300;
 
 }  // namespace
 
 Result<EventLine> parse_event(std::string_view line, const EventInputOptions& options) {
-    if (options.shape == EventShape::json) return parse_json_event(line, options.usual);
+    if (options.shape == EventShape::json) {
+        return options.types != nullptr ? parse_json_event(line, options.usual, *options.types)
+                                        : parse_json_event(line, options.usual);
+    }
+    if (options.shape == EventShape::typed && options.type->is_struct()) {
+        auto payload = parse_typed_payload(line, *options.type);
+        if (!payload) return payload.error();
+        EventLine typed;
+        typed.payload = std::move(*payload);
+        typed.fields = options.usual;
+        return typed;
+    }
     if (!options.key_delimiter.empty())
         return parse_keyed_event(line, options.key_delimiter, options.usual);
     EventLine event;
@@ -44,11 +58,14 @@ Error EventInput::too_large(const std::string& what) const {
 
 EventInput::Next EventInput::next_line(InputFile& file) {
     const std::uint64_t max_bytes = options_.max_event_bytes;
-    const bool is_json = options_.shape == EventShape::json;
+    // The fields of an event take more room as text than as bytes.
+    const bool is_json = options_.shape == EventShape::json ||
+                         (options_.shape == EventShape::typed && options_.type->is_struct());
     const bool is_plain = !is_json && options_.key_delimiter.empty();
     const std::uint64_t max_line_bytes =
         is_plain ? max_bytes
-                 : (is_json ? max_bytes * kLongestEscape : max_bytes) + kOtherFieldsBytes;
+                 : (is_json ? max_bytes * kLongestEscape + kLongestFields : max_bytes) +
+                       kOtherFieldsBytes;
     for (;;) {
         auto line = file.next_line(max_line_bytes);
         if (!line) return line.error();

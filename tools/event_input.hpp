@@ -4,6 +4,8 @@
 //     lines   each line is a payload; with a key delimiter KEY:VALUE
 //     json    each line is an event as `tail --json` prints it (event_line.hpp)
 //     framed  as `tail --format framed` writes them (event_frame.hpp)
+//     typed   each line is the fields of one type, as JSON (typed_payload.hpp); the payload of an
+//             opaque type
 //     whole   each file is one payload, with all its lines
 //
 // Errors name the file and the line, or the byte, and what they are about isn't handed out. A gap
@@ -18,6 +20,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,7 +28,7 @@
 
 namespace tailrace::tool {
 
-enum class EventShape : std::uint8_t { lines, json, framed, whole };
+enum class EventShape : std::uint8_t { lines, json, typed, framed, whole };
 
 // Valid until the next one.
 struct InputEvent {
@@ -38,7 +41,9 @@ struct EventInputOptions {
     std::string key_delimiter;  // empty: lines have no keys
     bool repeat = false;
     std::uint64_t max_event_bytes = 0;
-    bus::EventFields usual;  // of what doesn't say otherwise
+    bus::EventFields usual;                             // of what doesn't say otherwise
+    std::shared_ptr<const schema::StreamSchema> types;  // of the stream; null: none are known
+    const schema::EventSchema* type = nullptr;          // of shape `typed`: one of them
 };
 
 class EventInput {
@@ -72,7 +77,7 @@ private:
     std::uint64_t missing_events_ = 0;
 };
 
-// The event that a line or an argument stands for, by shape `lines` or `json`.
+// The event that a line or an argument stands for, by shape `lines`, `json` or `typed`.
 [[nodiscard]] Result<EventLine> parse_event(std::string_view line,
                                             const EventInputOptions& options);
 

@@ -2,9 +2,11 @@
 
 #include "escape.hpp"
 #include "event_key.hpp"
+#include "json_line.hpp"
 #include "misspelling.hpp"
 #include "output.hpp"
 #include "payload_text.hpp"
+#include "typed_payload.hpp"
 #include "units.hpp"
 
 #include <algorithm>
@@ -23,55 +25,16 @@ namespace {
 constexpr const char* kShape =
     R"({"data":"text","type":7,"key":"42"}; tailrace tail --json prints such lines)";
 
-// Counts in characters: what an editor shows.
-std::size_t column_of(std::string_view line, std::size_t offset) {
-    const std::string_view before = line.substr(0, std::min(offset, line.size()));
-    return 1 + static_cast<std::size_t>(std::count_if(before.begin(), before.end(), [](char c) {
-               return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-           }));
-}
-
-Error refused(std::string_view line, std::size_t offset, std::string_view what, const char* hint) {
-    return make_error(ErrorCode::invalid_argument,
-                      fmt::format("column {}: {}", column_of(line, offset), what),
-                      hint);
-}
-
-// The line's characters, for a parser that takes iterators: it tells how far the parser is.
-class LineIterator {
-public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = char;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const char*;
-    using reference = const char&;
-
-    LineIterator(const char* at, const char** furthest) noexcept : at_(at), furthest_(furthest) {}
-
-    reference operator*() const noexcept { return *at_; }
-    LineIterator& operator++() noexcept {
-        *furthest_ = ++at_;
-        return *this;
-    }
-    LineIterator operator++(int) noexcept {
-        const LineIterator before = *this;
-        ++*this;
-        return before;
-    }
-    bool operator==(const LineIterator& other) const noexcept { return at_ == other.at_; }
-    bool operator!=(const LineIterator& other) const noexcept { return at_ != other.at_; }
-
-private:
-    const char* at_;
-    const char** furthest_;
-};
-
 enum class Field : std::uint8_t {
     data,
     data_b64,
     type,
     key,
     event_time_ns,
+    type_name,
+    size_bytes,
+    fields,
+    rest_b64,
     gap_first_seq,
     gap_events,
     of_the_stream,
@@ -82,7 +45,7 @@ struct FieldName {
     Field field;
 };
 
-constexpr std::array<FieldName, 13> kEventFields = {{
+constexpr std::array<FieldName, 17> kEventFields = {{
     {"data", Field::data},
     {"data_b64", Field::data_b64},
     {"type", Field::type},
@@ -95,15 +58,22 @@ constexpr std::array<FieldName, 13> kEventFields = {{
     {"seq", Field::of_the_stream},
     {"time", Field::of_the_stream},
     {"time_ns", Field::of_the_stream},
-    {"size_bytes", Field::of_the_stream},
+    {"type_name", Field::type_name},
+    {"size_bytes", Field::size_bytes},
+    {"fields", Field::fields},
+    {"rest_b64", Field::rest_b64},
+    {"encoding", Field::of_the_stream},
 }};
 
 // What the parser of JSON meets, in its order. It stops at the first thing that isn't an event's.
 class JsonEvent final : public nlohmann::json_sax<nlohmann::json> {
 public:
-    JsonEvent(std::string_view line, const bus::EventFields& usual)
+    JsonEvent(std::string_view line,
+              const bus::EventFields& usual,
+              const schema::StreamSchema& types)
         : line_(line),
-          furthest_(line.data()) {
+          furthest_(line.data()),
+          types_(types) {
         event_.fields = usual;
     }
 
@@ -112,12 +82,16 @@ public:
         const bool is_parsed = nlohmann::json::sax_parse(
             LineIterator(line_.data(), &furthest_), LineIterator(end, &furthest_), this);
         if (problem_) return *problem_;
-        if (!is_parsed) return refused(line_, 0, "no JSON", kShape);
+        if (!is_parsed) return line_error(line_, 0, "no JSON", kShape);
         if (event_.gap_count != 0 || has_payload_) return std::move(event_);
-        return refused(line_, line_.size(), "the event has neither 'data' nor 'data_b64'", kShape);
+        return line_error(line_,
+                          line_.size(),
+                          "the event has neither 'data' nor 'data_b64' nor 'fields'",
+                          kShape);
     }
 
     bool null() override {
+        if (typed_) return typed(typed_->put_null());
         switch (field_) {
             case Field::key:
                 event_.fields.has_key = false;
@@ -130,14 +104,26 @@ public:
                 return is_passed_over();
         }
     }
-    bool boolean(bool /*value*/) override { return is_passed_over(); }
-    bool number_integer(number_integer_t /*value*/) override { return is_passed_over(); }
-    bool number_unsigned(number_unsigned_t value) override { return number(value); }
-    bool number_float(number_float_t /*value*/, const string_t& /*text*/) override {
-        return is_passed_over();
+    bool boolean(bool value) override {
+        return typed_ ? typed(typed_->put_flag(value)) : is_passed_over();
+    }
+    bool number_integer(number_integer_t value) override {
+        return typed_ ? typed(typed_->put_whole(value)) : is_passed_over();
+    }
+    bool number_unsigned(number_unsigned_t value) override {
+        return typed_ ? typed(typed_->put_natural(value)) : number(value);
+    }
+    bool number_float(number_float_t value, const string_t& /*text*/) override {
+        return typed_ ? typed(typed_->put_real(value)) : is_passed_over();
     }
     bool string(string_t& value) override {
+        if (typed_) return typed(typed_->put_text(value));
         switch (field_) {
+            case Field::type_name:
+                return type_called(value);
+            case Field::rest_b64:
+                if (auto bytes = from_base64(value)) return rest(*bytes);
+                return is_passed_over();
             case Field::data:
                 return payload(std::move(value));
             case Field::data_b64:
@@ -155,17 +141,29 @@ public:
     }
     bool binary(binary_t& /*value*/) override { return is_passed_over(); }
     bool start_object(std::size_t /*count*/) override {
+        if (typed_) return typed(typed_->begin_object());
+        if (is_inside_ && field_ == Field::fields) return begin_fields();
         if (is_inside_) return nested();
         is_inside_ = true;
         return true;
     }
-    bool end_object() override { return true; }
-    bool start_array(std::size_t /*count*/) override { return nested(); }
-    bool end_array() override { return true; }
+    bool end_object() override {
+        if (!typed_) return true;
+        if (!typed(typed_->end_object())) return false;
+        return !typed_->is_whole() || end_fields();
+    }
+    bool start_array(std::size_t /*count*/) override {
+        return typed_ ? typed(typed_->begin_array()) : nested();
+    }
+    bool end_array() override { return !typed_ || typed(typed_->end_array()); }
     bool key(string_t& name) override {
         // The parser stands behind the closing quote.
         const std::size_t behind = static_cast<std::size_t>(furthest_ - line_.data());
         key_offset_ = behind - std::min(behind, name.size() + 2);
+        if (typed_) {
+            typed_->key(name);
+            return true;
+        }
         const auto known = std::find_if(kEventFields.begin(),
                                         kEventFields.end(),
                                         [&](const FieldName& row) { return row.name == name; });
@@ -180,20 +178,14 @@ public:
     bool parse_error(std::size_t position,
                      const std::string& /*last_token*/,
                      const nlohmann::detail::exception& failure) override {
-        // "[json.exception...] parse error at line 1, column 9: syntax error while parsing value -
-        // invalid literal; last read: ..."
-        std::string_view what = failure.what();
-        if (const std::size_t begin = what.find(": "); begin != std::string_view::npos)
-            what.remove_prefix(begin + 2);
-        what = what.substr(0, what.find("; last read"));
-        problem_ = refused(
-            line_, position == 0 ? 0 : position - 1, fmt::format("no JSON: {}", what), kShape);
+        problem_ =
+            line_error(line_, position == 0 ? 0 : position - 1, json_complaint(failure), kShape);
         return false;
     }
 
 private:
     bool refuse(std::string_view what) {
-        problem_ = refused(line_, key_offset_, what, kShape);
+        problem_ = line_error(line_, key_offset_, what, kShape);
         return false;
     }
 
@@ -206,8 +198,41 @@ private:
         return meant.empty() ? what : fmt::format("{}; did you mean '{}'?", what, meant);
     }
 
+    bool type_called(const std::string& name) {
+        const schema::EventSchema* const type = types_.find(std::string_view(name));
+        // Where bytes follow, a name that nobody knows does no harm.
+        if (type != nullptr) event_.fields.type = type->type;
+        return true;
+    }
+
+    bool begin_fields() {
+        const schema::EventSchema* const type = types_.find(event_.fields.type);
+        if (type == nullptr || !type->is_struct()) {
+            return refuse(fmt::format(
+                "the stream has declared no fields for type {}; 'type' or 'type_name' is to stand "
+                "before 'fields'",
+                event_.fields.type));
+        }
+        typed_.emplace(*type);
+        return typed(typed_->begin_object());
+    }
+
+    bool end_fields() {
+        std::string bytes = typed_->take(size_bytes_);
+        typed_.reset();
+        return payload(std::move(bytes));
+    }
+
+    bool typed(bool is_taken) { return is_taken || refuse(typed_->why()); }
+
+    bool rest(const std::string& bytes) {
+        if (!has_payload_) return refuse("'rest_b64' stands behind 'fields'");
+        event_.payload += bytes;
+        return true;
+    }
+
     bool payload(std::string bytes) {
-        if (has_payload_) return refuse("'data' and 'data_b64' are both there");
+        if (has_payload_) return refuse("two of 'data', 'data_b64' and 'fields' are there");
         has_payload_ = true;
         event_.payload = std::move(bytes);
         return true;
@@ -230,6 +255,9 @@ private:
             case Field::event_time_ns:
                 event_.fields.event_time_ns = value;
                 return true;
+            case Field::size_bytes:
+                size_bytes_ = value;
+                return true;
             case Field::gap_first_seq:
                 event_.gap_first = value;
                 return true;
@@ -242,7 +270,7 @@ private:
     }
 
     bool nested() {
-        if (field_ == Field::of_the_stream && is_inside_)
+        if ((field_ == Field::of_the_stream || field_ == Field::size_bytes) && is_inside_)
             return refuse(fmt::format("'{}' holds something nested", name_));
         return is_passed_over();
     }
@@ -252,7 +280,14 @@ private:
         if (!is_inside_) return refuse("the line is no object");
         switch (field_) {
             case Field::of_the_stream:
+            case Field::size_bytes:
                 return true;
+            case Field::type_name:
+                return refuse("'type_name' is to be a string");
+            case Field::fields:
+                return refuse("'fields' is to be an object");
+            case Field::rest_b64:
+                return refuse("'rest_b64' is to be a string in base64");
             case Field::data:
                 return refuse("'data' is to be a string");
             case Field::data_b64:
@@ -268,6 +303,9 @@ private:
 
     std::string_view line_;
     const char* furthest_;
+    const schema::StreamSchema& types_;
+    std::optional<TypedPayload> typed_;  // while its object is read
+    std::uint64_t size_bytes_ = UINT64_MAX;
     EventLine event_;
     bool is_inside_ = false;
     bool has_payload_ = false;
@@ -280,8 +318,10 @@ private:
 
 }  // namespace
 
-Result<EventLine> parse_json_event(std::string_view line, const bus::EventFields& usual) {
-    return JsonEvent(line, usual).parse();
+Result<EventLine> parse_json_event(std::string_view line,
+                                   const bus::EventFields& usual,
+                                   const schema::StreamSchema& types) {
+    return JsonEvent(line, usual, types).parse();
 }
 
 Result<EventLine> parse_keyed_event(std::string_view line,
@@ -289,11 +329,11 @@ Result<EventLine> parse_keyed_event(std::string_view line,
                                     const bus::EventFields& usual) {
     const std::size_t found = line.find(delimiter);
     if (found == std::string_view::npos) {
-        return refused(line,
-                       line.size(),
-                       fmt::format("the line ends without a '{}' behind its key",
-                                   tame(std::string(delimiter))),
-                       "a line that begins with the delimiter has no key");
+        return line_error(line,
+                          line.size(),
+                          fmt::format("the line ends without a '{}' behind its key",
+                                      tame(std::string(delimiter))),
+                          "a line that begins with the delimiter has no key");
     }
     EventLine event;
     event.fields = usual;

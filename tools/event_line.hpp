@@ -1,8 +1,9 @@
 // EventLine: an event written as a line of text, as `pub` takes it.
 //
 //     JSON  {"data":"...","type":7,"key":"42","event_time_ns":"..."}, as `tail --json` prints it:
-//           data, or data_b64 for bytes that aren't text; the others may be left out. What the
-//           stream gives an event itself (stream, seq, time, time_ns, size_bytes) is passed over.
+//           data, or data_b64 for bytes that aren't text, or fields, and rest_b64, of a type that
+//           the stream has declared; the others may be left out. What the stream gives an event
+//           itself (stream, seq, time, time_ns) is passed over.
 //     KEY   KEY:VALUE, with a delimiter of one's own; without a key when nothing stands before it.
 //
 // Errors are `invalid_argument` and begin with the column, in characters from 1. Pure functions.
@@ -10,6 +11,7 @@
 
 #include <tailrace/base/result.hpp>
 #include <tailrace/bus/claim.hpp>
+#include <tailrace/schema/stream_schema.hpp>
 
 #include <cstdint>
 #include <string>
@@ -27,7 +29,8 @@ struct EventLine {
 
 // What the line doesn't say is as in `usual`.
 [[nodiscard]] Result<EventLine> parse_json_event(std::string_view line,
-                                                 const bus::EventFields& usual);
+                                                 const bus::EventFields& usual,
+                                                 const schema::StreamSchema& types = {});
 
 // Requires: a delimiter that isn't empty.
 [[nodiscard]] Result<EventLine> parse_keyed_event(std::string_view line,

@@ -3,10 +3,15 @@
 //
 //     text    14:00:06.000000001Z  #1041  type 7  payload; with its date when that isn't today, or
 //             when a day begins: 2026-11-22T14:00:06.000000001Z
+//             of a type that the stream has declared: its name, and the fields (field_text.hpp) or,
+//             opaque, its encoding: Trade  price=101.25 symbol=ABC; Note(json)  {"a":1}
 //     json    {"stream":"orders","seq":1041,"time":…,"time_ns":"…","type":7,"size_bytes":2,
-//             "data":"…"} (data_b64 where the payload isn't text);
+//             "data":"…"} (data_b64 where the payload isn't text); of a declared type "type_name",
+//             and "fields":{…} instead of data, or "encoding"; "rest_b64" is what stands behind
+//             the fields;
 //             gaps: {"stream":…,"gap_first_seq":…,"gap_events":…}, of a journal with
 //             "gap_kind" as well
+//     csv     seq, time, type, key and a column for each field; what an event doesn't have is empty
 //     raw     the payload and a newline
 //     framed  payload, type, key and event time as bytes (event_frame.hpp)
 //     hex     the text line without its payload, then a hex dump
@@ -17,10 +22,12 @@
 
 #include "command.hpp"
 #include "event_template.hpp"
+#include "typed_view.hpp"
 
 #include <tailrace/base/event.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,11 +36,19 @@ namespace tailrace::tool {
 
 // The error for a template beside a format.
 [[nodiscard]] Result<void> allow_template(const std::optional<EventTemplate>& written_as);
+// The error for a format that isn't one of events, or that prints payloads beside --fields.
+[[nodiscard]] Result<void> allow_event_format(const TypedFlags& flags = {});
 
 class EventPrinter {
 public:
-    EventPrinter(std::string stream, Format format, std::optional<EventTemplate> written_as = {});
+    // Without a view nothing is known of types.
+    EventPrinter(std::string stream,
+                 Format format,
+                 std::optional<EventTemplate> written_as = {},
+                 std::shared_ptr<TypedView> view = {});
 
+    // What stands above all events: of a table its head.
+    void begin();
     void print(const Event& event);
     // What print() writes, with its newline; valid until the next call.
     [[nodiscard]] std::string_view line(const Event& event);
@@ -46,6 +61,8 @@ public:
 private:
     void write_text(const Event& event);
     void write_json(const Event& event);
+    void write_csv(const Event& event);
+    void write_payload_json(const Event& event);
     [[nodiscard]] std::string_view second_text(std::uint64_t time_ns);
     // The same without its date where nobody needs it.
     [[nodiscard]] std::string_view shown_second(std::uint64_t time_ns);
@@ -54,6 +71,7 @@ private:
     std::string stream_json_;
     Format format_;
     std::optional<EventTemplate> written_as_;
+    std::shared_ptr<TypedView> view_;  // never null
     std::string line_;
     std::uint64_t lost_events_ = 0;
     std::uint64_t cached_second_ = UINT64_MAX;

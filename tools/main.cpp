@@ -31,12 +31,12 @@ namespace {
 using RegisterFunction = void (*)(CLI::App&);
 
 // In the order of --help: from a stream's birth to looking at its remains, then the machine.
-constexpr std::array<RegisterFunction, 24> kCommands = {
-    register_create,   register_ls,      register_rm,         register_pub,    register_tail,
-    register_record,   register_replay,  register_diff,       register_lag,    register_serve,
-    register_cursor,   register_inspect, register_verify,     register_repair, register_backup,
-    register_compress, register_trim,    register_context,    register_doctor, register_sample,
-    register_bench,    register_version, register_completion, register_man,
+constexpr std::array<RegisterFunction, 25> kCommands = {
+    register_create, register_ls,       register_rm,      register_pub,        register_tail,
+    register_record, register_replay,   register_diff,    register_lag,        register_serve,
+    register_cursor, register_inspect,  register_schema,  register_verify,     register_repair,
+    register_backup, register_compress, register_trim,    register_context,    register_doctor,
+    register_sample, register_bench,    register_version, register_completion, register_man,
 };
 
 std::string exit_code_text() {
@@ -64,15 +64,19 @@ void add_global_options(CLI::App& app) {
         "--json", [&settings] { settings.format = Format::json; }, "Short for --format json");
     const std::map<std::string, Format> formats = {{"text", Format::text},
                                                    {"json", Format::json},
+                                                   {"csv", Format::csv},
                                                    {"raw", Format::raw},
                                                    {"framed", Format::framed},
                                                    {"hex", Format::hex},
-                                                   {"digest", Format::digest}};
+                                                   {"digest", Format::digest},
+                                                   {"c", Format::c},
+                                                   {"numpy", Format::numpy}};
     app.add_option_function<std::string>(
            "--format",
            [&settings, formats](const std::string& name) { settings.format = formats.at(name); },
-           "text, json; for events also raw, framed, hex, digest")
-        ->check(CLI::IsMember({"text", "json", "raw", "framed", "hex", "digest"}));
+           "text, json; events: csv, raw, framed, hex, digest; schema: c, numpy")
+        ->check(
+            CLI::IsMember({"text", "json", "csv", "raw", "framed", "hex", "digest", "c", "numpy"}));
     const std::map<std::string, ColourMode> modes = {{"auto", ColourMode::automatic},
                                                      {"always", ColourMode::always},
                                                      {"never", ColourMode::never}};

@@ -13,6 +13,13 @@
 
 namespace tailrace::tool {
 
+Result<void> allow_merged_format() {
+    if (settings().format != Format::csv) return {};
+    return make_error(ErrorCode::invalid_argument,
+                      "csv has the columns of one stream, and several are read",
+                      "tailrace tail NAME --format csv; --json for several");
+}
+
 MergedStreams::MergedStreams(const TailFlags& flags)
     : flags_(flags),
       idle_rest_(flags),
@@ -21,7 +28,7 @@ MergedStreams::MergedStreams(const TailFlags& flags)
 
 void MergedStreams::add(TailStream stream) {
     name_width_ = std::max(name_width_, stream.name.size());
-    EventPrinter printer(stream.name, settings().format, flags_.written_as);
+    EventPrinter printer(stream.name, settings().format, flags_.written_as, stream.view);
     EventTally tally = tally_of(stream.name);
     const TailGap gap = stream.gap_before;
     sources_.push_back({.stream = std::move(stream),
@@ -55,6 +62,7 @@ void MergedStreams::take(Source& source, const Event& event) {
         source.has_ended = true;
         return;
     }
+    if (!source.stream.view->wants(event)) return;
     Item item;
     if (event.publish_time_ns() != 0) source.last_time_ns = event.publish_time_ns();
     item.time_ns = source.last_time_ns;

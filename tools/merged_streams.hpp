@@ -28,6 +28,9 @@
 
 namespace tailrace::tool {
 
+// The error for a table: its columns are those of one stream.
+[[nodiscard]] Result<void> allow_merged_format();
+
 class MergedStreams {
 public:
     // The flags outlive it.

@@ -18,7 +18,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 49> kExamples = {{
+constexpr std::array<Example, 50> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -43,6 +43,7 @@ constexpr std::array<Example, 49> kExamples = {{
     {"cursor rm", "tailrace cursor rm orders night"},
     {"cursor hold", "tailrace cursor hold orders night --max 1GiB"},
     {"inspect", "tailrace inspect orders --segments"},
+    {"schema", "tailrace schema orders"},
     {"verify", "tailrace verify orders"},
     {"repair", "tailrace repair orders"},
     {"backup", "tailrace backup orders /mnt/backup/orders"},

@@ -1,14 +1,17 @@
 #include "pub_source.hpp"
 
 #include "command.hpp"
+#include "misspelling.hpp"
 #include "option_text.hpp"
 #include "units.hpp"
+
+#include <tailrace/bus/declared_types.hpp>
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
-#include <map>
 #include <utility>
 
 namespace tailrace::tool {
@@ -20,7 +23,53 @@ Error wrong(std::string message, std::string hint) {
 }
 
 bool takes_lines(const EventInputOptions& input) {
-    return input.shape == EventShape::lines || input.shape == EventShape::json;
+    return input.shape == EventShape::lines || input.shape == EventShape::json ||
+           input.shape == EventShape::typed;
+}
+
+constexpr std::array<std::pair<std::string_view, EventShape>, 4> kShapes = {
+    {{"lines", EventShape::lines},
+     {"json", EventShape::json},
+     {"framed", EventShape::framed},
+     {"whole", EventShape::whole}}};
+
+// --as is a shape, or one of the stream's types.
+Result<void> choose_shape(PubSourceFlags& flags, const bus::Region& region) {
+    EventInputOptions& input = flags.input;
+    const auto* const shape = std::find_if(kShapes.begin(), kShapes.end(), [&](const auto& row) {
+        return row.first == flags.as_text;
+    });
+    const bool is_shape = flags.as->count() == 0 || shape != kShapes.end();
+    if (flags.as->count() != 0 && is_shape) input.shape = shape->second;
+    if (is_shape && input.shape != EventShape::json) return {};
+    auto types = bus::declared_types(region);
+    if (!types) return types.error();
+    input.types = std::make_shared<const schema::StreamSchema>(std::move(*types));
+    if (is_shape) return {};
+    input.type = input.types->find(std::string_view(flags.as_text));
+    if (input.type == nullptr) {
+        std::vector<std::string> names;
+        for (const auto& row : kShapes)
+            names.emplace_back(row.first);
+        for (const schema::EventSchema& type : input.types->types())
+            names.push_back(type.name);
+        const std::string meant = nearest_name(flags.as_text, names);
+        return wrong(
+            fmt::format("--as '{}' is neither lines, json, framed nor whole, nor a type of "
+                        "'{}'{}",
+                        tame(flags.as_text),
+                        flags.stream,
+                        meant.empty() ? "" : fmt::format("; did you mean '{}'?", meant)),
+            fmt::format("tailrace schema {}", flags.stream));
+    }
+    if (flags.type->count() != 0) {
+        return wrong(
+            fmt::format("--as {} says the events' type, and --type another time", flags.as_text),
+            "leave out --type");
+    }
+    input.shape = EventShape::typed;
+    input.usual.type = input.type->type;
+    return {};
 }
 
 // What one option says and another one denies.
@@ -37,8 +86,7 @@ Result<void> check_flags(const PubSourceFlags& flags) {
     }
     const bool keyed = !flags.input.key_delimiter.empty();
     if (keyed && flags.input.shape != EventShape::lines) {
-        return wrong(fmt::format("--key-delimiter is for lines, not for --as {}",
-                                 flags.as->as<std::string>()),
+        return wrong(fmt::format("--key-delimiter is for lines, not for --as {}", flags.as_text),
                      R"(--as json with {"data":"text","key":"42"})");
     }
     if (keyed && flags.input.usual.has_key) {
@@ -50,9 +98,9 @@ Result<void> check_flags(const PubSourceFlags& flags) {
                      "leave out --as and --key-delimiter");
     }
     if (has_bodies && !takes_lines(flags.input)) {
-        return wrong(fmt::format("--as {} is for --file and stdin, not for arguments",
-                                 flags.as->as<std::string>()),
-                     "each argument is an event already");
+        return wrong(
+            fmt::format("--as {} is for --file and stdin, not for arguments", flags.as_text),
+            "each argument is an event already");
     }
     return {};
 }
@@ -135,7 +183,9 @@ bool PubSourceFlags::is_endless() const {
     return input.repeat || size->count() != 0 || follows_stdin;
 }
 
-Result<PubSource> open_source(PubSourceFlags& flags, std::uint64_t max_event_bytes) {
+Result<PubSource> open_source(PubSourceFlags& flags, const bus::Region& region) {
+    const std::uint64_t max_event_bytes = region.header().max_payload_bytes;
+    if (auto chosen = choose_shape(flags, region); !chosen) return chosen.error();
     if (auto allowed = check_flags(flags); !allowed) return allowed.error();
     flags.input.max_event_bytes = max_event_bytes;
     if (flags.size->count() != 0) return generator_source(flags, max_event_bytes);
@@ -164,18 +214,12 @@ void add_source_options(CLI::App& command, PubSourceFlags& flags) {
         ->type_name("FILE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    const std::map<std::string, EventShape> shapes = {{"lines", EventShape::lines},
-                                                      {"json", EventShape::json},
-                                                      {"framed", EventShape::framed},
-                                                      {"whole", EventShape::whole}};
-    flags.as =
-        command
-            .add_option_function<std::string>(
-                "--as",
-                [&flags, shapes](const std::string& name) { flags.input.shape = shapes.at(name); },
-                "What is read: lines (default), each a payload; json, framed: as tail prints "
-                "them; whole: one event")
-            ->check(CLI::IsMember({"lines", "json", "framed", "whole"}));
+    flags.as = command
+                   .add_option("--as",
+                               flags.as_text,
+                               "lines: payloads (default); json, framed: as tail prints them; "
+                               "whole; or a TYPE: its fields, '{\"price\": 1.5}'")
+                   ->type_name("WORD:{lines,json,framed,whole}");
     add_parsed(command,
                "-K,--key-delimiter",
                flags.input.key_delimiter,

@@ -4,6 +4,8 @@
 
 #include "event_input.hpp"
 
+#include <tailrace/bus/region.hpp>
+
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
@@ -23,6 +25,8 @@ struct PubSourceFlags {
     CLI::Option* size = nullptr;
     std::uint64_t size_bytes = 0;
     CLI::Option* as = nullptr;
+    std::string as_text;
+    CLI::Option* type = nullptr;
     EventInputOptions input;
 
     // Of its own accord it ends only when there is an end.
@@ -40,6 +44,6 @@ void add_source_options(CLI::App& command, PubSourceFlags& flags);
 
 // Arguments are all looked at before the first one is given: nothing is half-made. `flags` outlives
 // the source.
-[[nodiscard]] Result<PubSource> open_source(PubSourceFlags& flags, std::uint64_t max_event_bytes);
+[[nodiscard]] Result<PubSource> open_source(PubSourceFlags& flags, const bus::Region& region);
 
 }  // namespace tailrace::tool

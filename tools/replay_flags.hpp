@@ -3,6 +3,7 @@
 
 #include "event_template.hpp"
 #include "filter_option.hpp"
+#include "typed_view.hpp"
 
 #include <tailrace/base/position.hpp>
 #include <tailrace/stream/replayer.hpp>
@@ -21,6 +22,7 @@ struct ReplayFlags {
     std::optional<Position> from;
     std::optional<Position> to;
     FilterFlags wanted;
+    TypedFlags typed;
     std::optional<double> speed;
     bool by_steps = false;
     std::uint64_t rounds = 1;  // 0: until it is told to stop

@@ -3,6 +3,7 @@
 
 #include "event_template.hpp"
 #include "filter_option.hpp"
+#include "typed_view.hpp"
 
 #include <tailrace/base/position.hpp>
 #include <tailrace/bus/wait.hpp>
@@ -31,6 +32,7 @@ struct TailFlags {
     CLI::Option* name = nullptr;
     std::string name_text = "tail";
     FilterFlags wanted;
+    TypedFlags typed;
     std::string partition;
     CLI::Option* evict_after = nullptr;
     std::uint64_t evict_after_ns = 1'000'000'000;

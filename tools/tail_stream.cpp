@@ -162,7 +162,9 @@ Position start_of(const TailFlags& flags) noexcept {
     return flags.exit_at_end || flags.to ? Position::start() : Position::end();
 }
 
-Result<TailStream> open_tail(const TailFlags& flags, const std::string& stream) {
+Result<TailStream> open_tail(const TailFlags& flags,
+                             const std::string& stream,
+                             TypesDue types_due) {
     auto options = reader_options(flags, stream);
     if (!options) return options.error();
     const bus::RegionAccess access = options->policy == bus::SlowPolicy::observe
@@ -170,6 +172,8 @@ Result<TailStream> open_tail(const TailFlags& flags, const std::string& stream) 
                                          : bus::RegionAccess::subscribe;
     auto region = bus::Region::open(stream, access, settings().directory);
     if (!region) return region.error();
+    auto view = TypedView::open(KnownTypes::of_stream(*region), flags.typed, stream, types_due);
+    if (!view) return view.error();
     auto to = end_of(flags, *region);
     if (!to) return to.error();
     options->from = start_of(flags);
@@ -183,7 +187,8 @@ Result<TailStream> open_tail(const TailFlags& flags, const std::string& stream) 
     if (!reader) return reader.error();
     if (!flags.cursor.empty())
         tell_of_new_cursor(flags.cursor, stream, cursors, reader->next_sequence());
-    return TailStream{stream, std::move(*reader), TailEnd(*to)};
+    return TailStream{
+        stream, std::move(*reader), TailEnd(*to), std::make_shared<TypedView>(std::move(*view))};
 }
 
 Result<TailStream> open_journal_tail(const TailFlags& flags, const std::string& directory) {
@@ -207,7 +212,13 @@ Result<TailStream> open_journal_tail(const TailFlags& flags, const std::string& 
     options.filter = *filter;
     auto reader = stream::StreamReader::open_journal(directory, options);
     if (!reader) return reader.error();
-    return TailStream{log->stream_name(), std::move(*reader), TailEnd(to), false};
+    auto view = TypedView::open(KnownTypes::of_journal(directory), flags.typed, log->stream_name());
+    if (!view) return view.error();
+    return TailStream{log->stream_name(),
+                      std::move(*reader),
+                      TailEnd(to),
+                      std::make_shared<TypedView>(std::move(*view)),
+                      false};
 }
 
 Result<TailStream> open_late_tail(const TailFlags& flags, const std::string& stream) {
@@ -216,11 +227,11 @@ Result<TailStream> open_late_tail(const TailFlags& flags, const std::string& str
     const Sequence first = header->first_sequence;
     TailFlags late = flags;
     late.from = Position::at(first);
-    auto opened = open_tail(late, stream);
+    auto opened = open_tail(late, stream, TypesDue::later);
     if (opened || opened.error().code != ErrorCode::sequence_gone) return opened;
     // What was overwritten before anybody looked is told.
     late.from = Position::start();
-    opened = open_tail(late, stream);
+    opened = open_tail(late, stream, TypesDue::later);
     if (!opened) return opened;
     const Sequence next = opened->reader.next_sequence();
     if (next > first) opened->gap_before.range = {first, next - first};

@@ -9,6 +9,7 @@
 #include <tailrace/stream/stream_reader.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,8 +46,9 @@ struct TailStream {
     std::string name;
     stream::StreamReader reader;
     TailEnd end;
-    bool has_ring = true;     // false: a journal is read, up to what is its end now
-    TailGap gap_before = {};  // what it lacks before its first event; none: nothing
+    std::shared_ptr<TypedView> view;  // never null
+    bool has_ring = true;             // false: a journal is read, up to what is its end now
+    TailGap gap_before = {};          // what it lacks before its first event; none: nothing
     bool was_evicted = false;
     bool is_stalled = false;
 
@@ -59,7 +61,9 @@ struct TailStream {
 };
 
 // As the flags say. Errors: those of StreamReader::attach, and of flags that contradict each other.
-[[nodiscard]] Result<TailStream> open_tail(const TailFlags& flags, const std::string& stream);
+[[nodiscard]] Result<TailStream> open_tail(const TailFlags& flags,
+                                           const std::string& stream,
+                                           TypesDue types_due = TypesDue::now);
 
 // The same of a stream that has come while others were read: from its first event on.
 [[nodiscard]] Result<TailStream> open_late_tail(const TailFlags& flags, const std::string& stream);

@@ -33,6 +33,7 @@ import service_cases
 import steering_cases
 import stream_cases
 import trim_cases
+import typed_cases
 import width_cases
 
 MODULES = (
@@ -52,6 +53,7 @@ MODULES = (
     bad_input_cases,
     removal_cases,
     trim_cases,
+    typed_cases,
     clock_cases,
     cursor_cases,
     context_cases,
