@@ -42,7 +42,7 @@ MAY_INCLUDE = {
     "observe": (("base", "schema", "bus", "journal", "stream", "observe"), ("boost", "xxhash")),
     "tools": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann")),
     "examples": (PUBLIC, ()),
-    "bench": (PUBLIC, ("boost", "xxhash", "fmt", "nlohmann", "benchmark")),
+    "bench": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann", "benchmark")),
     "tests": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann", "catch2")),
 }
 THIRD_PARTY = re.compile(r"(boost|xxhash|fmt|CLI|nlohmann|catch2|benchmark|liburing)\b")
