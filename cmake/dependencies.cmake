@@ -5,6 +5,7 @@
 #   PkgConfig::liburing       journal only, and there only src/uring_storage.*
 #   PkgConfig::libzstd        journal only, and there only src/compression.cpp; may be missing
 #   CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json     tools, tests, bench; never a library
+#   PkgConfig::ncursesw       tools, and there only top/top_terminal.cpp
 #   Catch2::Catch2WithMain    tests (linked by tailrace_add_test)
 #   benchmark::benchmark      bench (linked by tailrace_add_bench)
 
@@ -19,6 +20,7 @@ if(TAILRACE_TOOLS OR TAILRACE_DEVELOPER)
     find_package(CLI11 2.1 REQUIRED)
     find_package(fmt 9 REQUIRED)
     find_package(nlohmann_json 3.11 REQUIRED)
+    pkg_check_modules(ncursesw REQUIRED IMPORTED_TARGET ncursesw>=6.3)
 endif()
 
 if(TAILRACE_DEVELOPER)

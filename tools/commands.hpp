@@ -28,6 +28,7 @@ void register_sample(CLI::App& app);
 void register_schema(CLI::App& app);
 void register_serve(CLI::App& app);
 void register_tail(CLI::App& app);
+void register_top(CLI::App& app);
 void register_trim(CLI::App& app);
 void register_verify(CLI::App& app);
 void register_version(CLI::App& app);

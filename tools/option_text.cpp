@@ -18,7 +18,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 50> kExamples = {{
+constexpr std::array<Example, 51> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -35,6 +35,7 @@ constexpr std::array<Example, 50> kExamples = {{
     {"replay", "echo 2 | tailrace replay orders --step"},
     {"diff", "tailrace diff orders /mnt/backup/orders --to 1000 -q"},
     {"lag", "tailrace lag orders --fail-above 1h"},
+    {"top", "tailrace top"},
     {"serve", "tailrace serve"},
     {"cursor", "tailrace cursor ls orders"},
     {"cursor ls", "tailrace cursor ls orders"},

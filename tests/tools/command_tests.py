@@ -32,6 +32,7 @@ import serve_cases
 import service_cases
 import steering_cases
 import stream_cases
+import top_cases
 import trim_cases
 import typed_cases
 import width_cases
@@ -53,6 +54,7 @@ MODULES = (
     bad_input_cases,
     removal_cases,
     trim_cases,
+    top_cases,
     typed_cases,
     clock_cases,
     cursor_cases,

@@ -100,6 +100,9 @@ class Help(Tree):
             if line.startswith("tailrace serve"):
                 script.append(f"{line} --listen 127.0.0.1:0 &")
                 continue
+            if line == "tailrace top":
+                script.append(f"{line} 2>&1 | grep -q 'draws on a terminal' || exit 1")
+                continue
             if line.startswith("tailrace bench compress"):
                 # A journal of one segment has nothing to compress, and says so.
                 script.append(f"{line} 2>&1 | grep -q 'never compressed' || exit 1")

@@ -41,7 +41,8 @@ def take_terminal():
 
 
 class Terminal:
-    def __init__(self, case, *words, columns=100, in_shell=False, stdout=None):
+    def __init__(self, case, *words, columns=100, in_shell=False, stdout=None,
+                 term="xterm"):
         self.case = case
         self.ours, theirs = pty.openpty()
         self.resize(columns, 24)
@@ -51,7 +52,7 @@ class Terminal:
             words = [sys.executable, "-c", SHELL, *words]
         self.process = subprocess.Popen(
             words, stdin=theirs, stdout=theirs if stdout is None else stdout, stderr=theirs,
-            env={**case.environment, "TERM": "xterm"}, start_new_session=True,
+            env={**case.environment, "TERM": term}, start_new_session=True,
             preexec_fn=take_terminal)
         case.started.append(self.process)
         os.close(theirs)

@@ -1,11 +1,10 @@
 """What fits a terminal: no line of lag, ls, inspect, doctor or verify wraps in one of 80 columns,
 with long names, large numbers and many readers; a pipe gets all of it."""
 
-import itertools
 import re
 import shutil
-import subprocess
 
+from pane import Pane
 from sandbox import Case
 from terminal import Terminal
 
@@ -159,37 +158,3 @@ class Widths(Case):
             self.assertLess(len(shown), 24, shown)
             self.assertIn("STATE", shown[0])
             self.assertLessEqual(max(map(len, pane.captured("-S", "0", "-J"))), 80)
-
-
-class Pane:
-    """A command in a tmux of its own, whose screen has 80 columns and 24 lines."""
-
-    numbers = itertools.count()  # of sockets: a server that is asked to end takes its time
-
-    def __init__(self, case, words):
-        socket = case.work / f"tmux-{next(self.numbers)}"
-        self.tmux = ["tmux", "-f", "/dev/null", "-S", str(socket)]
-        self.command = ["sh", "-c", '"$@"; echo "ended with $?"', "sh", case.program, *words]
-        self.environment = {**case.environment, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
-
-    def __enter__(self):
-        # What a window keeps is said before there is one.
-        self.run("new-session", "-d", "-x", "80", "-y", "24", "cat", ";",
-                 "set-option", "-g", "remain-on-exit", "on", ";",
-                 "set-option", "-g", "history-limit", "2000", ";",
-                 "new-window", "--", *self.command)
-        return self
-
-    def __exit__(self, *_):
-        self.run("kill-server")
-
-    def run(self, *words):
-        return subprocess.run([*self.tmux, *words], env=self.environment, check=False,
-                              capture_output=True, text=True, timeout=60).stdout
-
-    def is_over(self):
-        return self.captured()[-1].startswith("ended with ")
-
-    def captured(self, *words):
-        text = self.run("capture-pane", "-p", "-S", "-", *words).partition("Pane is dead")[0]
-        return [line.rstrip() for line in text.rstrip().splitlines()] or [""]
