@@ -1,6 +1,7 @@
 #include "model/interleaver.hpp"
 
 #include "model/fiber.hpp"
+#include "support/test_length.hpp"
 
 #include <tailrace/base/step.hpp>
 
@@ -36,6 +37,13 @@ unsigned preemptions(unsigned most) noexcept {
 #else
     return most;
 #endif
+}
+
+Limits sampled(Limits limits, std::uint64_t stride) noexcept {
+    if (is_full_length()) return limits;
+    limits.first_stride = stride;
+    limits.first_offset = sample_offset(stride);
+    return limits;
 }
 
 std::string Exploration::example(const std::vector<std::string>& of) const {
@@ -76,6 +84,7 @@ void Interleaver::actor(std::string name,
 void Interleaver::begin_schedule() {
     depth_ = 0;
     preemptions_ = 0;
+    places_ = 0;
     actors_.clear();
     told_.clear();
     wanted_ = nullptr;
@@ -103,13 +112,19 @@ std::uint32_t Interleaver::choose(std::uint32_t options) {
     return choice.taken;
 }
 
+// A place that the sample leaves out is passed by who runs, and may die there.
+bool Interleaver::may_preempt() noexcept {
+    if (preemptions_ >= limits_.preemptions) return false;
+    return preemptions_ > 0 || places_++ % limits_.first_stride == limits_.first_offset;
+}
+
 // Who runs next; null when nobody can. The first option is always to go on with the current actor.
 // A mortal actor that has come to a step has one option more.
 Interleaver::Actor* Interleaver::pick(Actor* current) {
     std::vector<Actor*> options;
     const bool goes_on = current != nullptr && current->can_run();
     if (goes_on) options.push_back(current);
-    if (!goes_on || preemptions_ < limits_.preemptions) {
+    if (!goes_on || may_preempt()) {
         for (const auto& actor : actors_) {
             if (actor.get() != current && actor->can_run()) options.push_back(actor.get());
         }

@@ -37,7 +37,14 @@ struct Limits {
     // mistake.
     unsigned preemptions = 2;
     std::uint64_t schedules = 200'000;  // more than that: the exploration is not complete
+    // Of the places of the first preemption every so manieth, from this one: a sample. In it the
+    // later preemptions, and all deaths, are at any place.
+    std::uint64_t first_stride = 1;
+    std::uint64_t first_offset = 0;
 };
+
+// At sample length every `stride`-th place, other ones in each run; all of them in the soak.
+[[nodiscard]] Limits sampled(Limits limits, std::uint64_t stride) noexcept;
 
 // The bound that a release build can afford; one less where a sanitizer makes everything dearer.
 [[nodiscard]] unsigned preemptions(unsigned most) noexcept;
@@ -109,6 +116,7 @@ private:
     [[nodiscard]] Actor* pick(Actor* current);
     void switch_to(Actor& actor);
     void leave_actor() noexcept;
+    [[nodiscard]] bool may_preempt() noexcept;
     static void run_body() noexcept;
     static void pass_step(const char* step, void* context) noexcept;
     [[nodiscard]] const Actor* find(std::string_view actor_name) const;
@@ -119,6 +127,7 @@ private:
     std::vector<Choice> choices_;
     std::size_t depth_ = 0;
     unsigned preemptions_ = 0;
+    std::uint64_t places_ = 0;  // at which the first preemption could have been, in this schedule
 
     std::vector<std::unique_ptr<Actor>> actors_;
     std::vector<std::unique_ptr<Fiber>> fibers_;  // one for each actor, used again in each schedule

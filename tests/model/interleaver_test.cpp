@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <set>
 #include <string>
 
 namespace interleaver_test {
@@ -88,6 +89,42 @@ TEST_CASE("interleaver: actors that wait for each other are found out", "[model]
     });
 
     CHECK(seen.count("stuck") == seen.schedules);
+}
+
+TEST_CASE("interleaver: the samples of a stride are together all schedules, none of them twice",
+          "[model][interleaver]") {
+    const auto schedules = [](const Limits& limits) {
+        std::set<std::string> orders;
+        const Exploration seen = explore(limits, [&](Interleaver& run) {
+            std::string order;
+            for (const char* const name : {"a", "b"}) {
+                run.actor(name, [&run, &order, name] {
+                    for (int piece = 0; piece < 3; ++piece) {
+                        order += name;
+                        run.step("piece");
+                        order += name;
+                    }
+                });
+            }
+            CHECK(run.play());
+            orders.insert(order);
+        });
+        CHECK(orders.size() == seen.schedules);
+        return orders;
+    };
+    const std::set<std::string> unhurried = schedules({.preemptions = 0});
+    const std::set<std::string> all = schedules({.preemptions = 2});
+
+    std::set<std::string> together = unhurried;
+    for (std::uint64_t offset = 0; offset < 3; ++offset) {
+        const auto sample =
+            schedules({.preemptions = 2, .first_stride = 3, .first_offset = offset});
+        CHECK(sample.size() < all.size());
+        for (const std::string& order : sample) {
+            if (unhurried.count(order) == 0) CHECK(together.insert(order).second);
+        }
+    }
+    CHECK(together == all);
 }
 
 TEST_CASE("interleaver: a mortal actor dies at each of its steps", "[model][interleaver]") {

@@ -83,8 +83,8 @@ TEST_CASE("model: two publishers and a reader keep one dense order", "[model][pu
     ring.remember();
     const int events_each = GENERATE(1, 2);
 
-    const Exploration seen =
-        explore({.preemptions = preemptions(events_each == 1 ? 3 : 2)}, [&](Interleaver& run) {
+    const Exploration seen = explore(
+        sampled({.preemptions = preemptions(events_each == 1 ? 3 : 2)}, 3), [&](Interleaver& run) {
             ring.reset();
             Seen got;
             run.switch_at(is_about_claims);
@@ -137,41 +137,42 @@ TEST_CASE("model: a publisher's death at any step, beside another and a reader",
     Subscriber& reader = ring.keep_subscriber();
     ring.remember();
 
-    const Exploration seen = explore({.preemptions = preemptions(2)}, [&](Interleaver& run) {
-        ring.reset();
-        Seen got;
-        run.switch_at(is_about_claims);
-        run.actor(
-            "mortal",
-            [&] { static_cast<void>(publish_even(mortal, kSmall, 10)); },
-            [&] { ring.bury_publisher(0); });
-        run.actor("other", [&] {
-            static_cast<void>(publish_even(other, kSmall * 2, 20));
-            static_cast<void>(publish_even(other, kSmall * 2, 21));
-        });
-        run.actor("reader", [&] {
-            look_hard(reader, got);
-            run.block_until([&] { return run.has_ended("other"); });
-            look_hard(reader, got);
-            run.block_until([&] { return run.has_ended("mortal") || run.has_died("mortal"); });
-            for (int look = 0; look < 4; ++look)
+    const Exploration seen =
+        explore(sampled({.preemptions = preemptions(2)}, 4), [&](Interleaver& run) {
+            ring.reset();
+            Seen got;
+            run.switch_at(is_about_claims);
+            run.actor(
+                "mortal",
+                [&] { static_cast<void>(publish_even(mortal, kSmall, 10)); },
+                [&] { ring.bury_publisher(0); });
+            run.actor("other", [&] {
+                static_cast<void>(publish_even(other, kSmall * 2, 20));
+                static_cast<void>(publish_even(other, kSmall * 2, 21));
+            });
+            run.actor("reader", [&] {
                 look_hard(reader, got);
+                run.block_until([&] { return run.has_ended("other"); });
+                look_hard(reader, got);
+                run.block_until([&] { return run.has_ended("mortal") || run.has_died("mortal"); });
+                for (int look = 0; look < 4; ++look)
+                    look_hard(reader, got);
+            });
+            run.play();
+            judge_order(run, got);
+            if (got.count(20) != 1 || got.count(21) != 1)
+                run.outcome("an event is missing or comes twice");
+            if (reader.next_sequence() != ring.region().tail().sequence)
+                run.outcome("the reader is stuck");
+            if (!run.has_died("mortal")) {
+                if (!got.has(10)) run.outcome("an event is missing or comes twice");
+                run.outcome("lived");
+            } else {
+                run.outcome(got.has(10)                          ? "died, committed"
+                            : ring.region().tail().sequence == 2 ? "died, unborn"
+                                                                 : "died, a hole");
+            }
         });
-        run.play();
-        judge_order(run, got);
-        if (got.count(20) != 1 || got.count(21) != 1)
-            run.outcome("an event is missing or comes twice");
-        if (reader.next_sequence() != ring.region().tail().sequence)
-            run.outcome("the reader is stuck");
-        if (!run.has_died("mortal")) {
-            if (!got.has(10)) run.outcome("an event is missing or comes twice");
-            run.outcome("lived");
-        } else {
-            run.outcome(got.has(10)                          ? "died, committed"
-                        : ring.region().tail().sequence == 2 ? "died, unborn"
-                                                             : "died, a hole");
-        }
-    });
 
     check_forbidden(seen);
     CHECK(seen.count("lived") > 0);
@@ -194,31 +195,32 @@ TEST_CASE("model: a reader goes by proof while a rescuer writes tombstones",
     REQUIRE(publish_even(other, kSmall, 20) == PublishStatus::ok);
     ring.remember();
 
-    const Exploration seen = explore({.preemptions = preemptions(2)}, [&](Interleaver& run) {
-        ring.reset();
-        Subscriber observer = ring.subscriber(SlowPolicy::observe);
-        Seen got;
-        Seen observed;
-        run.switch_at(is_about_holes);
-        std::optional<Publisher> rescuer;
-        run.actor("rescuer", [&] { rescuer.emplace(ring.publisher()); });
-        run.actor("reader", [&] {
-            for (int look = 0; look < kMostLooks && !got.has(20); ++look)
-                look_hard(reader, got);
+    const Exploration seen =
+        explore(sampled({.preemptions = preemptions(2)}, 4), [&](Interleaver& run) {
+            ring.reset();
+            Subscriber observer = ring.subscriber(SlowPolicy::observe);
+            Seen got;
+            Seen observed;
+            run.switch_at(is_about_holes);
+            std::optional<Publisher> rescuer;
+            run.actor("rescuer", [&] { rescuer.emplace(ring.publisher()); });
+            run.actor("reader", [&] {
+                for (int look = 0; look < kMostLooks && !got.has(20); ++look)
+                    look_hard(reader, got);
+            });
+            run.actor("observer", [&] {
+                for (int look = 0; look < kMostLooks && !observed.has(20); ++look)
+                    look_hard(observer, observed);
+            });
+            if (!run.play()) run.outcome("the reader is stuck");
+            for (const Seen& one : {got, observed}) {
+                judge_order(run, one);
+                if (one.sequences != std::vector<Sequence>{3})
+                    run.outcome("an event that was never committed");
+            }
+            run.outcome(ring.region().state().registry.rescued_events.load() == 3 ? "rescued"
+                                                                                  : "not rescued");
         });
-        run.actor("observer", [&] {
-            for (int look = 0; look < kMostLooks && !observed.has(20); ++look)
-                look_hard(observer, observed);
-        });
-        if (!run.play()) run.outcome("the reader is stuck");
-        for (const Seen& one : {got, observed}) {
-            judge_order(run, one);
-            if (one.sequences != std::vector<Sequence>{3})
-                run.outcome("an event that was never committed");
-        }
-        run.outcome(ring.region().state().registry.rescued_events.load() == 3 ? "rescued"
-                                                                              : "not rescued");
-    });
 
     check_forbidden(seen);
     CHECK(seen.count("rescued") > 0);

@@ -138,30 +138,31 @@ TEST_CASE("model: a gating reader that joins late and a publisher that goes roun
     fill(publisher, kSixteenth, 0, 20);
     ring.remember();
 
-    const Exploration seen = explore({.preemptions = preemptions(3)}, [&](Interleaver& run) {
-        ring.reset();
-        run.switch_at(is_about_room);
-        let_askers_answer(run, ring.region());
-        std::optional<Subscriber> joiner;
-        bool has_read = false;
-        run.actor("publisher", [&] {
-            for (std::uint64_t number = 20; number < 22; ++number) {
-                publish_waiting(run, ring, publisher, kSixteenth, number);
-            }
+    const Exploration seen =
+        explore(sampled({.preemptions = preemptions(3)}, 4), [&](Interleaver& run) {
+            ring.reset();
+            run.switch_at(is_about_room);
+            let_askers_answer(run, ring.region());
+            std::optional<Subscriber> joiner;
+            bool has_read = false;
+            run.actor("publisher", [&] {
+                for (std::uint64_t number = 20; number < 22; ++number) {
+                    publish_waiting(run, ring, publisher, kSixteenth, number);
+                }
+            });
+            run.actor("joiner", [&] {
+                joiner.emplace(ring.subscriber());
+                Reading reading(run, *joiner);
+                if (reading.next <= 5) run.outcome("joined at the very end");
+                while (reading.next < 22) {
+                    run.block_until([&] { return joiner->has_event(); });
+                    reading.poll(2);
+                }
+                has_read = true;
+            });
+            if (!run.play()) run.outcome("somebody waits for ever");
+            if (has_read) run.outcome("read to the end");
         });
-        run.actor("joiner", [&] {
-            joiner.emplace(ring.subscriber());
-            Reading reading(run, *joiner);
-            if (reading.next <= 5) run.outcome("joined at the very end");
-            while (reading.next < 22) {
-                run.block_until([&] { return joiner->has_event(); });
-                reading.poll(2);
-            }
-            has_read = true;
-        });
-        if (!run.play()) run.outcome("somebody waits for ever");
-        if (has_read) run.outcome("read to the end");
-    });
 
     check_forbidden(seen);
     CHECK(seen.count("read to the end") == seen.schedules);
@@ -177,42 +178,43 @@ TEST_CASE("model: two publishers need room while a gating reader joins", "[model
     fill(first, kSixteenth, 0, 20);
     ring.remember();
 
-    const Exploration seen = explore({.preemptions = preemptions(2)}, [&](Interleaver& run) {
-        ring.reset();
-        std::optional<Subscriber> joiner;
-        run.switch_at(is_about_room);
-        let_askers_answer(run, ring.region());
-        // Each writes numbers of its own, so the reader checks that events stay as they are.
-        const auto publish = [&](Publisher& publisher) {
-            Claim claim;
-            for (;;) {
-                const auto gate = [&] {
-                    return ring.region().subscriber_slot(0).gate_position.load();
-                };
-                const std::uint64_t seen_gate = gate();
-                const Place seen_tail = ring.region().tail();
-                if (publisher.try_claim(claim, kSixteenth) == PublishStatus::ok) break;
-                run.block_until(
-                    [&] { return gate() != seen_gate || ring.region().tail() != seen_tail; });
-            }
-            fill_even(claim.payload, claim.sequence);
-            publisher.commit(claim);
-        };
-        run.actor("first", [&] {
-            publish(first);
-            publish(first);
+    const Exploration seen =
+        explore(sampled({.preemptions = preemptions(2)}, 4), [&](Interleaver& run) {
+            ring.reset();
+            std::optional<Subscriber> joiner;
+            run.switch_at(is_about_room);
+            let_askers_answer(run, ring.region());
+            // Each writes numbers of its own, so the reader checks that events stay as they are.
+            const auto publish = [&](Publisher& publisher) {
+                Claim claim;
+                for (;;) {
+                    const auto gate = [&] {
+                        return ring.region().subscriber_slot(0).gate_position.load();
+                    };
+                    const std::uint64_t seen_gate = gate();
+                    const Place seen_tail = ring.region().tail();
+                    if (publisher.try_claim(claim, kSixteenth) == PublishStatus::ok) break;
+                    run.block_until(
+                        [&] { return gate() != seen_gate || ring.region().tail() != seen_tail; });
+                }
+                fill_even(claim.payload, claim.sequence);
+                publisher.commit(claim);
+            };
+            run.actor("first", [&] {
+                publish(first);
+                publish(first);
+            });
+            run.actor("second", [&] { publish(second); });
+            run.actor("joiner", [&] {
+                joiner.emplace(ring.subscriber());
+                Reading reading(run, *joiner);
+                while (reading.next < 23) {
+                    run.block_until([&] { return joiner->has_event(); });
+                    reading.poll(4);
+                }
+            });
+            if (!run.play()) run.outcome("somebody waits for ever");
         });
-        run.actor("second", [&] { publish(second); });
-        run.actor("joiner", [&] {
-            joiner.emplace(ring.subscriber());
-            Reading reading(run, *joiner);
-            while (reading.next < 23) {
-                run.block_until([&] { return joiner->has_event(); });
-                reading.poll(4);
-            }
-        });
-        if (!run.play()) run.outcome("somebody waits for ever");
-    });
 
     check_forbidden(seen);
     CHECK(seen.schedules > 500);

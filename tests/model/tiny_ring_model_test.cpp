@@ -253,8 +253,8 @@ TEST_CASE("model: a reader that is lapped beside a dead publisher's note of a la
     Publisher& other = ring.keep_publisher();
     ring.remember();
 
-    const Exploration seen =
-        explore({.preemptions = preemptions(2), .schedules = 2'000'000}, [&](Interleaver& run) {
+    const Exploration seen = explore(
+        sampled({.preemptions = preemptions(2), .schedules = 2'000'000}, 6), [&](Interleaver& run) {
             ring.reset();
             Subscriber reader = ring.subscriber(SlowPolicy::skip, Start::oldest());
             Account account(run, reader);
