@@ -32,6 +32,7 @@ struct PubFlags {
     double rate_per_s = 0;
     std::string name = "pub";
     std::string key;
+    std::string identity;
     bool durable = false;
     std::uint64_t timeout_ns = UINT64_MAX;
     bus::WaitStrategy wait = bus::WaitStrategy::adaptive;
@@ -44,11 +45,12 @@ class Publishing {
 public:
     Publishing(const PubFlags& flags, bus::Publisher publisher)
         : flags_(flags),
-          publisher_(std::move(publisher)) {}
+          publisher_(std::move(publisher)),
+          end_at_start_(publisher_.region().tail().sequence) {}
 
     [[nodiscard]] Result<ExitCode> run(const PubSource& source);
     void report() const;
-    [[nodiscard]] std::uint64_t events() const noexcept { return events_; }
+    [[nodiscard]] bool has_done_anything() const noexcept { return events_ + known_ != 0; }
 
 private:
     [[nodiscard]] Result<bool> publish(const InputEvent& event);
@@ -58,7 +60,9 @@ private:
     const PubFlags& flags_;
     bus::Publisher publisher_;
     std::uint64_t events_ = 0;
+    std::uint64_t known_ = 0;  // that were published before, under its name
     std::uint64_t bytes_ = 0;
+    Sequence end_at_start_;
     Sequence first_sequence_ = kNoSequence;
     bool durable_ = false;
 };
@@ -99,14 +103,21 @@ Result<bool> Publishing::publish(const InputEvent& event) {
     constexpr std::uint64_t kTellAfterNs = 1'000 * kNsPerMs;
     const auto bytes =
         std::as_bytes(std::span<const char>(event.payload.data(), event.payload.size()));
+    bus::EventFields fields = event.fields;
+    // Under a name an event's number is its place in the input.
+    if (!flags_.identity.empty()) fields.own_sequence = events_ + known_ + 1;
     const std::uint64_t start_ns = monotonic_ns();
     bool told = false;
     for (;;) {
         const std::uint64_t waited_ns = monotonic_ns() - start_ns;
         const std::uint64_t left_ns =
             flags_.timeout_ns > waited_ns ? flags_.timeout_ns - waited_ns : 0;
-        const bus::PublishStatus status = publisher_.publish(
-            bytes, event.fields, bus::Deadline::in_ns(std::min(left_ns, kLookUpNs)));
+        const bus::PublishStatus status =
+            publisher_.publish(bytes, fields, bus::Deadline::in_ns(std::min(left_ns, kLookUpNs)));
+        if (status == bus::PublishStatus::duplicate) {
+            ++known_;
+            return true;
+        }
         if (status == bus::PublishStatus::ok) {
             if (first_sequence_ == kNoSequence)
                 first_sequence_ = publisher_.next_own_sequence() - 1;
@@ -136,7 +147,7 @@ Result<ExitCode> Publishing::run(const PubSource& source) {
                       "events",
                       flags_.source.count.value_or(0));
     bool stopped = false;
-    while (!flags_.source.count || events_ < *flags_.source.count) {
+    while (!flags_.source.count || events_ + known_ < *flags_.source.count) {
         auto event = source.next();
         if (!event) return event.error();
         if (!*event) {
@@ -155,7 +166,7 @@ Result<ExitCode> Publishing::run(const PubSource& source) {
         }
         progress.update(events_);
     }
-    if (flags_.durable && events_ != 0) {
+    if (flags_.durable && events_ + known_ != 0) {
         auto waited = wait_durable();
         if (!waited) return waited.error();
         durable_ = *waited;
@@ -176,8 +187,11 @@ Result<bool> Publishing::wait_durable() {
         const std::uint64_t waited_ns = monotonic_ns() - start_ns;
         const std::uint64_t left_ns =
             flags_.timeout_ns > waited_ns ? flags_.timeout_ns - waited_ns : 0;
-        auto waited = publisher_.wait_durable(publisher_.next_own_sequence(),
-                                              bus::Deadline::in_ns(std::min(left_ns, kLookUpNs)));
+        const bus::Deadline deadline = bus::Deadline::in_ns(std::min(left_ns, kLookUpNs));
+        // What was published before may not be durable yet either.
+        auto waited = events_ == 0
+                          ? bus::wait_durable(publisher_.region(), end_at_start_, deadline)
+                          : publisher_.wait_durable(publisher_.next_own_sequence(), deadline);
         if (waited) return true;
         if (waited.error().code != ErrorCode::timed_out || left_ns <= kLookUpNs) {
             return waited.error();
@@ -196,18 +210,22 @@ void Publishing::report() const {
         document["first_seq"] = events_ == 0 ? Json() : Json(first_sequence_);
         document["last_seq"] = events_ == 0 ? Json() : Json(last);
         document["durable"] = durable_;
+        if (!flags_.identity.empty()) document["known_events"] = known_;
         out().write_json(document);
         return;
     }
+    const std::string known =
+        known_ == 0 ? "" : fmt::format("; {} had been published before", counted(known_, "event"));
     if (events_ == 0) {
-        report_done("published 0 events");
+        report_done("published 0 events" + known);
         return;
     }
-    report_done(fmt::format("published {} ({} of payload), sequence {}{}",
+    report_done(fmt::format("published {} ({} of payload), sequence {}{}{}",
                             counted(events_, "event"),
                             size_text(bytes_),
                             range_text(first_sequence_, last + 1),
-                            durable_ ? ", durable" : ""));
+                            durable_ ? ", durable" : "",
+                            known));
 }
 
 Result<ExitCode> run_pub(PubFlags& flags) {
@@ -220,6 +238,7 @@ Result<ExitCode> run_pub(PubFlags& flags) {
     options.name = flags.name;
     options.wait = flags.wait;
     options.directory = settings().directory;
+    options.identity = flags.identity;
     auto region =
         bus::Region::open(flags.stream(), bus::RegionAccess::publish, settings().directory);
     if (!region) return region.error();
@@ -243,7 +262,7 @@ Result<ExitCode> run_pub(PubFlags& flags) {
     }
     Publishing publishing(flags, std::move(*publisher));
     auto ended = publishing.run(*source);
-    if (ended || publishing.events() != 0) publishing.report();
+    if (ended || publishing.has_done_anything()) publishing.report();
     return ended;
 }
 
@@ -264,6 +283,12 @@ void register_pub(CLI::App& app) {
             ->capture_default_str();
     command->add_option("--key", flags->key, "The events' key: a number, or a text to be hashed")
         ->type_name("KEY");
+    command
+        ->add_option("--identity",
+                     flags->identity,
+                     "Publish under this name: of the same input again only what is new")
+        ->type_name("NAME")
+        ->group(kRareOptions);
     command->add_option("--name", flags->name, "What other tools call this publisher")
         ->type_name("NAME")
         ->capture_default_str()

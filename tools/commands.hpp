@@ -20,6 +20,7 @@ void register_lag(CLI::App& app);
 void register_ls(CLI::App& app);
 void register_man(CLI::App& app);
 void register_pub(CLI::App& app);
+void register_publisher(CLI::App& app);
 void register_record(CLI::App& app);
 void register_repair(CLI::App& app);
 void register_replay(CLI::App& app);

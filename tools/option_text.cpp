@@ -18,7 +18,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 51> kExamples = {{
+constexpr std::array<Example, 56> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -43,6 +43,11 @@ constexpr std::array<Example, 51> kExamples = {{
     {"cursor set", "tailrace cursor set orders night --to start"},
     {"cursor rm", "tailrace cursor rm orders night"},
     {"cursor hold", "tailrace cursor hold orders night --max 1GiB"},
+    {"publisher", "tailrace publisher ls orders"},
+    {"publisher", "seq 1000 | tailrace pub orders --identity gateway-1"},
+    {"publisher ls", "tailrace publisher ls orders"},
+    {"publisher set", "tailrace publisher set orders gateway-2 --to 1000"},
+    {"publisher rm", "tailrace publisher rm orders gateway-2"},
     {"inspect", "tailrace inspect orders --segments"},
     {"schema", "tailrace schema orders"},
     {"verify", "tailrace verify orders"},

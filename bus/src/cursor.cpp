@@ -83,13 +83,7 @@ void settle_moves(CursorSlot& slot) noexcept {
 }  // namespace
 
 Result<void> check_cursor_name(std::string_view name) {
-    auto checked = check_stream_name(name);
-    if (checked) return checked;
-    Error error = checked.error();
-    constexpr std::string_view kStream = "stream";
-    if (const auto at = error.message.find(kStream); at != std::string::npos)
-        error.message.replace(at, kStream.size(), "cursor");
-    return error;
+    return detail::check_name(name, "cursor");
 }
 
 std::vector<CursorStatus> read_cursors(const Region& region) {

@@ -3,6 +3,8 @@
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 
+#include <algorithm>
+#include <array>
 #include <optional>
 
 namespace tailrace::bus {
@@ -75,6 +77,36 @@ HoleVerdict dead_hole(const Intent& intent) noexcept {
     return {HoleVerdict::Kind::dead, intent.count, intent.size_bytes};
 }
 
+// A place that was noted, and what stands there is committed: by whoever noted it, or by whoever
+// won against it. Either way each event that bears its identity was published, and the dead
+// publisher's own are among them, so the highest number counts. Only a note that was won keeps the
+// ring from going over the place meanwhile. Requires: the registry lock, the owner is dead.
+void settle_identity(const Region& region, std::uint32_t index, const Intent& intent) noexcept {
+    IdentitySlot* const identity = identity_of(region, index);
+    if (identity == nullptr) return;
+    const std::uint64_t salt = region.header().salt;
+    // Relaxed: written before it was taken.
+    const std::uint64_t id = identity->id.load(std::memory_order_relaxed);
+    Place place = intent.place;
+    const Place end = end_of(intent);
+    OwnSequence own = 0;
+    while (place.sequence != end.sequence) {
+        const std::byte* const record = region.event_at(place.position);
+        if (load_stamp(record) != stamp_of(place.sequence, salt)) break;
+        const EventHeader header = load_header(record);
+        const std::uint64_t size_bytes = event_size_bytes(
+            header.payload_size_bytes, header.extension_words, region.header().alignment_bytes);
+        if (size_bytes > end.position - place.position) break;
+        own = std::max(own, own_sequence_of(record, header, id));
+        place.position += size_bytes;
+        ++place.sequence;
+    }
+    // [sync:write_limit_raised] Acquire: behind the words that were read.
+    const std::uint64_t limit = region.state().write_limit.load(std::memory_order_acquire);
+    if (limit > intent.place.position + region.capacity_bytes()) return;
+    raise_last_own(*identity, own);
+}
+
 // What the dead noted for one place, and which of them had won it.
 class Candidates {
 public:
@@ -115,6 +147,35 @@ private:
 bool is_committed(const Region& region, Place place) noexcept {
     return load_stamp(region.event_at(place.position)) ==
            stamp_of(place.sequence, region.header().salt);
+}
+
+OwnSequence own_sequence_of(const std::byte* record,
+                            const EventHeader& header,
+                            std::uint64_t id) noexcept {
+    const unsigned before =
+        extension_words_of(static_cast<std::uint8_t>(header.flags & (kHasPublisherId - 1U)));
+    if ((header.flags & kHasPublisherId) == 0 || before + 2U > header.extension_words) return 0;
+    std::array<std::byte, 2 * kExtensionWordBytes> bytes{};
+    copy_racing_words(
+        bytes.data(), record + sizeof(EventHeader) + before * kExtensionWordBytes, bytes.size());
+    std::array<std::uint64_t, 2> words{};
+    std::memcpy(words.data(), bytes.data(), bytes.size());
+    return words[0] == id ? words[1] : 0;
+}
+
+IdentitySlot* identity_of(const Region& region, std::uint32_t index) noexcept {
+    // Relaxed: a dead owner's; or this process's own.
+    const std::uint32_t number =
+        region.publisher_slot(index).identity.load(std::memory_order_relaxed);
+    if (number == 0 || number > kIdentitySlots) return nullptr;
+    return &region.identity_slot(number - 1);
+}
+
+void raise_last_own(IdentitySlot& identity, OwnSequence own) noexcept {
+    // Relaxed, both: the owner is dead, and whoever comes next takes the registry lock.
+    if (own <= identity.last_own.load(std::memory_order_relaxed)) return;
+    identity.last_own.store(own, std::memory_order_relaxed);
+    TAILRACE_STEP("rescue.identity_settled");
 }
 
 Place noted_place(const Region& region, std::uint32_t index) noexcept {
@@ -183,7 +244,11 @@ bool rescue_publisher(const Region& region, std::uint32_t index) noexcept {
     const auto distance = static_cast<std::int64_t>(region.tail().sequence - intent.place.sequence);
     if (distance <= 0 || is_committed(region, intent.place) ||
         was_overtaken(region, intent.place)) {
-        clear(slot);  // it never won the swap, or somebody's event stands there, or stood
+        // It never won the swap, or somebody's event stands there, or stood. The identity first:
+        // while the note stands, whoever comes next finds the event as this one did.
+        if (is_possible(region, intent)) settle_identity(region, index, intent);
+        clear(slot);
+        TAILRACE_STEP("rescue.note_of_committed_cleared");
         return true;
     }
     const HoleVerdict hole = examine_hole(region, intent.place);

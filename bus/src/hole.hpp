@@ -36,10 +36,23 @@ struct HoleVerdict {
 // Whether the event of this sequence is committed at this position.
 [[nodiscard]] bool is_committed(const Region& region, Place place) noexcept;
 
-// Resolves what a dead publisher left in its slot: writes tombstones over a claim it had won,
-// clears the intent. False: it can't be told yet (a living publisher noted the same place).
-// Requires: the registry lock, region.access() == publish, the owner of slot `index` is dead.
+// Resolves what a dead publisher left in its slot: notes in its identity what it had committed,
+// writes tombstones over a claim it had won, clears the intent. False: it can't be told yet (a
+// living publisher noted the same place). Requires: the registry lock, region.access() == publish,
+// the owner of slot `index` is dead.
 [[nodiscard]] bool rescue_publisher(const Region& region, std::uint32_t index) noexcept;
+
+// The number that whoever has this id gave the event. 0: it isn't one of theirs. Requires: its
+// stamp was seen.
+[[nodiscard]] OwnSequence own_sequence_of(const std::byte* record,
+                                          const EventHeader& header,
+                                          std::uint64_t id) noexcept;
+
+// By which identity the publisher in slot `index` publishes or published. Null: by none.
+[[nodiscard]] IdentitySlot* identity_of(const Region& region, std::uint32_t index) noexcept;
+
+// Its owner has committed an event of this number, and died. Requires: the registry lock.
+void raise_last_own(IdentitySlot& identity, OwnSequence own) noexcept;
 
 // Writes `count` tombstones over [place.position, + size_bytes), visible at once. Requires: the
 // caller owns the claim, or holds the registry lock while the dead owner's intent still keeps the

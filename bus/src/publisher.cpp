@@ -79,6 +79,10 @@ std::string_view publish_status_name(PublishStatus status) noexcept {
             return "no_claim";
         case PublishStatus::corrupt:
             return "corrupt";
+        case PublishStatus::duplicate:
+            return "duplicate";
+        case PublishStatus::no_identity:
+            return "no_identity";
     }
     return "unknown";
 }
@@ -164,7 +168,9 @@ Publisher::Publisher(Publisher&& other) noexcept
       last_liveness_check_ns_(other.last_liveness_check_ns_),
       held_since_ns_(other.held_since_ns_),
       holder_(other.holder_),
-      silence_(other.silence_) {
+      silence_(other.silence_),
+      identity_(std::move(other.identity_)),
+      last_own_(std::exchange(other.last_own_, kNotNumbered)) {
     // A claim that is open moves along. In a forked child nobody is the owner.
     if (cell_->owner == &other) cell_->owner = this;
     // The way of a single publisher comes by the limit before it comes by any memory of the
@@ -212,6 +218,9 @@ void Publisher::release_slot() noexcept {
     *cell_ = {};
     if (!is_known_elsewhere) give_back_wiped_cell(cell_);
     cell_ = &no_cell;
+    // Last: what its next owner finds is what this one has published.
+    identity_ = {};
+    last_own_ = kNotNumbered;
 }
 
 Result<Publisher> Publisher::attach(const std::string& stream, const PublisherOptions& options) {
@@ -240,15 +249,15 @@ Result<Publisher> Publisher::attach(std::shared_ptr<Region> region,
     // Without a descriptor left, the publisher gives its slot back on the way out.
     if (!registry) return registry.error();
     publisher.registry_ = std::move(*registry);
+    if (auto taken = publisher.take_identity(options.identity); !taken) return taken.error();
     return publisher;
 }
 
 PublishStatus Publisher::try_claim(Claim& claim,
                                    std::uint32_t payload_size_bytes,
                                    const EventFields& fields) noexcept {
-    std::uint8_t flags = base_flags_;
-    if (fields.event_time_ns != 0) flags = static_cast<std::uint8_t>(flags | kHasEventTime);
-    if (fields.has_key) flags = static_cast<std::uint8_t>(flags | kHasKey);
+    if (fields.own_sequence != 0) return PublishStatus::no_identity;
+    const std::uint8_t flags = flags_of(fields);
     const std::uint8_t words = extension_words_of(flags);
     const std::uint64_t offset_bytes = sizeof(EventHeader) + words * kExtensionWordBytes;
     const PublishStatus status = try_claim_word(claim,
@@ -257,13 +266,7 @@ PublishStatus Publisher::try_claim(Claim& claim,
                                                 offset_bytes,
                                                 offset_bytes + alignment_bytes_ - 1);
     if (status != PublishStatus::ok) return status;
-    std::byte* word = claim.record_ + sizeof(EventHeader);
-    if ((flags & kHasPublishTime) != 0) word += kExtensionWordBytes;
-    if ((flags & kHasEventTime) != 0) {
-        std::memcpy(word, &fields.event_time_ns, kExtensionWordBytes);
-        word += kExtensionWordBytes;
-    }
-    if (fields.has_key) std::memcpy(word, &fields.key, kExtensionWordBytes);
+    write_words(claim.record_ + sizeof(EventHeader), flags, fields);
     return PublishStatus::ok;
 }
 
@@ -436,18 +439,55 @@ PublishStatus Publisher::publish(std::span<const std::byte> payload,
     return retry_until(deadline, [&] { return try_publish(payload, type); });
 }
 
-PublishStatus Publisher::publish(std::span<const std::byte> payload,
-                                 const EventFields& fields,
-                                 Deadline deadline) noexcept {
+std::byte* Publisher::write_words(std::byte* word,
+                                  std::uint8_t flags,
+                                  const EventFields& fields) const noexcept {
+    const auto put = [&word](std::uint64_t value) {
+        std::memcpy(word, &value, kExtensionWordBytes);
+        word += kExtensionWordBytes;
+    };
+    // The publish time is written at commit.
+    if ((flags & kHasPublishTime) != 0) word += kExtensionWordBytes;
+    if ((flags & kHasEventTime) != 0) put(fields.event_time_ns);
+    if ((flags & kHasPublisherId) != 0) {
+        put(identity_.id());
+        put(fields.own_sequence);
+    }
+    if ((flags & kHasKey) != 0) put(fields.key);
+    return word;
+}
+
+PublishStatus Publisher::publish_waiting(std::span<const std::byte> payload,
+                                         const EventFields& fields,
+                                         Deadline deadline) noexcept {
     if (payload.size() > max_payload_bytes_) return PublishStatus::too_large;
-    return retry_until(deadline, [&] {
-        Claim claim;
-        const PublishStatus status =
-            try_claim(claim, static_cast<std::uint32_t>(payload.size()), fields);
-        if (status != PublishStatus::ok) return status;
-        if (!payload.empty()) std::memcpy(claim.payload.data(), payload.data(), payload.size());
-        return commit(claim);
-    });
+    return retry_until(deadline, [&] { return try_publish_fields(payload, fields); });
+}
+
+PublishStatus Publisher::try_publish_fields(std::span<const std::byte> payload,
+                                            const EventFields& fields) noexcept {
+    const OwnSequence own = fields.own_sequence;
+    if (own != 0 && own <= last_own_) return refuse_own();
+    const std::uint8_t flags = flags_of(fields);
+    const std::uint8_t words = extension_words_of(flags);
+    const std::uint64_t size_bytes =
+        event_size_bytes(payload.size(), extension_words_of(flags), alignment_bytes_);
+    Place place;
+    const PublishStatus status = claim_place<false>(place, size_bytes, 1);
+    if (status != PublishStatus::ok) return status;
+    std::byte* const record = events_ + (place.position & offset_mask_);
+    std::byte* const to = write_words(record + sizeof(EventHeader), flags, fields);
+    if (!payload.empty()) std::memcpy(to, payload.data(), payload.size());
+    const std::uint64_t word =
+        header_word(static_cast<std::uint32_t>(payload.size()), fields.type, flags, words);
+    const Sequence ticket = place.sequence + 1;
+    if (own == 0) {
+        commit_record(cell_, ticket, place.position + size_bytes, record, word);
+    } else {
+        last_own_ = own;
+        commit_record<true>(cell_, ticket, place.position + size_bytes, record, word);
+    }
+    return PublishStatus::ok;
 }
 
 Result<void> Publisher::wait_durable(Sequence sequence, Deadline deadline) {

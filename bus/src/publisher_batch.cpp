@@ -137,13 +137,14 @@ PublishStatus Publisher::publish_mixed_batch(std::span<const BatchEvent> events,
                                              Deadline deadline) noexcept {
     if (events.empty()) return PublishStatus::ok;
     if (events.size() > UINT32_MAX) return PublishStatus::too_large;
-    const auto flags_of = [this](const EventFields& fields) {
-        return static_cast<std::uint8_t>(base_flags_ |
-                                         (fields.event_time_ns != 0 ? kHasEventTime : 0U) |
-                                         (fields.has_key ? kHasKey : 0U));
-    };
+    OwnSequence last_own = 0;
     for (const BatchEvent& event : events) {
         if (event.payload.size() > max_payload_bytes_) return PublishStatus::too_large;
+        last_own = std::max(last_own, event.fields.own_sequence);
+    }
+    if (last_own != 0) {
+        const PublishStatus status = drop_published(events);
+        if (status != PublishStatus::ok) return status;
     }
     const auto shape_at = [&](std::uint32_t index) {
         const BatchEvent& event = events[index];
@@ -161,22 +162,19 @@ PublishStatus Publisher::publish_mixed_batch(std::span<const BatchEvent> events,
     for (std::uint32_t index = 0; index < count; ++index) {
         const EventShape shape = shape_at(index);
         const BatchEvent& event = events[index];
-        std::byte* word = record + sizeof(EventHeader);
-        // The publish time is written at commit.
-        if ((shape.flags & kHasPublishTime) != 0) word += kExtensionWordBytes;
-        if ((shape.flags & kHasEventTime) != 0) {
-            std::memcpy(word, &event.fields.event_time_ns, kExtensionWordBytes);
-            word += kExtensionWordBytes;
-        }
-        if ((shape.flags & kHasKey) != 0) {
-            std::memcpy(word, &event.fields.key, kExtensionWordBytes);
-            word += kExtensionWordBytes;
-        }
-        if (!event.payload.empty()) std::memcpy(word, event.payload.data(), event.payload.size());
+        std::byte* const to = write_words(record + sizeof(EventHeader), shape.flags, event.fields);
+        if (!event.payload.empty()) std::memcpy(to, event.payload.data(), event.payload.size());
         record += event_size_bytes(
             shape.payload_size_bytes, extension_words_of(shape.flags), alignment_bytes_);
     }
-    return commit(batch);
+    if (last_own == 0) return commit(batch);
+    // As commit(), with the number behind the first stamp and before the note is cleared.
+    const PublishStatus committed = commit_mixed(
+        {batch.first_sequence_, batch.hold_.position}, batch.hold_.size_bytes, batch.count());
+    TAILRACE_STEP("batch.numbered_stamped");
+    if (committed == PublishStatus::ok) note_own(last_own);
+    finish_batch(batch);
+    return committed;
 }
 
 }  // namespace tailrace::bus

@@ -252,6 +252,8 @@ Result<std::shared_ptr<Region>> Region::open_in(UniqueFd directory_fd,
         base + latency_table_offset(header->publisher_slots, header->subscriber_slots));
     region->cursor_table_ = reinterpret_cast<CursorSlot*>(
         base + cursor_table_offset(header->publisher_slots, header->subscriber_slots));
+    region->identity_table_ = reinterpret_cast<IdentitySlot*>(
+        base + identity_table_offset(header->publisher_slots, header->subscriber_slots));
     return region;
 }
 

@@ -130,6 +130,14 @@ void write_control(std::byte* base,
         base + cursor_table_offset(header.publisher_slots, header.subscriber_slots);
     for (std::uint32_t index = 0; index < kCursorSlots; ++index)
         new (cursors + index * sizeof(CursorSlot)) CursorSlot{};
+    auto* const identities =
+        base + identity_table_offset(header.publisher_slots, header.subscriber_slots);
+    for (std::uint32_t index = 0; index < kIdentitySlots; ++index)
+        new (identities + index * sizeof(IdentitySlot)) IdentitySlot{};
+    // Who published into an earlier ring is known to the journal that this one goes on from.
+    const bool goes_on = header.first_sequence != 0 && header.journal_directory[0] != '\0';
+    state->identities.scope.store(goes_on ? IdentityScope::ring : IdentityScope::all,
+                                  std::memory_order_relaxed);
 }
 
 // Errors leave the directory to the caller.

@@ -98,6 +98,10 @@ void wipe_unborn_batch(const Region& region, Place tail) noexcept {
 // owner.
 void take_over_tail(const Region& region) noexcept {
     const std::uint64_t salt = region.header().salt;
+    IdentitySlot* const identity = identity_of(region, 0);
+    // Relaxed: written before it was taken.
+    const std::uint64_t id = identity != nullptr ? identity->id.load(std::memory_order_relaxed) : 0;
+    OwnSequence own = 0;
     // It may have died between a stamp and the tail: what is committed counts.
     Place tail = region.tail();
     for (;;) {
@@ -107,12 +111,16 @@ void take_over_tail(const Region& region) noexcept {
         const std::uint64_t size_bytes = event_size_bytes(
             header.payload_size_bytes, header.extension_words, region.header().alignment_bytes);
         if (size_bytes > max_claim_bytes(region.capacity_bytes())) break;  // scribbled over
+        if (id != 0) own = std::max(own, own_sequence_of(record, header, id));
         tail.position += size_bytes;
         ++tail.sequence;
     }
+    // Before the tail, as its owner would have.
+    if (identity != nullptr) raise_last_own(*identity, own);
     wipe_unborn_batch(region, tail);
     // [sync:tail_published] Release: the events below were committed before.
     region.state().tail.store(pack_tail(tail), std::memory_order_release);
+    TAILRACE_STEP("registry.tail_taken_over");
 }
 
 // Relaxed, all: made visible by the owner's state, and by the start that follows. Requires: the
@@ -206,6 +214,9 @@ Result<SlotLease> try_publisher_slot(const Region& region,
     if (!lease) return lease;
     count_up(region.state().registry.publisher_attaches);
     if (region.header().publishing == Publishing::single) take_over_tail(region);
+    // Relaxed: this process's own slot. Only now: whoever dies before leaves the last owner's to be
+    // settled.
+    region.publisher_slot(lease->index).identity.store(0, std::memory_order_relaxed);
     return lease;
 }
 
@@ -261,6 +272,16 @@ void occupy(SlotOwner& owner, const std::string& name) noexcept {
     // [sync:slot_owner] Release: whoever finds the slot active finds its owner's identity.
     owner.state.store(SlotState::active, std::memory_order_release);
     TAILRACE_STEP("registry.slot_occupied");
+}
+
+bool settle_publishers_of(const Region& region, std::uint32_t identity_index) noexcept {
+    for (std::uint32_t index = 0; index < region.header().publisher_slots; ++index) {
+        if (identity_of(region, index) != &region.identity_slot(identity_index)) continue;
+        if (!clear_dead_publisher(region, index)) return false;
+        // Without an owner, and perhaps never looked at since it lost the last one.
+        if (region.header().publishing == Publishing::single) take_over_tail(region);
+    }
+    return true;
 }
 
 bool is_crowded(const Region& region) noexcept {

@@ -49,6 +49,12 @@ void occupy(SlotOwner& owner, const std::string& name) noexcept;
 void free_publisher_slot(const Region& region, std::uint32_t index) noexcept;
 void free_subscriber_slot(const Region& region, std::uint32_t index) noexcept;
 
+// Settles what dead publishers under this identity have left, so that it says how far they came.
+// False: that can't be told yet. Requires: the registry lock, region.access() == publish, nobody
+// alive has the identity.
+[[nodiscard]] bool settle_publishers_of(const Region& region,
+                                        std::uint32_t identity_index) noexcept;
+
 // What is asked about the death of an owner. Its lock costs one system call, its process some more.
 enum class Proof : std::uint8_t { lock, lock_or_process };
 

@@ -14,19 +14,16 @@ bool is_name_character(char c) noexcept {
 
 }  // namespace
 
-Result<void> check_stream_name(std::string_view name) {
-    const std::string shown(name);
+Result<void> detail::check_name(std::string_view name, const std::string& noun) {
+    const std::string shown = noun + " name '" + std::string(name) + "'";
     const std::string hint =
         "names are 1 to 63 of A-Z a-z 0-9 . _ - and begin with neither a dot nor a dash";
-    if (name.empty()) return invalid_argument("a stream needs a name", hint);
-    if (name.size() >= kNameCapacity) {
-        return invalid_argument("stream name '" + shown + "' is longer than 63 characters", hint);
-    }
-    if (name.front() == '.')
-        return invalid_argument("stream name '" + shown + "' begins with a dot", hint);
+    if (name.empty()) return invalid_argument("a " + noun + " needs a name", hint);
+    if (name.size() >= kNameCapacity)
+        return invalid_argument(shown + " is longer than 63 characters", hint);
+    if (name.front() == '.') return invalid_argument(shown + " begins with a dot", hint);
     // Every command would take it for an option.
-    if (name.front() == '-')
-        return invalid_argument("stream name '" + shown + "' begins with a dash", hint);
+    if (name.front() == '-') return invalid_argument(shown + " begins with a dash", hint);
     for (const char c : name) {
         if (is_name_character(c)) continue;
         // One byte of a longer character, alone, would spoil the text around it.
@@ -34,10 +31,16 @@ Result<void> check_stream_name(std::string_view name) {
         const std::string what = c == '/'     ? "a slash"
                                  : is_visible ? "the character '" + std::string(1, c) + "'"
                                               : "a space, a control character or one beyond ASCII";
-        return invalid_argument("stream name '" + shown + "' holds " + what,
-                                hint + (c == '/' ? "; choose another place with --dir" : ""));
+        return invalid_argument(shown + " holds " + what, hint);
     }
     return {};
+}
+
+Result<void> check_stream_name(std::string_view name) {
+    auto checked = detail::check_name(name, "stream");
+    if (!checked && name.find('/') != std::string_view::npos)
+        checked.error().hint += "; choose another place with --dir";
+    return checked;
 }
 
 Result<void> check_stream_options(const StreamOptions& options) {

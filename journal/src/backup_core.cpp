@@ -431,7 +431,7 @@ Result<void> BackupCore::copy(std::size_t nth) {
 
 // Of the cursors what the copy's log has come to: they were read before it.
 Result<void> BackupCore::copy_ledger(Ledger ledger) {
-    if (ledger.cursors.empty()) return {};
+    if (ledger.cursors.empty() && !ledger.identities) return {};
     if (auto made = make_ledger(files_, destination_); !made) return made;
     auto copied = read_ledger(files_, destination_);
     ledger.generation = copied ? copied->generation : 0;
@@ -439,6 +439,14 @@ Result<void> BackupCore::copy_ledger(Ledger ledger) {
         if (cursor.sequence <= report_.end_sequence) continue;
         cursor.sequence = report_.end_sequence;
         cursor.record_salt = 0;
+    }
+    // What the copy lacks would count as published. Whoever opens it finds the numbers in its log.
+    const bool is_ahead =
+        ledger.identities && ledger.identities->as_of_sequence > report_.end_sequence;
+    if (is_ahead) {
+        ledger.identities->as_of_sequence = report_.first_sequence;
+        ledger.identities->is_complete = report_.first_sequence == 0;
+        ledger.identities->known.clear();
     }
     return write_ledger(files_, destination_, ledger);
 }

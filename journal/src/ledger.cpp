@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 #include <utility>
 
 namespace tailrace::journal {
@@ -60,6 +61,9 @@ std::vector<HeldBack> held_back(const Ledger& ledger) {
     for (const LedgerCursor& cursor : ledger.cursors) {
         if (cursor.hold_bytes != 0) held.push_back({cursor.sequence, cursor.hold_bytes});
     }
+    if (ledger.identities)
+        held.push_back(
+            {ledger.identities->as_of_sequence, std::numeric_limits<std::uint64_t>::max()});
     return held;
 }
 

@@ -17,21 +17,68 @@ std::uint64_t checksum_of(std::span<const std::byte> used) noexcept {
     return checksum64(used.subspan(kCheckedFrom), kLedgerMagic);
 }
 
+std::array<char, kLedgerNameBytes> name_bytes(const std::string& name) noexcept {
+    std::array<char, kLedgerNameBytes> bytes{};
+    std::copy_n(name.begin(), std::min(name.size(), bytes.size() - 1), bytes.begin());
+    return bytes;
+}
+
+std::string name_text(const std::array<char, kLedgerNameBytes>& bytes) {
+    return {bytes.begin(), std::find(bytes.begin(), bytes.end(), '\0')};
+}
+
 LedgerCursor decode_entry(const LedgerEntry& entry) {
-    LedgerCursor cursor;
-    const auto end = std::find(entry.name.begin(), entry.name.end(), '\0');
-    cursor.name.assign(entry.name.begin(), end);
-    cursor.sequence = entry.sequence;
-    cursor.record_salt = entry.record_salt;
-    cursor.hold_bytes = entry.hold_bytes;
-    return cursor;
+    return {name_text(entry.name), entry.sequence, entry.record_salt, entry.hold_bytes};
+}
+
+LedgerIdentity decode_entry(const LedgerIdentityEntry& entry) {
+    return {name_text(entry.name), entry.id, entry.last_own};
+}
+
+LedgerEntry encode_entry(const LedgerCursor& cursor) noexcept {
+    return {name_bytes(cursor.name), cursor.sequence, cursor.record_salt, cursor.hold_bytes, 0};
+}
+
+LedgerIdentityEntry encode_entry(const LedgerIdentity& identity) noexcept {
+    return {name_bytes(identity.name), identity.id, identity.last_own, {}};
+}
+
+// Entries one after the other, from `offset` on, which goes with them.
+template <typename Known>
+void append_entries(std::vector<std::byte>& bytes,
+                    std::size_t& offset,
+                    const std::vector<Known>& known) {
+    for (const Known& one : known) {
+        const auto entry = encode_entry(one);
+        std::memcpy(bytes.data() + offset, &entry, sizeof(entry));
+        offset += sizeof(entry);
+    }
+}
+
+template <typename Entry, typename Known>
+void take_entries(std::span<const std::byte> slot,
+                  std::size_t& offset,
+                  std::uint32_t count,
+                  std::vector<Known>& known) {
+    known.reserve(count);
+    for (std::uint32_t nth = 0; nth < count; ++nth) {
+        Entry entry{};
+        std::memcpy(&entry, slot.data() + offset, sizeof(entry));
+        offset += sizeof(entry);
+        known.push_back(decode_entry(entry));
+    }
+}
+
+std::uint64_t used_bytes_of(std::uint64_t cursors, std::uint64_t identities) noexcept {
+    return sizeof(LedgerHeader) + cursors * sizeof(LedgerEntry) +
+           identities * sizeof(LedgerIdentityEntry);
 }
 
 }  // namespace
 
 std::vector<std::byte> encode_ledger(const Ledger& ledger) {
-    const std::uint64_t used_bytes =
-        sizeof(LedgerHeader) + ledger.cursors.size() * sizeof(LedgerEntry);
+    const std::uint64_t identity_count = ledger.identities ? ledger.identities->known.size() : 0;
+    const std::uint64_t used_bytes = used_bytes_of(ledger.cursors.size(), identity_count);
     std::vector<std::byte> bytes(align_up(used_bytes, kBlockSizeBytes));
     LedgerHeader header{};
     header.magic = kLedgerMagic;
@@ -42,17 +89,15 @@ std::vector<std::byte> encode_ledger(const Ledger& ledger) {
     header.used_bytes = used_bytes;
     header.cursor_count = static_cast<std::uint32_t>(ledger.cursors.size());
     header.entry_size_bytes = sizeof(LedgerEntry);
+    header.identity_count = static_cast<std::uint32_t>(identity_count);
+    header.identity_size_bytes = sizeof(LedgerIdentityEntry);
     std::size_t offset = sizeof(header);
-    for (const LedgerCursor& cursor : ledger.cursors) {
-        LedgerEntry entry{};
-        std::copy_n(cursor.name.begin(),
-                    std::min(cursor.name.size(), entry.name.size() - 1),
-                    entry.name.begin());
-        entry.sequence = cursor.sequence;
-        entry.record_salt = cursor.record_salt;
-        entry.hold_bytes = cursor.hold_bytes;
-        std::memcpy(bytes.data() + offset, &entry, sizeof(entry));
-        offset += sizeof(entry);
+    append_entries(bytes, offset, ledger.cursors);
+    if (ledger.identities) {
+        header.flags |= kLedgerHasIdentities;
+        if (!ledger.identities->is_complete) header.flags |= kLedgerLostIdentities;
+        header.as_of_sequence = ledger.identities->as_of_sequence;
+        append_entries(bytes, offset, ledger.identities->known);
     }
     std::memcpy(bytes.data(), &header, sizeof(header));
     header.checksum = checksum_of(std::span(bytes).first(used_bytes));
@@ -86,20 +131,22 @@ Result<Ledger> decode_ledger(std::span<const std::byte> slot, const std::string&
         return refuse(ErrorCode::corrupt, "is damaged: its checksum differs");
     if (header.version != kLedgerVersion)
         return refuse(ErrorCode::incompatible, "is of a version that this program doesn't know");
-    const std::uint64_t expected =
-        sizeof(header) + std::uint64_t{header.cursor_count} * sizeof(LedgerEntry);
-    if (header.entry_size_bytes != sizeof(LedgerEntry) || expected != header.used_bytes)
+    const bool has_sizes = header.entry_size_bytes == sizeof(LedgerEntry) &&
+                           header.identity_size_bytes == sizeof(LedgerIdentityEntry);
+    if (!has_sizes ||
+        used_bytes_of(header.cursor_count, header.identity_count) != header.used_bytes)
         return refuse(ErrorCode::corrupt, "is damaged: its counts don't fit its size");
     Ledger ledger;
     ledger.journal_id = header.journal_id;
     ledger.generation = header.generation;
     ledger.lost_names = (header.flags & kLedgerLostNames) != 0;
-    ledger.cursors.reserve(header.cursor_count);
-    for (std::size_t offset = sizeof(header); offset < header.used_bytes;
-         offset += sizeof(LedgerEntry)) {
-        LedgerEntry entry{};
-        std::memcpy(&entry, slot.data() + offset, sizeof(entry));
-        ledger.cursors.push_back(decode_entry(entry));
+    std::size_t offset = sizeof(header);
+    take_entries<LedgerEntry>(slot, offset, header.cursor_count, ledger.cursors);
+    if ((header.flags & kLedgerHasIdentities) != 0) {
+        LedgerIdentities& identities = ledger.identities.emplace();
+        identities.as_of_sequence = header.as_of_sequence;
+        identities.is_complete = (header.flags & kLedgerLostIdentities) == 0;
+        take_entries<LedgerIdentityEntry>(slot, offset, header.identity_count, identities.known);
     }
     return ledger;
 }

@@ -12,12 +12,14 @@
 namespace tailrace::journal {
 
 inline constexpr std::uint64_t kLedgerMagic = 0x010000524744'4C54;  // "TLDGR\0\0\1"
-inline constexpr std::uint32_t kLedgerVersion = 1;
+inline constexpr std::uint32_t kLedgerVersion = 2;
 inline constexpr std::uint64_t kLedgerSlotBytes = 128 * 1024;
 inline constexpr std::uint64_t kLedgerSlots = 2;
 inline constexpr std::uint64_t kLedgerCopyBytes = kLedgerSlotBytes / 2;  // two of each slot
 inline constexpr std::uint64_t kLedgerNameBytes = 64;  // with the terminating zero
 inline constexpr std::uint32_t kLedgerLostNames = 1U << 0;
+inline constexpr std::uint32_t kLedgerHasIdentities = 1U << 1;
+inline constexpr std::uint32_t kLedgerLostIdentities = 1U << 2;
 
 struct LedgerHeader {
     std::uint64_t magic;
@@ -29,7 +31,10 @@ struct LedgerHeader {
     std::uint64_t used_bytes;  // of the slot, this header included
     std::uint32_t cursor_count;
     std::uint32_t entry_size_bytes;
-    std::array<std::uint64_t, 8> reserved;
+    Sequence as_of_sequence;  // of the identities, which stand behind the cursors
+    std::uint32_t identity_count;
+    std::uint32_t identity_size_bytes;
+    std::array<std::uint64_t, 6> reserved;
 };
 static_assert(sizeof(LedgerHeader) == 128);
 
@@ -41,10 +46,20 @@ struct LedgerEntry {
     std::uint64_t reserved;
 };
 static_assert(sizeof(LedgerEntry) == 96);
-static_assert(sizeof(LedgerHeader) + kMaxLedgerCursors * sizeof(LedgerEntry) <= kLedgerCopyBytes);
 
-// As many bytes as are to be written, a multiple of 4096. Requires: not too many cursors, names
-// that fit.
+struct LedgerIdentityEntry {
+    std::array<char, kLedgerNameBytes> name;
+    std::uint64_t id;
+    OwnSequence last_own;
+    std::array<std::uint64_t, 2> reserved;
+};
+static_assert(sizeof(LedgerIdentityEntry) == 96);
+static_assert(sizeof(LedgerHeader) + kMaxLedgerCursors * sizeof(LedgerEntry) +
+                  kMaxLedgerIdentities * sizeof(LedgerIdentityEntry) <=
+              kLedgerCopyBytes);
+
+// As many bytes as are to be written, a multiple of 4096. Requires: not too many cursors and
+// identities, names that fit.
 [[nodiscard]] std::vector<std::byte> encode_ledger(const Ledger& ledger);
 // What the header says, whatever that is worth; 0 when there is none.
 [[nodiscard]] std::uint64_t used_ledger_bytes(std::span<const std::byte> slot) noexcept;

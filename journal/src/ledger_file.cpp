@@ -76,7 +76,9 @@ IoOutcome write_slot(FileStore& files, FileId file, const Ledger& ledger) {
 Error ledger_is_full(const std::string& directory) {
     return make_error(ErrorCode::no_space,
                       "'" + ledger_path(directory) + "' holds " +
-                          std::to_string(kMaxLedgerCursors) + " cursors, as many as there may be",
+                          std::to_string(kMaxLedgerCursors) + " cursors or " +
+                          std::to_string(kMaxLedgerIdentities) +
+                          " publishers, as many as there may be",
                       "tailrace cursor ls " + directory + "; tailrace cursor rm");
 }
 
@@ -141,7 +143,9 @@ Result<void> make_ledger(FileStore& files, const std::string& directory) {
 
 Result<void> write_ledger(FileStore& files, const std::string& directory, Ledger& ledger) {
     const std::string path = ledger_path(directory);
-    if (ledger.cursors.size() > kMaxLedgerCursors) return ledger_is_full(directory);
+    const std::size_t identities = ledger.identities ? ledger.identities->known.size() : 0;
+    if (ledger.cursors.size() > kMaxLedgerCursors || identities > kMaxLedgerIdentities)
+        return ledger_is_full(directory);
     auto file = open_file(files, path, {.write = true});
     if (!file) return file.error();
     ++ledger.generation;

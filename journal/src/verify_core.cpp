@@ -249,6 +249,9 @@ void VerifyCore::check_ledger() {
         tell("the cursor '" + cursor.name + "' stands at " + std::to_string(cursor.sequence) +
              ", behind the end of the log");
     }
+    if (!ledger_->identities || ledger_->identities->as_of_sequence <= report_.end_sequence) return;
+    tell("what publishers have published is known up to " +
+         std::to_string(ledger_->identities->as_of_sequence) + ", behind the end of the log");
 }
 
 void VerifyCore::check_schema() {

@@ -76,8 +76,9 @@ bool CursorKeeper::is_as_written(const std::vector<bus::CursorToKeep>& cursors) 
 // process moves a cursor back into the ledger that another one has just removed from it: both hold
 // the ledger's lock from before they look at the cursors until it is written.
 bool CursorKeeper::keep(bool is_wanted) {
+    take_offer();
     auto cursors = keeping_.collect(bus::durable_sequence(*region_));
-    if (!is_wanted && is_as_written(cursors)) return false;
+    if (!is_wanted && !identities_ && is_as_written(cursors)) return false;
     auto lock = journal::LedgerLock::lock(directory_);
     Result<void> outcome = lock ? Result<void>() : Result<void>(lock.error());
     if (lock) {
@@ -87,6 +88,7 @@ bool CursorKeeper::keep(bool is_wanted) {
     if (outcome) {
         keeping_.kept(cursors);
         written_ = std::move(cursors);
+        identities_.reset();
         last_trouble_.clear();
         return true;
     }
@@ -129,14 +131,31 @@ Result<void> CursorKeeper::write(const journal::LedgerLock& lock,
         }
         ledger->put(entry);
     }
+    if (identities_) ledger->identities = merged(*identities_, *region_);
     tell_held(journal::held_back(*ledger));
     const bool is_new = ledger->cursors != before.cursors ||
+                        ledger->identities != before.identities ||
                         ledger->journal_id != before.journal_id ||
                         ledger->lost_names != before.lost_names || before.generation == 0;
     if (is_new) {
         if (auto written = lock.write(*ledger); !written) return written;
     }
     return has_room ? Result<void>() : Result<void>(journal::ledger_is_full(directory_));
+}
+
+void CursorKeeper::offer(IdentitySnapshot identities) {
+    const std::lock_guard guard(mutex_);
+    offered_ = std::move(identities);
+    // Relaxed: as in wants_identities().
+    has_offer_.store(true, std::memory_order_relaxed);
+}
+
+void CursorKeeper::take_offer() {
+    const std::lock_guard guard(mutex_);
+    if (!offered_) return;
+    identities_ = std::exchange(offered_, std::nullopt);
+    // Relaxed: as above.
+    has_offer_.store(false, std::memory_order_relaxed);
 }
 
 void CursorKeeper::tell_held(std::vector<journal::HeldBack> held) {

@@ -6,10 +6,7 @@
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/journal/inspect.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 namespace tailrace::stream {
@@ -43,17 +40,8 @@ Error CursorPlace::not_found(const std::string& name) const {
                       "tailrace cursor ls " + (region_ ? region_->name() : directory_));
 }
 
-// One that may not be looked at counts as one: what is done without it would come back. One that
-// should be there and isn't is an error for the same reason.
 Result<bool> CursorPlace::has_journal() const {
-    if (directory_.empty()) return false;
-    if (journal::is_journal(directory_)) return true;
-    if (::access(directory_.c_str(), R_OK | X_OK) != 0 && errno == EACCES) return true;
-    if (journal_id_ == std::array<std::uint64_t, 2>{}) return false;
-    return make_error(ErrorCode::not_found,
-                      "the journal of stream '" + region_->name() + "' isn't in '" + directory_ +
-                          "', so what cursors it has can't be told",
-                      "findmnt -T " + directory_ + "; ls -ld " + directory_);
+    return has_journal_in(directory_, journal_id_, region_ ? region_->name() : directory_);
 }
 
 Result<Sequence> CursorPlace::end_sequence() const {

@@ -1,8 +1,10 @@
-// Which journal belongs to a stream, as far as its ring knows. Pure functions, any thread.
+// Which journal belongs to a stream, as far as its ring knows. Any thread.
 #pragma once
 
 #include <tailrace/bus/journal_board.hpp>
 
+#include <array>
+#include <cstdint>
 #include <string>
 
 namespace tailrace::stream {
@@ -17,5 +19,12 @@ namespace tailrace::stream {
     if (is_known(remembered)) return remembered.directory;
     return region.header().journal_directory.data();
 }
+
+// Whether there is one whose ledger is to be changed. One that may not be looked at counts as one:
+// what is done without it would come back. One that should be there and isn't is an error for the
+// same reason. `journal_id`: zeroes when nobody knows of any.
+[[nodiscard]] Result<bool> has_journal_in(const std::string& directory,
+                                          const std::array<std::uint64_t, 2>& journal_id,
+                                          const std::string& stream);
 
 }  // namespace tailrace::stream

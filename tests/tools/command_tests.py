@@ -29,6 +29,7 @@ ROOMS = (
     "serve",
     "dashboard",
     "priority",
+    "publisher",
     "bad_input",
     "removal",
     "trim",

@@ -73,7 +73,7 @@ class Help(Tree):
     def stage(line):
         """What an example needs stands before it: a cursor, a backup to compare with."""
         words = line.split()
-        if words[1] == "cursor":
+        if words[1] in ("cursor", "publisher"):
             return {"set": 1, "rm": 3}.get(words[2], 2)
         return 4 if words[1] == "diff" else 0
 

@@ -20,6 +20,8 @@ static_assert(std::endian::native == std::endian::little, "rings and segments ar
 
 using Sequence = std::uint64_t;   // the event's number in its stream: dense, never reused
 using EventType = std::uint16_t;  // chosen by the application; 0 is "untyped bytes"
+// A publisher's own number of an event: ascending from 1, with holes as it likes. 0: none.
+using OwnSequence = std::uint64_t;
 
 inline constexpr Sequence kNoSequence = ~Sequence{0};
 

@@ -25,6 +25,7 @@ struct EventFields {
     std::uint64_t event_time_ns = 0;  // 0: none
     std::uint64_t key = 0;
     bool has_key = false;
+    OwnSequence own_sequence = 0;  // of a publisher with an identity; 0: none
 };
 
 // One event of a batch.

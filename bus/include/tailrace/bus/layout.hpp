@@ -2,7 +2,7 @@
 //
 // Law: docs/ring_layout.md. `control` holds a page that never changes after create (StreamHeader),
 // a page that everybody watches (StreamState), then the tables of publishers, of subscribers, of
-// their delivery latencies and of cursors.
+// their delivery latencies, of cursors and of identities.
 // `events` holds nothing but event bytes, so that subscribers can map it read-only. Words are
 // grouped by who writes them, and different writers stand kWriterDistanceBytes apart.
 #pragma once
@@ -24,8 +24,8 @@ namespace tailrace::bus {
 
 // A non-ASCII byte and CR LF catch files that went through a text-mode copy.
 inline constexpr std::array<char, 8> kControlMagic = {'\x89', 'T', 'R', 'B', 'U', 'S', '\r', '\n'};
-inline constexpr std::uint16_t kLayoutMajor = 5;  // another major: attach refuses
-inline constexpr std::uint16_t kLayoutMinor = 1;  // a higher minor only adds what may be ignored
+inline constexpr std::uint16_t kLayoutMajor = 6;  // another major: attach refuses
+inline constexpr std::uint16_t kLayoutMinor = 0;  // a higher minor only adds what may be ignored
 
 inline constexpr std::uint64_t kNoPosition = ~std::uint64_t{0};
 inline constexpr std::size_t kNameCapacity = 64;  // with the terminating zero
@@ -48,7 +48,6 @@ enum class PageKind : std::uint8_t { small = 1, transparent = 2, huge_2m = 3, hu
 inline constexpr std::uint32_t kNoGroup = ~std::uint32_t{0};
 
 // StreamHeader::features: publishers wait for what isn't recorded, whether or not anybody records.
-// Since layout 5.1.
 inline constexpr std::uint32_t kHoldsForJournal = 1;
 inline constexpr std::uint32_t kKnownFeatures = kHoldsForJournal;
 
@@ -162,6 +161,13 @@ struct JournalMemory {
 };
 static_assert(sizeof(JournalMemory) == 544);
 
+// Whose names the table of identities has.
+enum class IdentityScope : std::uint32_t {
+    ring = 0,     // of this ring alone, which goes on from a journal that nobody has read yet
+    all = 1,      // everybody's who ever published under one
+    damaged = 2,  // of those that a damaged ledger still told of
+};
+
 // How those who want a cursor to survive power loss and the keeper, who writes cursors to the disk,
 // find each other. The keeper lives in the journal writer's process.
 struct CursorBoard {
@@ -177,6 +183,14 @@ struct CursorBoard {
     WaitCell kept_wait;
 };
 static_assert(sizeof(CursorBoard) == 256);
+
+// What is known of those who publish under a name. Written by holders of the registry lock.
+struct IdentityBoard {
+    std::atomic<std::uint32_t> any;      // 1: there is an identity, or was; never 0 again
+    std::atomic<IdentityScope> scope;    // whose names the table has
+    std::atomic<std::uint64_t> changes;  // times that one was made, set or removed
+};
+static_assert(sizeof(IdentityBoard) == 16);
 
 // What holders of the registry lock did, one after the other. The totals hold what the slots of
 // owners that have left counted, as of each slot's next owner.
@@ -196,8 +210,7 @@ static_assert(offsetof(RegistryStatistics, earlier_publishers) == 128);
 static_assert(offsetof(RegistryStatistics, earlier_subscribers) == 256);
 
 // Where a journal has everything below. It stays when the journal's writer goes. Written by the
-// holder of the journal lock alone, and only where the stream holds for its journal. Since layout
-// 5.1.
+// holder of the journal lock alone, and only where the stream holds for its journal.
 struct JournalHold {
     std::atomic<std::uint64_t> position;  // publishers write no further than a ring beyond it
     std::atomic<Sequence> sequence;       // the same as a sequence
@@ -253,8 +266,9 @@ struct StreamState {
     alignas(kWriterDistanceBytes) JournalMemory journal_memory;
     alignas(kWriterDistanceBytes) CursorBoard cursors;
     alignas(kWriterDistanceBytes) JournalHold journal_hold;
+    alignas(kWriterDistanceBytes) IdentityBoard identities;
 };
-static_assert(sizeof(StreamState) <= kHeaderPageBytes);
+static_assert(sizeof(StreamState) == 3456 && sizeof(StreamState) <= kHeaderPageBytes);
 static_assert(offsetof(StreamState, tail) == 0);
 static_assert(offsetof(StreamState, write_limit) == 128);
 static_assert(offsetof(StreamState, subscribers_wait) == 256);
@@ -272,6 +286,7 @@ static_assert(offsetof(StreamState, holder_looked_ns) == 2176);
 static_assert(offsetof(StreamState, journal_memory) == 2304);
 static_assert(offsetof(StreamState, cursors) == 2944);
 static_assert(offsetof(StreamState, journal_hold) == 3200);
+static_assert(offsetof(StreamState, identities) == 3328);
 
 // Set in PublisherSlot::intent_size_bytes, whose sizes are multiples of 16, by the owner of a batch
 // between its swap and its first write into the ring: it has won. Without it, the stamps that a
@@ -313,6 +328,8 @@ struct PublisherSlot {
     // How far it asks to write, from before its look at the gates until it has raised the write
     // limit; 0: it doesn't ask. The lowest four bits tell one asking from the next.
     std::atomic<std::uint64_t> room_asked;
+    // By which identity it publishes, + 1; 0: none. Once its owner is dead that is settled first.
+    std::atomic<std::uint32_t> identity;
 
     alignas(kWriterDistanceBytes) SlotOwner owner;
     alignas(kWriterDistanceBytes) PublisherStatistics statistics;
@@ -428,6 +445,35 @@ static_assert(offsetof(CursorSlot, owner) == 128);
 static_assert(offsetof(CursorSlot, use) == 256);
 static_assert(offsetof(CursorSlot, durable_sequence) == 384);
 
+inline constexpr std::uint32_t kIdentitySlots = 128;
+
+enum class IdentityUse : std::uint32_t { free = 0, used = 1 };
+
+// The name of somebody who numbers what it publishes, and how far its numbers have come.
+struct IdentitySlot {
+    // Written by its owner alone, behind the stamp of what it publishes and before its note is
+    // cleared (single: before the tail); once it is dead, by a rescuer that holds the registry
+    // lock.
+    alignas(kWriterDistanceBytes) std::atomic<OwnSequence> last_own;
+    std::atomic<std::uint64_t> duplicates;  // that it dropped
+
+    // Under the registry lock. The owner's name is the identity's, and stays while it is used.
+    alignas(kWriterDistanceBytes) SlotOwner owner;
+    alignas(kWriterDistanceBytes) std::atomic<IdentityUse> use;
+    std::uint32_t reserved;
+    std::atomic<std::uint64_t> id;    // of its events
+    std::atomic<Sequence> set_at;     // the tail when it was made or set: events below don't count
+    std::atomic<OwnSequence> set_to;  // and where it stood then
+};
+static_assert(sizeof(IdentitySlot) == 384);
+static_assert(offsetof(IdentitySlot, owner) == 128);
+static_assert(offsetof(IdentitySlot, use) == 256);
+
+[[nodiscard]] inline bool is_used(const IdentitySlot& slot) noexcept {
+    // [sync:slot_owner] Acquire: its name and its number were written before.
+    return slot.use.load(std::memory_order_acquire) == IdentityUse::used;
+}
+
 // Bytes of `control` beyond its end are locked, never written: a held lock is a living owner.
 inline constexpr std::uint64_t kLockBase = std::uint64_t{1} << 40U;
 inline constexpr std::uint64_t kRegistryLock = kLockBase;
@@ -435,6 +481,7 @@ inline constexpr std::uint64_t kJournalLock = kLockBase + 1;
 inline constexpr std::uint64_t kPublisherLocks = kLockBase + 0x1000;
 inline constexpr std::uint64_t kSubscriberLocks = kLockBase + 0x10000;
 inline constexpr std::uint64_t kCursorLocks = kLockBase + 0x20000;
+inline constexpr std::uint64_t kIdentityLocks = kLockBase + 0x30000;
 
 // A dead owner may leave a child that still holds its lock. The next one then locks the byte of the
 // turn after, and says so beside its identity.
@@ -465,13 +512,19 @@ inline constexpr std::uint64_t kPublisherTableOffset = 2 * kHeaderPageBytes;
            subscriber_slots * sizeof(LatencyHistogram);
 }
 
+[[nodiscard]] constexpr std::uint64_t identity_table_offset(
+    std::uint64_t publisher_slots, std::uint64_t subscriber_slots) noexcept {
+    return cursor_table_offset(publisher_slots, subscriber_slots) +
+           kCursorSlots * sizeof(CursorSlot);
+}
+
 [[nodiscard]] constexpr std::uint64_t control_size_bytes(std::uint64_t publisher_slots,
                                                          std::uint64_t subscriber_slots) noexcept {
-    return align_up(
-        cursor_table_offset(publisher_slots, subscriber_slots) + kCursorSlots * sizeof(CursorSlot),
-        kHeaderPageBytes);
+    return align_up(identity_table_offset(publisher_slots, subscriber_slots) +
+                        kIdentitySlots * sizeof(IdentitySlot),
+                    kHeaderPageBytes);
 }
-static_assert(control_size_bytes(16, 32) == 176128);
+static_assert(control_size_bytes(16, 32) == 225280);
 
 // How far ahead of the tail publishers may write without looking at the readers again.
 [[nodiscard]] constexpr std::uint64_t grant_step_bytes(std::uint64_t capacity_bytes) noexcept {

@@ -25,6 +25,7 @@
 #include <tailrace/base/step.hpp>
 #include <tailrace/bus/claim.hpp>
 #include <tailrace/bus/deadline.hpp>
+#include <tailrace/bus/identity.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/ring_bytes.hpp>
 #include <tailrace/bus/wait.hpp>
@@ -48,6 +49,8 @@ enum class PublishStatus : std::uint8_t {
     dead_handle,  // this publisher was moved from, or is its parent's in a forked child
     no_claim,     // commit, abort: the claim isn't open, or isn't this publisher's last one
     corrupt,      // somebody wrote over the batch while it was open: none of it is published
+    duplicate,    // its own number isn't beyond the last one: dropped, and counted
+    no_identity,  // a number of its own, and this publisher has no identity; or in a claim
 };
 
 [[nodiscard]] std::string_view publish_status_name(PublishStatus status) noexcept;
@@ -65,6 +68,7 @@ struct PublisherOptions {
     WaitStrategy wait = WaitStrategy::adaptive;  // for room
     std::string directory = {};                  // empty: the default
     schema::StreamSchema types = {};             // of its events: declared to the stream
+    std::string identity = {};  // under which it numbers its events itself (identity.hpp)
 };
 
 class Publisher {
@@ -79,6 +83,7 @@ public:
     // Takes a publisher slot, rescuing what a dead owner left in it. Errors: those of Region::open,
     // and `busy` when all slots are taken by living processes (a single-publisher stream has one);
     // `incompatible` when its types contradict those that the stream has: it says what differs.
+    // With an identity those of Identity::take.
     [[nodiscard]] static Result<Publisher> attach(const std::string& stream,
                                                   const PublisherOptions& options = {});
     // Requires: region->access() == RegionAccess::publish.
@@ -168,9 +173,21 @@ public:
     [[nodiscard]] PublishStatus publish(std::span<const std::byte> payload,
                                         EventType type = 0,
                                         Deadline deadline = Deadline::never()) noexcept;
+    // With a number of its own: `duplicate` when that isn't beyond the last one. A number that
+    // isn't told `ok` isn't used up.
     [[nodiscard]] PublishStatus publish(std::span<const std::byte> payload,
                                         const EventFields& fields,
-                                        Deadline deadline = Deadline::never()) noexcept;
+                                        Deadline deadline = Deadline::never()) noexcept {
+        const bool is_plainly_numbered =
+            fields.own_sequence != 0 && fields.event_time_ns == 0 && !fields.has_key;
+        if (is_plainly_numbered) [[likely]] {
+            const PublishStatus status =
+                try_publish_numbered(payload, fields.type, fields.own_sequence);
+            if (status != PublishStatus::would_block) [[likely]]
+                return status;
+        }
+        return publish_waiting(payload, fields, deadline);
+    }
 
     // Typed forms: the object's bytes are the payload. A struct may name its own type
     // (kEventTypeOf).
@@ -195,7 +212,9 @@ public:
     [[nodiscard]] PublishStatus publish_batch(std::span<const std::span<const std::byte>> payloads,
                                               EventType type = 0,
                                               Deadline deadline = Deadline::never()) noexcept;
-    // The same for events of different types, times and keys.
+    // The same for events of different types, times and keys, or with numbers of their own. Those
+    // at the front whose numbers were published already are dropped and counted, the rest is still
+    // one batch; `duplicate` when nothing is left, or what is left doesn't ascend.
     [[nodiscard]] PublishStatus publish_mixed_batch(std::span<const BatchEvent> events,
                                                     Deadline deadline = Deadline::never()) noexcept;
     template <PlainEvent T>
@@ -220,6 +239,12 @@ public:
         if (is_dead()) return kNoSequence;
         const Sequence next = shared_ ? cell_->own_end : cell_->ticket - 1;
         return next == first_own_sequence_ ? kNoSequence : next;
+    }
+
+    // The highest number of its own that was published under its identity, by whichever process.
+    // 0: none yet, or it has no identity.
+    [[nodiscard]] OwnSequence last_published() const noexcept {
+        return identity_.is_taken() ? last_own_ : 0;
     }
 
     // Waits until everything below `sequence` is durable that was published since the last call, or
@@ -279,7 +304,32 @@ private:
                                              std::uint64_t word,
                                              std::uint64_t payload_offset_bytes,
                                              std::uint64_t rounding_bytes) noexcept;
-    // Makes it visible. Requires: the claim of one event that was made last.
+    // The same under a number of its own.
+    [[nodiscard]] PublishStatus try_publish_numbered(std::span<const std::byte> payload,
+                                                     EventType type,
+                                                     OwnSequence own) noexcept;
+    [[nodiscard]] PublishStatus try_publish_fields(std::span<const std::byte> payload,
+                                                   const EventFields& fields) noexcept;
+    [[nodiscard]] PublishStatus publish_waiting(std::span<const std::byte> payload,
+                                                const EventFields& fields,
+                                                Deadline deadline) noexcept;
+    [[nodiscard]] std::uint8_t flags_of(const EventFields& fields) const noexcept {
+        return static_cast<std::uint8_t>(
+            base_flags_ | (fields.event_time_ns != 0 ? kHasEventTime : 0U) |
+            (fields.own_sequence != 0 ? kHasPublisherId : 0U) | (fields.has_key ? kHasKey : 0U));
+    }
+    // The words behind an event's header that `flags` name. Returns where the payload begins.
+    std::byte* write_words(std::byte* word,
+                           std::uint8_t flags,
+                           const EventFields& fields) const noexcept;
+    void note_own(OwnSequence own) noexcept;
+    // Cold: why an event of that number isn't published.
+    [[nodiscard]] PublishStatus refuse_own(std::uint64_t events = 1) noexcept;
+    // How many of the events at the front were published already. Cold.
+    [[nodiscard]] PublishStatus drop_published(std::span<const BatchEvent>& events) noexcept;
+    // Makes it visible. Requires: the claim of one event that was made last. `kIsNumbered`:
+    // last_own_ is its number.
+    template <bool kIsNumbered = false>
     void commit_record(detail::PublisherCell* cell,
                        Sequence ticket,
                        std::uint64_t end_position,
@@ -395,6 +445,7 @@ private:
     void note_refusal(std::uint64_t now_ns) noexcept;
     void note_grant() noexcept;
     void release_slot() noexcept;
+    [[nodiscard]] Result<void> take_identity(const std::string& name);
 
     // Set at attach.
     std::shared_ptr<Region> region_;
@@ -424,6 +475,8 @@ private:
 
     static detail::PublisherCell no_cell;  // of those that were moved from
 
+    static constexpr OwnSequence kNotNumbered = ~OwnSequence{0};  // beyond every number
+
     // This thread's own progress.
     detail::PublisherCell* cell_;
     std::uint64_t claimed_events_ = 0;  // multi, for the statistics
@@ -446,6 +499,8 @@ private:
     std::uint64_t held_since_ns_ = 0;  // 0: isn't held up
     Holder holder_;
     Silence silence_;
+    Identity identity_;
+    OwnSequence last_own_ = kNotNumbered;
 };
 
 }  // namespace tailrace::bus

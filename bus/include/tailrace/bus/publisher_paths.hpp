@@ -98,6 +98,46 @@ template <bool kIsEntrusted>
     return status;
 }
 
+// Behind the stamp and before the note is cleared, or the tail stored: whoever finds this publisher
+// dead in between finds the event by one of those.
+[[gnu::always_inline]] inline void Publisher::note_own(OwnSequence own) noexcept {
+    last_own_ = own;
+    // Relaxed: carried by the clearing of the note, or the tail.
+    identity_.slot().last_own.store(own, std::memory_order_relaxed);
+    TAILRACE_STEP("publisher.own_noted");
+}
+
+[[gnu::always_inline]] inline PublishStatus Publisher::try_publish_numbered(
+    std::span<const std::byte> payload, EventType type, OwnSequence own) noexcept {
+    if (payload.size() > max_payload_bytes_) [[unlikely]]
+        return PublishStatus::too_large;
+    if (own <= last_own_) [[unlikely]]
+        return refuse_own();
+    constexpr std::uint64_t kWordsBytes = 2 * kExtensionWordBytes;
+    constexpr std::uint64_t kAdded = (std::uint64_t{kHasPublisherId} << kHeaderFlagsShift) +
+                                     (std::uint64_t{2} << kHeaderWordsShift);
+    const std::uint64_t size_bytes =
+        (base_rounding_bytes_ + kWordsBytes + payload.size()) & alignment_mask_;
+    Place place;
+    const PublishStatus status = claim_place<false>(place, size_bytes, 1);
+    if (status != PublishStatus::ok) [[unlikely]]
+        return status;
+    std::byte* const record = events_ + (place.position & offset_mask_);
+    std::byte* const words = record + base_payload_offset_bytes_;
+    const std::uint64_t id = identity_.id();
+    std::memcpy(words, &id, sizeof(id));
+    std::memcpy(words + sizeof(id), &own, sizeof(own));
+    if (!payload.empty()) std::memcpy(words + kWordsBytes, payload.data(), payload.size());
+    last_own_ = own;
+    commit_record<true>(
+        cell_,
+        place.sequence + 1,
+        place.position + size_bytes,
+        record,
+        (base_word_ + kAdded) | (std::uint64_t{type} << kHeaderTypeShift) | payload.size());
+    return PublishStatus::ok;
+}
+
 [[gnu::always_inline]] inline bool Publisher::swap_tail(std::uint64_t word,
                                                         Place place,
                                                         std::uint64_t size_bytes,
@@ -299,6 +339,7 @@ inline PublishStatus Publisher::claim(BatchClaim& batch,
     if (size_bytes > kLineBytes) prefetch_for_write(ahead + kLineBytes);
 }
 
+template <bool kIsNumbered>
 [[gnu::always_inline]] inline void Publisher::commit_record(detail::PublisherCell* cell,
                                                             Sequence ticket,
                                                             std::uint64_t end_position,
@@ -311,6 +352,7 @@ inline PublishStatus Publisher::claim(BatchClaim& batch,
     TAILRACE_STEP("publisher.filled");
     store_header(record, word, stamp_of(ticket - 1, salt_));
     TAILRACE_STEP("publisher.stamped");
+    if constexpr (kIsNumbered) note_own(last_own_);
     StreamState* const state = state_;
     // Each way asks once what it is, and not again whether it fences.
     if (is_lone_) {

@@ -94,6 +94,9 @@ public:
     [[nodiscard]] CursorSlot& cursor_slot(std::uint32_t index) const noexcept {
         return cursor_table_[index];
     }
+    [[nodiscard]] IdentitySlot& identity_slot(std::uint32_t index) const noexcept {
+        return identity_table_[index];
+    }
 
     // The event at `position` and capacity_bytes() of contiguous memory from there on.
     [[nodiscard]] std::byte* event_at(std::uint64_t position) const noexcept {
@@ -145,6 +148,7 @@ private:
     SubscriberSlot* subscriber_table_ = nullptr;
     LatencyHistogram* latency_table_ = nullptr;
     CursorSlot* cursor_table_ = nullptr;
+    IdentitySlot* identity_table_ = nullptr;
     std::uint64_t control_inode_ = 0;
     mutable std::atomic<bool> files_gone_{false};  // noticed by an observer
     mutable std::atomic<std::uint64_t> next_file_look_ns_{0};

@@ -49,6 +49,13 @@ struct StreamOptions {
 // 1 to 63 of A-Z a-z 0-9 . _ - and not a dot first. The error says which character is wrong.
 [[nodiscard]] Result<void> check_stream_name(std::string_view name);
 
+namespace detail {
+
+// The same of a name of something else.
+[[nodiscard]] Result<void> check_name(std::string_view name, const std::string& noun);
+
+}  // namespace detail
+
 // Every limit above, and that the largest event fits the ring.
 [[nodiscard]] Result<void> check_stream_options(const StreamOptions& options);
 

@@ -1,4 +1,5 @@
-// Ledger: the named places of readers, as they survive power loss.
+// Ledger: the named places of readers, and how far publishers with a name have come, as they
+// survive power loss.
 //
 // The file LEDGER beside the segments. No place in it is beyond what was durable when it was
 // written, so it never names an event that the journal doesn't have, however the power went. It is
@@ -24,6 +25,7 @@
 namespace tailrace::journal {
 
 inline constexpr std::size_t kMaxLedgerCursors = 512;
+inline constexpr std::size_t kMaxLedgerIdentities = 128;
 
 struct LedgerCursor {
     std::string name;
@@ -34,12 +36,32 @@ struct LedgerCursor {
     friend bool operator==(const LedgerCursor&, const LedgerCursor&) = default;
 };
 
+// A publisher with a name, as the log has it up to LedgerIdentities::as_of_sequence.
+struct LedgerIdentity {
+    std::string name;  // empty: only its id was ever seen
+    std::uint64_t id = 0;
+    OwnSequence last_own = 0;
+
+    friend bool operator==(const LedgerIdentity&, const LedgerIdentity&) = default;
+};
+
+// Once there is one event with a publisher's id in the log, this is there too: it is written before
+// the first of them. So a log without it has none.
+struct LedgerIdentities {
+    Sequence as_of_sequence = 0;  // all numbers below are in it; those behind are in the log
+    bool is_complete = true;      // false: a damaged ledger may have had others
+    std::vector<LedgerIdentity> known;
+
+    friend bool operator==(const LedgerIdentities&, const LedgerIdentities&) = default;
+};
+
 struct Ledger {
     std::array<std::uint64_t, 2> journal_id{};
     std::uint64_t generation = 0;  // 0: never written
     // It was damaged: a name that it doesn't have may have been lost. Whoever writes it keeps that.
     bool lost_names = false;
     std::vector<LedgerCursor> cursors;
+    std::optional<LedgerIdentities> identities;
 
     [[nodiscard]] const LedgerCursor* find(std::string_view name) const noexcept;
     // Adds it, or takes the place of the one of that name.
@@ -48,7 +70,7 @@ struct Ledger {
     bool remove(std::string_view name);
 };
 
-// What retention spares for its cursors.
+// What retention spares for its cursors; and, whatever it takes, what its identities aren't as of.
 [[nodiscard]] std::vector<HeldBack> held_back(const Ledger& ledger);
 
 // Without the file: an empty ledger. Errors: `corrupt` when both slots are damaged, or it belongs

@@ -34,6 +34,7 @@ inline constexpr std::uint32_t kMaxJournaledPayloadBytes =
     static_cast<std::uint32_t>(journal::kMaxBodySizeBytes) - 128;
 
 class CursorKeeper;
+class IdentityTracker;
 class TypeKeeper;
 
 // What happens to publishers when the disk can't keep up.
@@ -139,6 +140,8 @@ private:
     void report_progress();
     void attend_compressor(std::uint64_t segment_count);
     void attend_keeper();
+    [[nodiscard]] bool may_append();
+    void track_identities(Sequence durable_sequence, bool is_wanted);
     void fail_board(const Error& error) noexcept;
     [[nodiscard]] Error journal_error() const;
 
@@ -158,6 +161,7 @@ private:
     std::unique_ptr<CursorKeeper> keeper_;  // none: the stream has no cursor yet
     std::optional<Error> cursor_trouble_;
     std::unique_ptr<TypeKeeper> types_;
+    std::unique_ptr<IdentityTracker> identities_;
     std::uint64_t seen_segments_ = 0;  // begun, when the compressor was woken last
     bus::Run pending_;                 // read from the ring, not yet appended whole
     std::deque<bus::Place>
