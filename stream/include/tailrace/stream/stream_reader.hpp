@@ -124,22 +124,13 @@ public:
     // The same, waiting for the first event by the wait strategy.
     template <typename Handler>
     bus::PollResult poll_until(Handler&& handler, std::uint64_t limit, bus::Deadline deadline) {
-        for (;;) {
-            const bool is_plain = source_ == Source::ring && limit_ == ReadLimit::committed;
-            if (is_plain && !is_move_pending_ && !is_in_trouble_) {
-                const bus::PollResult result = committing(
-                    handler, [&](auto& each) { return ring_->poll_until(each, limit, deadline); });
-                if (result.state <= bus::PollState::idle || !leave_ring(result.state))
-                    return result;
-            }
-            const bus::PollResult result =
-                committing(handler, [&](auto& each) { return poll_anywhere(each, limit); });
-            if (result.events != 0) return result;
-            if (result.state != bus::PollState::ok && result.state != bus::PollState::idle)
+        if (reads_ring_plainly_) [[likely]] {
+            const bus::PollResult result = ring_->poll_until(handler, limit, deadline);
+            if (result.state <= bus::PollState::idle) [[likely]]
                 return result;
-            if (deadline.has_passed()) return {0, bus::PollState::idle};
-            if (result.state == bus::PollState::idle || limit == 0) wait_for_more(deadline);
+            if (!leave_ring(result.state)) return result;
         }
+        return poll_anywhere_until(handler, limit, deadline);
     }
 
     // Everything that was handed over is done: one store. It survives the death of every process,
@@ -223,6 +214,29 @@ private:
     void note(Sequence sequence) noexcept {
         if (!cursor_->commit(sequence)) [[unlikely]]
             look_for_move();
+    }
+
+    // Out of the caller, who mostly is plainly in the ring.
+    template <typename Handler>
+    [[gnu::noinline]] bus::PollResult poll_anywhere_until(Handler& handler,
+                                                          std::uint64_t limit,
+                                                          bus::Deadline deadline) {
+        for (;;) {
+            const bool is_plain = source_ == Source::ring && limit_ == ReadLimit::committed;
+            if (is_plain && !is_move_pending_ && !is_in_trouble_) {
+                const bus::PollResult result = committing(
+                    handler, [&](auto& each) { return ring_->poll_until(each, limit, deadline); });
+                if (result.state <= bus::PollState::idle || !leave_ring(result.state))
+                    return result;
+            }
+            const bus::PollResult result =
+                committing(handler, [&](auto& each) { return poll_anywhere(each, limit); });
+            if (result.events != 0) return result;
+            if (result.state != bus::PollState::ok && result.state != bus::PollState::idle)
+                return result;
+            if (deadline.has_passed()) return {0, bus::PollState::idle};
+            if (result.state == bus::PollState::idle || limit == 0) wait_for_more(deadline);
+        }
     }
 
     template <typename Handler>
