@@ -1,9 +1,10 @@
 # Everything comes from the distribution; nothing is downloaded. Who may link what:
 #
 #   Boost::headers            base, bus, journal (Boost.Interprocess: mappings, names, permissions)
-#   PkgConfig::xxhash         base, bus, journal (checksums); schema by base
+#   PkgConfig::xxhash         base, bus, journal (checksums); schema by base; tools/hand_over
 #   PkgConfig::liburing       journal only, and there only src/uring_storage.*
-#   PkgConfig::libzstd        journal only, and there only src/compression.cpp; may be missing
+#   PkgConfig::libzstd        journal, and there only src/compression.cpp; links/parquet, and there
+#                             only src/page_compression.cpp; may be missing
 #   CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json     tools, tests, bench; never a library
 #   PkgConfig::ncursesw       tools, and there only top/top_terminal.cpp
 #   Catch2::Catch2WithMain    tests (linked by tailrace_add_test)

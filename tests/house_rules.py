@@ -33,7 +33,7 @@ ALLOWED = {
 
 # --- who may include whom
 
-PUBLIC = ("base", "schema", "bus", "journal", "stream", "observe")
+PUBLIC = ("base", "schema", "bus", "journal", "stream", "observe", "parquet")
 # room -> (tailrace/<x>/ it may include, third-party headers it may include)
 MAY_INCLUDE = {
     "base": (("base",), ("boost", "xxhash")),
@@ -42,6 +42,7 @@ MAY_INCLUDE = {
     "journal": (("base", "schema", "journal"), ("boost", "xxhash")),
     "stream": (("base", "schema", "bus", "journal", "stream"), ("boost", "xxhash")),
     "observe": (("base", "schema", "bus", "journal", "stream", "observe"), ("boost", "xxhash")),
+    "links": (("base", "schema", "stream", "parquet"), ("xxhash",)),
     "tools": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann")),
     "examples": (PUBLIC, ()),
     "bench": (PUBLIC, ("boost", "xxhash", "fmt", "CLI", "nlohmann", "benchmark")),
@@ -55,6 +56,8 @@ SOURCE_DIRECTORIES = {
     "journal": "journal/src",
     "stream": "stream/src",
     "observe": "observe/src",
+    "links": "links/parquet/src",
+    "parquet": "links/parquet/src",
     "tools": "tools",
 }
 
