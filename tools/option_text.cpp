@@ -18,7 +18,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 56> kExamples = {{
+constexpr std::array<Example, 58> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -56,6 +56,8 @@ constexpr std::array<Example, 56> kExamples = {{
     {"compress", "tailrace compress orders"},
     {"trim", "tailrace trim orders --before @-7d"},
     {"trim", "tailrace trim orders --keep-bytes 10GiB --yes"},
+    {"export", "tailrace export orders --to /mnt/batch/orders --since-last"},
+    {"export", "tailrace export orders --format csv --to /mnt/batch/csv --from @-1d"},
     {"context", "tailrace context ls"},
     {"context ls", "tailrace context ls"},
     {"context show", "tailrace context show"},

@@ -24,6 +24,7 @@ ROOMS = (
     "journal",
     "steering",
     "diff",
+    "export",
     "keeping",
     "service",
     "serve",
