@@ -79,9 +79,9 @@ std::partial_ordering order_of_values(const FieldValue& one, const FieldValue& o
                        : std::cmp_equal(a, b) ? std::partial_ordering::equivalent
                                               : std::partial_ordering::greater;
             } else if constexpr (kIsWhole<A> && kIsReal<B>) {
-                return order_of_whole_and_real(a, b);
+                return order_of_whole_and_real(a, static_cast<double>(b));
             } else if constexpr (kIsReal<A> && kIsWhole<B>) {
-                return 0 <=> order_of_whole_and_real(b, a);
+                return 0 <=> order_of_whole_and_real(b, static_cast<double>(a));
             } else {
                 return std::partial_ordering::unordered;
             }
