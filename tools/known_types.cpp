@@ -52,7 +52,7 @@ bool KnownTypes::may_have_grown(const Event& event) {
 
 bool KnownTypes::read_again() {
     constexpr std::uint64_t kRestNs = 100 * kNsPerMs;  // of a journal that is followed
-    const schema::StreamSchema before = schema_;
+    const schema::StreamSchema known = schema_;
     if (region_ != nullptr) {
         // The end first: what is published behind it is looked at again.
         looked_up_to_ = region_->tail().sequence;
@@ -64,7 +64,7 @@ bool KnownTypes::read_again() {
         next_look_ns_ = monotonic_ns() + kRestNs;
         take(journal::load_types(directory_));
     }
-    return !(schema_ == before);
+    return !(schema_ == known);
 }
 
 Result<schema::StreamSchema> types_of(const std::string& target) {
