@@ -22,9 +22,6 @@ namespace {
 using schema::FieldKind;
 using schema::FieldPlace;
 
-// More than layouts have inside of each other.
-constexpr std::size_t kDeepestLevels = 64;
-
 std::string kind_text(const FieldPlace& place) {
     return schema::type_text(schema::Field{"", place.kind, place.count, 0});
 }
@@ -85,8 +82,8 @@ bool TypedPayload::has_fields_below(const std::string& path, char separator) con
     });
 }
 
+// Each level's path is the beginning of a field's name, so levels end where names do.
 bool TypedPayload::begin_object() {
-    if (levels_.size() == kDeepestLevels) return refuse("there is too much inside of each other");
     std::string path = next_path();
     const bool is_outermost = levels_.empty();
     const auto place = schema::find_place(type_, path);
@@ -106,7 +103,6 @@ bool TypedPayload::end_object() {
 }
 
 bool TypedPayload::begin_array() {
-    if (levels_.size() == kDeepestLevels) return refuse("there is too much inside of each other");
     if (levels_.empty()) return refuse("the fields are to be an object");
     std::string path = next_path();
     const auto place = schema::find_place(type_, path);

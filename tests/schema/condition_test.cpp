@@ -279,6 +279,9 @@ TEST_CASE("condition: what an event doesn't have is neither so nor otherwise", "
     CHECK_FALSE(order.holds(1, bytes_of(old_one)));
     CHECK_FALSE(contrary.holds(1, bytes_of(new_one)));
     CHECK_FALSE(contrary.holds(1, bytes_of(old_one)));
+    const auto twice = Condition::compile("not not order == 7", grown).value();
+    CHECK_FALSE(twice.holds(1, bytes_of(old_one)));
+    CHECK_FALSE(twice.holds(1, bytes_of(new_one)));
     // The other half decides where it can.
     CHECK(either.holds(1, bytes_of(old_one)));
     CHECK(both.holds(1, bytes_of(old_one)));

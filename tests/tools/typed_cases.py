@@ -332,7 +332,7 @@ class Where(Typed):
         self.make(stream="late-1")
         reader = self.start("tail", "late-*", "--where", "price > 100 or order == 77", "--fields",
                             "price,order", "-n", "2", "--format", "json")
-        plain = self.start("tail", "late-1", "-n", "2")
+        plain = self.start("tail", "late-1", "--from", "start", "-n", "2")
         # Both are there before any type is.
         self.ok("pub", "late-1", "first", "--type", "9")
         self.assertTrue(self.read_line(plain).endswith("type 9  first"))
