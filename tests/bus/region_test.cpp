@@ -286,10 +286,12 @@ TEST_CASE("region: the tables don't overlap, and fit control", "[bus][region]") 
               static_cast<const void*>(&region->latency_histogram(0)));
         CHECK(end_of(region->latency_histogram(header.subscriber_slots - 1U)) ==
               static_cast<const void*>(&region->cursor_slot(0)));
+        CHECK(end_of(region->cursor_slot(kCursorSlots - 1U)) ==
+              static_cast<const void*>(&region->identity_slot(0)));
         const auto* const state_page =
             static_cast<const std::byte*>(static_cast<const void*>(&region->state()));
         const auto* const end =
-            static_cast<const std::byte*>(end_of(region->cursor_slot(kCursorSlots - 1U)));
+            static_cast<const std::byte*>(end_of(region->identity_slot(kIdentitySlots - 1U)));
         const auto used = static_cast<std::uint64_t>(end - state_page) + kStateOffset;
         CHECK(used <= header.control_size_bytes);
         CHECK(header.control_size_bytes < used + kHeaderPageBytes);
