@@ -6,7 +6,7 @@ import re
 CODE = (".cpp", ".hpp")
 TEXT = CODE + (".py", ".sh", ".cmake", ".in", ".md", ".txt", ".json", ".yml", ".html", ".pml")
 TEXT_NAMES = {"dev", "run", ".clang-format", ".clang-tidy", ".editorconfig", ".gitignore"}
-LIBRARIES = ("base/", "schema/", "bus/", "journal/", "observe/", "links/")
+LIBRARIES = ("base/", "schema/", "bus/", "journal/", "stream/", "observe/", "links/")
 
 
 class File:

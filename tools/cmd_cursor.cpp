@@ -9,6 +9,7 @@
 #include "text_flow.hpp"
 #include "units.hpp"
 
+#include <tailrace/bus/group_files.hpp>
 #include <tailrace/stream/cursor_place.hpp>
 
 #include <algorithm>
@@ -176,7 +177,18 @@ void report(const CursorFlags& flags, std::string_view what, const Json& json) {
     }
 }
 
+// The floor of a group is a cursor too, but while there is a ring the group's own word counts.
+Result<void> refuse_floor(const CursorFlags& flags, std::string_view verb) {
+    if (is_path(flags.target) || !flags.name.starts_with(bus::kGroupFilePrefix)) return {};
+    const std::string group = flags.name.substr(bus::kGroupFilePrefix.size());
+    return make_error(
+        ErrorCode::invalid_argument,
+        fmt::format("the cursor '{}' is the floor of the group '{}'", flags.name, group),
+        fmt::format("tailrace group {} {} {}", verb, flags.target, group));
+}
+
 Result<ExitCode> run_set(const CursorFlags& flags) {
+    if (auto refused = refuse_floor(flags, "set"); !refused) return refused.error();
     if (auto allowed = allow_only_text_and_json("cursor set"); !allowed) return allowed.error();
     auto place = open_place(flags.target, bus::RegionAccess::subscribe);
     if (!place) return place.error();
@@ -199,6 +211,7 @@ Result<ExitCode> run_set(const CursorFlags& flags) {
 }
 
 Result<ExitCode> run_cursor_rm(const CursorFlags& flags) {
+    if (auto refused = refuse_floor(flags, "rm"); !refused) return refused.error();
     if (auto allowed = allow_only_text_and_json("cursor rm"); !allowed) return allowed.error();
     auto place = open_place(flags.target, bus::RegionAccess::subscribe);
     if (!place) return place.error();

@@ -68,6 +68,7 @@ Result<std::vector<observe::StreamHealth>> look(const LagFlags& flags, observe::
         }
         trend.judge(*health, monotonic_ns());
         if (!flags.reader.empty()) {
+            health->groups.clear();
             std::erase_if(health->readers, [&](const observe::ReaderHealth& reader) {
                 return reader.reader != flags.reader;
             });
@@ -81,6 +82,14 @@ Result<std::vector<observe::StreamHealth>> look(const LagFlags& flags, observe::
 bool exceeds(Healths streams, const observe::LagLimit& limit) {
     bool exceeded = false;
     for (const observe::StreamHealth& stream : streams) {
+        for (const observe::GroupHealth& group : stream.groups) {
+            if (!limit.events || group.lag_events() <= *limit.events) continue;
+            exceeded = true;
+            warn(tame(fmt::format("{}/group {} is {} behind",
+                                  group.stream,
+                                  group.status.group,
+                                  counted(group.lag_events(), "event"))));
+        }
         for (const observe::ReaderHealth& reader : stream.readers) {
             for (const std::string& excess : observe::excesses_of(reader, limit)) {
                 exceeded = true;
@@ -154,7 +163,7 @@ Result<ExitCode> look_once(const LagFlags& flags) {
     if (!found) return found.error();
     const bool is_empty =
         std::all_of(found->begin(), found->end(), [](const observe::StreamHealth& stream) {
-            return stream.readers.empty();
+            return stream.readers.empty() && stream.groups.empty();
         });
     if (!flags.reader.empty() && is_empty) {
         return make_error(ErrorCode::not_found,

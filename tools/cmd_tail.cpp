@@ -10,6 +10,7 @@
 #include "commands.hpp"
 #include "event_printer.hpp"
 #include "event_tally.hpp"
+#include "group_tail.hpp"
 #include "idle_rest.hpp"
 #include "merged_streams.hpp"
 #include "name_pattern.hpp"
@@ -233,6 +234,12 @@ Result<ExitCode> run_tail(TailFlags& flags) {
     auto names =
         followed.empty() ? expand_stream_names(flags.streams) : present_stream_names(flags.streams);
     if (!names) return names.error();
+    if (!flags.group.empty()) {
+        if (followed.empty() && names->size() == 1) return tail_group(flags, names->front());
+        return make_error(ErrorCode::invalid_argument,
+                          "--group shares the events of one stream",
+                          fmt::format("tailrace tail NAME --group {}", flags.group));
+    }
     if (followed.empty() && names->size() == 1) return run_one(flags, names->front());
     return run_several(flags, *names, followed);
 }
@@ -241,9 +248,13 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
     command
         .add_option("--cursor", flags.cursor, "Go on where its last reader stopped; new: at --from")
         ->type_name("NAME");
-    flags.policy_option = command.add_option("--policy", flags.policy, "When it is slow")
-                              ->check(CLI::IsMember({"observe", "spill", "skip", "gate", "evict"}))
-                              ->capture_default_str();
+    CLI::Option* const cursor = command.get_option("--cursor");
+    flags.policy_option =
+        command
+            .add_option(
+                "--policy", flags.policy, "When slow: observe (default), spill, skip, gate, evict")
+            ->check(CLI::IsMember({"observe", "spill", "skip", "gate", "evict"}))
+            ->capture_default_str();
     flags.evict_after =
         add_parsed(command,
                    "--evict-after",
@@ -256,6 +267,11 @@ void add_reader_options(CLI::App& command, TailFlags& flags) {
             ->type_name("NAME")
             ->capture_default_str()
             ->group(kRareOptions);
+    command.add_option("--group", flags.group, "Share the events with the others of that group")
+        ->type_name("NAME")
+        ->excludes(cursor)
+        ->excludes(flags.policy_option)
+        ->group(kRareOptions);
     command.add_flag("--durable", flags.durable, "Only what a power cut can't take back")
         ->group(kRareOptions);
     command.add_option("--on-damage", flags.on_damage, "Damage in the journal: an error, or a gap")

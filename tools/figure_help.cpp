@@ -3,6 +3,7 @@
 #include "text_flow.hpp"
 
 #include <tailrace/observe/disk_room.hpp>
+#include <tailrace/observe/group_health.hpp>
 #include <tailrace/observe/holder.hpp>
 #include <tailrace/observe/journal_figures.hpp>
 #include <tailrace/observe/listing.hpp>
@@ -46,6 +47,8 @@ std::string figures_text() {
                0,
                0) +
            "\n" + list_text("lag, readers", observe::reader_figures()) +
+           list_text("lag, groups; and group ls, group show", observe::group_figures()) +
+           list_text("lag, groups, members", observe::group_member_figures()) +
            list_text("lag, holders", observe::holder_figures()) +
            list_text("lag, holders, held_up", observe::held_publisher_figures()) +
            list_text("ls, streams", observe::listing_figures()) +

@@ -89,6 +89,46 @@ std::string table_text(const Rows& rows, bool with_trend) {
     return table.text();
 }
 
+constexpr auto kGroupColumns = std::to_array<FigureColumn>({
+    {"STREAM", "stream"},
+    {"GROUP", "group"},
+    {">MEMBERS", "living_members"},
+    {">FLOOR", "floor_seq"},
+    {">LAG-EVENTS", "lag_events"},
+    {">IN-FLIGHT", "held_events"},
+    {">AGAIN", "again_events"},
+    {">RETRIES", "retries"},
+    {">BURIED", "buried_events"},
+    {">LOST", "lost_events"},
+    {"STATE", "state"},
+});
+
+}  // namespace
+
+std::string group_table_text(std::span<const observe::GroupHealth> groups) {
+    Table table(headings_of(kGroupColumns));
+    table.can_do_without({"RETRIES", "FLOOR", "AGAIN", "MEMBERS", "BURIED"});
+    table.may_shorten({"STREAM", "GROUP"});
+    for (const observe::GroupHealth& group : groups) {
+        table.add(cells_of<observe::GroupHealth>(kGroupColumns, observe::group_figures(), group));
+        const std::string state = group.state();
+        table.colour(kGroupColumns.size() - 1,
+                     state == "OK"     ? Colour::green
+                     : state == "AWAY" ? Colour::yellow
+                                       : Colour::red);
+    }
+    return table.text();
+}
+
+namespace {
+
+std::string groups_text(Healths streams) {
+    std::vector<observe::GroupHealth> groups;
+    for (const observe::StreamHealth& stream : streams)
+        groups.insert(groups.end(), stream.groups.begin(), stream.groups.end());
+    return groups.empty() ? std::string() : "\n" + group_table_text(groups);
+}
+
 std::string holder_text(Healths streams) {
     std::string text;
     for (const observe::StreamHealth& stream : streams) {
@@ -123,7 +163,7 @@ std::string lag_text(Healths streams, bool with_trend, std::optional<std::size_t
         for (const observe::ReaderHealth& reader : stream.readers)
             rows.push_back(&reader);
     }
-    const std::string holders = holder_text(streams);
+    const std::string holders = groups_text(streams) + holder_text(streams);
     const auto text_of = [&](std::size_t count) {
         std::string text;
         if (with_trend || !rows.empty()) text = table_text(worst_of(rows, count), with_trend);
@@ -158,6 +198,15 @@ void explain_lag(Healths streams) {
                 warn(tame(fmt::format(
                     "{}/{}: {}; {}", reader.stream, reader.reader, trouble->what, trouble->hint)));
             }
+        }
+        for (const observe::GroupHealth& group : stream.groups) {
+            const auto trouble = observe::trouble_of(group);
+            if (!trouble) continue;
+            warn(tame(fmt::format("{}/group {}: {}; {}",
+                                  group.stream,
+                                  group.status.group,
+                                  trouble->what,
+                                  trouble->hint)));
         }
     }
 }

@@ -18,6 +18,8 @@ using Healths = std::span<const observe::StreamHealth>;
 [[nodiscard]] std::string lag_text(Healths streams,
                                    bool with_trend,
                                    std::optional<std::size_t> most_lines = {});
+// The table of groups alone.
+[[nodiscard]] std::string group_table_text(std::span<const observe::GroupHealth> groups);
 void print_lag_json(Healths streams);
 // On stderr, what is wrong and what can be done about it.
 void explain_lag(Healths streams);

@@ -43,6 +43,7 @@ Json empty_lag_json(std::uint64_t time_ns) {
     Json document;
     document["time_ns"] = ns_string(time_ns);
     document["readers"] = Json::array();
+    document["groups"] = Json::array();
     document["holders"] = Json::array();
     document["clocks"] = Json::array();
     return document;
@@ -51,6 +52,8 @@ Json empty_lag_json(std::uint64_t time_ns) {
 void add_health(Json& document, const observe::StreamHealth& health) {
     for (const observe::ReaderHealth& reader : health.readers)
         document["readers"].push_back(figures_json(observe::reader_figures(), reader));
+    for (const observe::GroupHealth& group : health.groups)
+        document["groups"].push_back(group_json(group));
     if (health.holder) document["holders"].push_back(holder_json(health));
     if (!health.clock) return;
     Json clock;
@@ -58,6 +61,17 @@ void add_health(Json& document, const observe::StreamHealth& health) {
     clock["trouble"] = health.clock->what;
     clock["hint"] = health.clock->hint;
     document["clocks"].push_back(std::move(clock));
+}
+
+Json group_json(const observe::GroupHealth& group) {
+    Json json = figures_json(observe::group_figures(), group);
+    json["losses"] = Json::array();
+    for (const bus::Gap& loss : group.status.losses)
+        json["losses"].push_back({{"first_seq", loss.first}, {"events", loss.count}});
+    json["members"] = Json::array();
+    for (const stream::GroupMemberStatus& member : group.status.members)
+        json["members"].push_back(figures_json(observe::group_member_figures(), member));
+    return json;
 }
 
 Json listing_json(std::span<const observe::ListedStream> streams) {

@@ -18,6 +18,9 @@ namespace tailrace::tool {
 [[nodiscard]] Json empty_lag_json(std::uint64_t time_ns);
 void add_health(Json& document, const observe::StreamHealth& health);
 
+// Of a group, with its members and the last ranges that it lost.
+[[nodiscard]] Json group_json(const observe::GroupHealth& group);
+
 // Of `tailrace ls`.
 [[nodiscard]] Json listing_json(std::span<const observe::ListedStream> streams);
 

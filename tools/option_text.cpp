@@ -18,7 +18,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 58> kExamples = {{
+constexpr std::array<Example, 64> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -48,6 +48,12 @@ constexpr std::array<Example, 58> kExamples = {{
     {"publisher ls", "tailrace publisher ls orders"},
     {"publisher set", "tailrace publisher set orders gateway-2 --to 1000"},
     {"publisher rm", "tailrace publisher rm orders gateway-2"},
+    {"group", "tailrace group ls orders"},
+    {"group ls", "tailrace group ls orders"},
+    {"group show", "tailrace group show orders mailer"},
+    {"group set", "tailrace group set orders mailer --to start"},
+    {"group rm", "tailrace group rm orders mailer"},
+    {"group retry", "tailrace group retry orders mailer"},
     {"inspect", "tailrace inspect orders --segments"},
     {"schema", "tailrace schema orders"},
     {"verify", "tailrace verify orders"},

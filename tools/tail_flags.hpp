@@ -27,6 +27,7 @@ struct TailFlags {
     std::string policy = "observe";
     bool durable = false;
     std::string cursor;
+    std::string group;  // a member of it reads, not by itself
     CLI::Option* policy_option = nullptr;
     std::string on_damage = "stop";
     CLI::Option* name = nullptr;

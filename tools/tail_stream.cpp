@@ -55,23 +55,6 @@ Result<Boundary> end_of(const TailFlags& flags, const std::shared_ptr<bus::Regio
     return to;
 }
 
-// "1/4": keys that leave 1 when divided by 4.
-Result<bus::EventFilter> filter_of(const TailFlags& flags) {
-    bus::EventFilter filter = filter_of(flags.wanted);
-    if (flags.partition.empty()) return filter;
-    const std::size_t slash = flags.partition.find('/');
-    const std::string_view text = flags.partition;
-    auto remainder = parse_count(text.substr(0, std::min(slash, text.size())));
-    auto modulus =
-        slash == std::string::npos ? parse_count("") : parse_count(text.substr(slash + 1));
-    if (!remainder || !modulus || *remainder >= *modulus) {
-        return make_error(ErrorCode::invalid_argument,
-                          fmt::format("'{}' is not a partition", flags.partition),
-                          "--partition 1/4: keys that leave 1 when divided by 4; 0/4 to 3/4");
-    }
-    return filter.set_partition(*modulus, *remainder);
-}
-
 bool has_journal(const std::string& stream) {
     auto place =
         stream::CursorPlace::of_stream(stream, bus::RegionAccess::observe, settings().directory);
@@ -141,6 +124,23 @@ Result<stream::StreamReaderOptions> reader_options(const TailFlags& flags,
 }
 
 }  // namespace
+
+// "1/4": keys that leave 1 when divided by 4.
+Result<bus::EventFilter> filter_of(const TailFlags& flags) {
+    bus::EventFilter filter = filter_of(flags.wanted);
+    if (flags.partition.empty()) return filter;
+    const std::size_t slash = flags.partition.find('/');
+    const std::string_view text = flags.partition;
+    auto remainder = parse_count(text.substr(0, std::min(slash, text.size())));
+    auto modulus =
+        slash == std::string::npos ? parse_count("") : parse_count(text.substr(slash + 1));
+    if (!remainder || !modulus || *remainder >= *modulus) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("'{}' is not a partition", flags.partition),
+                          "--partition 1/4: keys that leave 1 when divided by 4; 0/4 to 3/4");
+    }
+    return filter.set_partition(*modulus, *remainder);
+}
 
 // As the index of a journal would say it: an event whose time is ahead of this clock, by more than
 // clocks may differ, says nothing.

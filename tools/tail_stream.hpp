@@ -72,6 +72,9 @@ struct TailStream {
 [[nodiscard]] Result<TailStream> open_journal_tail(const TailFlags& flags,
                                                    const std::string& directory);
 
+// Which events the flags want. Error: a partition that is none.
+[[nodiscard]] Result<bus::EventFilter> filter_of(const TailFlags& flags);
+
 // Where the flags begin.
 [[nodiscard]] Position start_of(const TailFlags& flags) noexcept;
 

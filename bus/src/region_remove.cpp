@@ -10,6 +10,7 @@
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/step.hpp>
+#include <tailrace/bus/group_files.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/bus/wait.hpp>
 
@@ -67,6 +68,11 @@ bool is_poll_fifo(std::string_view name) noexcept {
     return name.starts_with(kPollFifoPrefix);
 }
 
+// By groups of readers.
+bool is_group_file(std::string_view name) noexcept {
+    return name.starts_with(kGroupFilePrefix) || name.starts_with(kGroupAsidePrefix);
+}
+
 // All that streams make; what else lies there is somebody's, and the directory with it.
 Result<void> check_contents(int directory_fd, const StreamPaths& paths) {
     Entries entries(directory_fd);
@@ -74,7 +80,7 @@ Result<void> check_contents(int directory_fd, const StreamPaths& paths) {
     while (const char* const entry = entries.next()) {
         const std::string_view name = entry;
         if (name == "control" || name == "events" || name == kSchemaFile || name == kSchemaAside ||
-            is_poll_fifo(name)) {
+            is_poll_fifo(name) || is_group_file(name)) {
             continue;
         }
         return make_error(ErrorCode::not_tailrace,
@@ -214,7 +220,7 @@ void remove_contents(int directory_fd) noexcept {
     {
         Entries entries(directory_fd);
         while (const char* const entry = entries.next()) {
-            if (is_poll_fifo(entry)) ::unlinkat(directory_fd, entry, 0);
+            if (is_poll_fifo(entry) || is_group_file(entry)) ::unlinkat(directory_fd, entry, 0);
         }
     }
     ::unlinkat(directory_fd, kSchemaFile, 0);

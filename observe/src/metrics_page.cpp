@@ -66,6 +66,25 @@ void add_readers(MetricsText& text, const Look& look) {
     }
 }
 
+void add_groups(MetricsText& text, const Look& look) {
+    Rows<GroupHealth> groups;
+    Rows<stream::GroupMemberStatus> members;
+    for (const StreamLook& stream : look.streams) {
+        for (const GroupHealth& group : stream.health.groups) {
+            const MetricLabels labels{{"stream", group.stream}, {"group", group.status.group}};
+            groups.push_back({labels, &group});
+            for (const stream::GroupMemberStatus& member : group.status.members) {
+                MetricLabels own = labels;
+                own.add("seat", std::to_string(member.seat));
+                members.push_back({std::move(own), &member});
+            }
+        }
+    }
+    text.add("tailrace_group", group_figures(), all_of(groups));
+    text.add_words("tailrace_group", figure_named(group_figures(), "state"), all_of(groups));
+    text.add("tailrace_group_member", group_member_figures(), all_of(members));
+}
+
 void add_host(MetricsText& text, const Look& look, std::string_view version) {
     Rows<DiskRoom> rings;
     if (look.rings) rings.push_back({{}, &*look.rings});
@@ -86,6 +105,7 @@ std::string metrics_page(const Look& look, MetricsFormat format, std::string_vie
     add_streams(text, look);
     add_publishers(text, look);
     add_readers(text, look);
+    add_groups(text, look);
     add_host(text, look, version);
     return text.finish();
 }

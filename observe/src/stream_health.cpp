@@ -1,4 +1,5 @@
 #include <tailrace/bus/cursor.hpp>
+#include <tailrace/bus/group_files.hpp>
 #include <tailrace/observe/clock_check.hpp>
 #include <tailrace/observe/stream_health.hpp>
 
@@ -137,7 +138,10 @@ StreamHealth health_of(const std::shared_ptr<bus::Region>& region,
         health.readers.push_back(
             journal_health(health.stream, status, region->header().journal_directory.data()));
     }
+    health.groups = read_group_healths(*region, status.end_sequence);
     for (const bus::CursorStatus& cursor : bus::read_cursors(*region)) {
+        // A group's says more.
+        if (cursor.name.starts_with(bus::kGroupFilePrefix)) continue;
         if (!cursor.is_owned)
             health.readers.push_back(cursor_health(health.stream, cursor, status.end_sequence));
     }

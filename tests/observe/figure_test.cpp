@@ -60,6 +60,8 @@ void check_described(std::span<const Figure<Row>> figures, const Row& row = {}) 
 
 TEST_CASE("figure: each is named once, with its unit last, and says what it means.") {
     check_described(reader_figures());
+    check_described(group_figures());
+    check_described(group_member_figures());
     check_described(holder_figures());
     check_described(held_publisher_figures());
     check_described(listing_figures());

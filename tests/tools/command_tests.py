@@ -38,6 +38,7 @@ ROOMS = (
     "typed",
     "clock",
     "cursor",
+    "group",
     "context",
     "bench",
     "help",

@@ -73,7 +73,7 @@ class Help(Tree):
     def stage(line):
         """What an example needs stands before it: a cursor, a backup to compare with."""
         words = line.split()
-        if words[1] in ("cursor", "publisher"):
+        if words[1] in ("cursor", "group", "publisher"):
             return {"set": 1, "rm": 3}.get(words[2], 2)
         return 4 if words[1] == "diff" else 0
 
@@ -102,6 +102,10 @@ class Help(Tree):
                 continue
             if line == "tailrace top":
                 script.append(f"{line} 2>&1 | grep -q 'draws on a terminal' || exit 1")
+                continue
+            if line.startswith("tailrace group retry"):
+                # One that has no member knows of no dead letters, and says so.
+                script.append(f"{line} 2>&1 | grep -q 'has no group' || exit 1")
                 continue
             if line.startswith("tailrace bench compress"):
                 # A journal of one segment has nothing to compress, and says so.

@@ -15,6 +15,7 @@
 
 #include <tailrace/base/result.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/observe/group_health.hpp>
 #include <tailrace/observe/holder.hpp>
 #include <tailrace/observe/reader_health.hpp>
 #include <tailrace/observe/trouble.hpp>
@@ -28,7 +29,8 @@ namespace tailrace::observe {
 
 struct StreamHealth {
     std::string stream;
-    std::vector<ReaderHealth> readers;   // subscribers, the journal, cursors that nobody reads by
+    std::vector<ReaderHealth> readers;  // subscribers, the journal, cursors that nobody reads by
+    std::vector<GroupHealth> groups;
     std::vector<HeldPublisher> held_up;  // publishers that wait
     std::optional<HolderHealth> holder;  // whoever is furthest behind; empty: nobody is behind
     std::optional<Trouble> clock;        // its publish times can't be believed
