@@ -54,6 +54,8 @@ inline constexpr double kNearFloorNs = 300;
 [[nodiscard]] std::vector<SuiteJob> suite_jobs(const SuiteOptions& options);
 // Of these: what it costs to read ring and journal as one log.
 void add_stream_jobs(std::vector<SuiteJob>& jobs, const SuiteOptions& options);
+// What it costs to share events among processes.
+void add_group_jobs(std::vector<SuiteJob>& jobs, const SuiteOptions& options);
 // The last of them: what a crowd costs.
 void add_crowd_jobs(std::vector<SuiteJob>& jobs, const SuiteOptions& options);
 

@@ -243,6 +243,7 @@ std::vector<SuiteJob> suite_jobs(const SuiteOptions& options) {
     jobs.push_back(death_job(options, DeathKind::publisher_in_claim, "publisher_dies_in_claim"));
     jobs.push_back(death_job(options, DeathKind::gating_subscriber, "gating_subscriber_dies"));
     add_stream_jobs(jobs, options);
+    add_group_jobs(jobs, options);
     add_crowd_jobs(jobs, options);
     return jobs;
 }

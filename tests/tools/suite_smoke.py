@@ -20,6 +20,8 @@ ROWS = {
     "stream_one_way_32_share", "stream_round_trip_32_p50_share", "stream_journal_read_64_share",
     "stream_publish_beside_spill_64_share", "stream_return_to_ring_worst",
     "stream_cursor_commit", "stream_replay_late_p99",
+    "group_hand_out_16", "group_hand_out_1", "group_publish_beside_64_share",
+    "group_member_dies_worst",
 }
 
 
