@@ -17,6 +17,7 @@ void register_diff(CLI::App& app);
 void register_doctor(CLI::App& app);
 void register_export(CLI::App& app);
 void register_group(CLI::App& app);
+void register_import(CLI::App& app);
 void register_inspect(CLI::App& app);
 void register_lag(CLI::App& app);
 void register_ls(CLI::App& app);

@@ -31,13 +31,13 @@ namespace {
 using RegisterFunction = void (*)(CLI::App&);
 
 // In the order of --help: from a stream's birth to looking at its remains, then the machine.
-constexpr std::array<RegisterFunction, 29> kCommands = {
-    register_create, register_ls,      register_rm,         register_pub,       register_tail,
-    register_record, register_replay,  register_diff,       register_lag,       register_top,
-    register_serve,  register_cursor,  register_group,      register_publisher, register_inspect,
-    register_schema, register_verify,  register_repair,     register_backup,    register_compress,
-    register_trim,   register_export,  register_context,    register_doctor,    register_sample,
-    register_bench,  register_version, register_completion, register_man,
+constexpr std::array<RegisterFunction, 30> kCommands = {
+    register_create, register_ls,     register_rm,      register_pub,        register_tail,
+    register_record, register_replay, register_diff,    register_lag,        register_top,
+    register_serve,  register_cursor, register_group,   register_publisher,  register_inspect,
+    register_schema, register_verify, register_repair,  register_backup,     register_compress,
+    register_trim,   register_export, register_import,  register_context,    register_doctor,
+    register_sample, register_bench,  register_version, register_completion, register_man,
 };
 
 std::string exit_code_text() {

@@ -18,7 +18,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 64> kExamples = {{
+constexpr std::array<Example, 65> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -64,6 +64,7 @@ constexpr std::array<Example, 64> kExamples = {{
     {"trim", "tailrace trim orders --keep-bytes 10GiB --yes"},
     {"export", "tailrace export orders --to /mnt/batch/orders --since-last"},
     {"export", "tailrace export orders --format csv --to /mnt/batch/csv --from @-1d"},
+    {"import", R"(echo '{"payload":"one","key":7}' | tailrace import orders - --format jsonl)"},
     {"context", "tailrace context ls"},
     {"context ls", "tailrace context ls"},
     {"context show", "tailrace context show"},

@@ -25,6 +25,7 @@ ROOMS = (
     "steering",
     "diff",
     "export",
+    "import",
     "keeping",
     "service",
     "serve",
