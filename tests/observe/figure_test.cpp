@@ -1,5 +1,6 @@
 #include <tailrace/observe/disk_room.hpp>
 #include <tailrace/observe/figure.hpp>
+#include <tailrace/observe/group_health.hpp>
 #include <tailrace/observe/holder.hpp>
 #include <tailrace/observe/journal_figures.hpp>
 #include <tailrace/observe/listing.hpp>
