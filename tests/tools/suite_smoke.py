@@ -47,7 +47,8 @@ def main(tailrace):
         assert len(row["runs"]) == 1 and row["conditions"]["verified"], name
 
     chosen = run(tailrace, "suite", "--quick", "--runs", "2", "--rows", "dies")["rows"]
-    assert {row["job"] for row in chosen} == {"publisher_dies_in_claim", "gating_subscriber_dies"}
+    assert {row["job"] for row in chosen} == {
+        "publisher_dies_in_claim", "gating_subscriber_dies", "group_member_dies"}
     assert all(len(row["runs"]) == 2 for row in chosen)
     refused = subprocess.run([tailrace, "bench", "suite", "--rows", "nothing"], check=False,
                              capture_output=True)
