@@ -106,9 +106,10 @@ template <typename Carrier>
         if (!receiver) return say_why(receiver.error());
         meet(*stage, 2);
         meet(*stage, 4);
-        const int status = receive_to_the_last(*receiver, *stage, run);
+        if (const int status = receive_to_the_last(*receiver, *stage, run); status != 0)
+            return status;
         meet(*stage, 6);
-        return status;
+        return 0;
     });
     BenchChild sending([&] {
         pin_to_core(0);
@@ -117,9 +118,9 @@ template <typename Carrier>
         auto sender = carrier->open_sender(0);
         if (!sender) return say_why(sender.error());
         meet(*stage, 4);
-        const int status = send_for_a_while(*sender, *stage, run);
+        if (const int status = send_for_a_while(*sender, *stage, run); status != 0) return status;
         meet(*stage, 6);
-        return status;
+        return 0;
     });
     if (auto ended = join_both(sending, receiving, run); !ended) return ended.error();
     if (stage->differing != 0) return bench_broken("a message arrived changed or out of order");
@@ -128,12 +129,12 @@ template <typename Carrier>
            static_cast<double>(stage->end_ns - stage->begin_ns);
 }
 
-// Waits for the one message that is due, looking.
+// Waits for messages, looking: how many were handed over, negative: it broke.
 template <typename Receiver, typename Handler>
-[[nodiscard]] bool receive_one(Receiver& receiver, Handler&& handler) {
+[[nodiscard]] std::ptrdiff_t receive_some(Receiver& receiver, Handler&& handler) {
     for (;;) {
         const std::ptrdiff_t got = receiver.receive(handler);
-        if (got != 0) return got == 1;
+        if (got != 0) return got;
         bus::cpu_relax();
     }
 }
@@ -152,13 +153,13 @@ int ask(Sender& sender, Receiver& receiver, CarrierStage& stage, const CarrierRu
         last = now_ns >= end_ns;
         const std::uint64_t asked = last ? kLastNumber : number;
         bool same = false;
-        const bool back = sender.send(run.size_bytes, [&](std::span<std::byte> payload) {
-            fill_words(payload, asked);
-        }) && receive_one(receiver, [&](std::span<const std::byte> payload) {
-                              same =
-                                  payload.size() == run.size_bytes && words_match(payload, asked);
-                          });
-        if (!back) return 1;
+        const bool sent = sender.send(
+            run.size_bytes, [&](std::span<std::byte> payload) { fill_words(payload, asked); });
+        if (!sent) return 1;
+        const std::ptrdiff_t back = receive_some(receiver, [&](std::span<const std::byte> payload) {
+            same = payload.size() == run.size_bytes && words_match(payload, asked);
+        });
+        if (back != 1) return 1;
         if (!same) ++stage.differing;
         const std::uint64_t now = read_ticks();
         if (now_ns >= begin_ns) {
@@ -177,16 +178,19 @@ int ask(Sender& sender, Receiver& receiver, CarrierStage& stage, const CarrierRu
 
 template <typename Sender, typename Receiver>
 int answer(Sender& sender, Receiver& receiver, const CarrierRun& run) {
-    for (bool last = false; !last;) {
-        bool sent = false;
-        const bool got = receive_one(receiver, [&](std::span<const std::byte> asked) {
+    bool last = false;
+    bool sent = true;
+    while (!last && sent) {
+        // It may be more than one: the next question can follow an answer before receive() returns.
+        const std::ptrdiff_t got = receive_some(receiver, [&](std::span<const std::byte> asked) {
             last = words_match(asked, kLastNumber);
-            sent = sender.send(run.size_bytes, [&](std::span<std::byte> payload) {
+            sent = sent && sender.send(run.size_bytes, [&](std::span<std::byte> payload) {
                 std::memcpy(payload.data(), asked.data(), asked.size());
             });
         });
-        if (!got || !sent) return 1;
+        if (got < 0) return 1;
     }
+    if (!sent) return 1;
     return 0;
 }
 
@@ -205,9 +209,9 @@ template <typename Carrier>
         auto sender = carrier->open_sender(writes);
         if (!sender) return say_why(sender.error());
         meet(*stage, 4);
-        const int status = work(*sender, *receiver);
+        if (const int status = work(*sender, *receiver); status != 0) return status;
         meet(*stage, 6);
-        return status;
+        return 0;
     };
     BenchChild answering([&] {
         return side(
