@@ -7,13 +7,13 @@
 #include "input_file.hpp"
 #include "option_text.hpp"
 #include "progress.hpp"
+#include "recorder_start.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
 
 #include <tailrace/base/clock.hpp>
 #include <tailrace/base/sequence_range.hpp>
 #include <tailrace/bus/declared_types.hpp>
-#include <tailrace/bus/journal_board.hpp>
 #include <tailrace/bus/publisher.hpp>
 
 #include <fmt/format.h>
@@ -208,7 +208,7 @@ Result<ExitCode> run_import(const ImportFlags& flags) {
     auto type = type_named(flags.type, *types);
     if (!type) return type.error();
     if (flags.durable) {
-        if (auto checked = bus::check_durable(**region); !checked) return checked.error();
+        if (auto waited = await_recorder(**region); !waited) return waited.error();
     }
     bus::PublisherOptions options;
     options.name = "import";

@@ -8,6 +8,7 @@
 #include "pace.hpp"
 #include "progress.hpp"
 #include "pub_source.hpp"
+#include "recorder_start.hpp"
 #include "stop_signal.hpp"
 #include "units.hpp"
 #include "wait_option.hpp"
@@ -245,11 +246,9 @@ Result<ExitCode> run_pub(PubFlags& flags) {
     auto source = open_source(flags.source, **region);
     if (!source) return source.error();
     if (flags.durable) {
-        if (auto checked = bus::check_durable(**region); !checked) {
-            Error error = checked.error();
-            error.message += "; nothing was published";
-            return error;
-        }
+        const std::uint64_t patience_ns =
+            flags.timeout_ns == UINT64_MAX ? kRecorderStartNs : flags.timeout_ns;
+        if (auto waited = await_recorder(**region, patience_ns); !waited) return waited.error();
     }
     auto publisher = bus::Publisher::attach(*region, options);
     if (!publisher) return publisher.error();

@@ -25,7 +25,8 @@ DEADLINE_S = 250
 CELL = re.compile(r"`\$ ([^`]+)`")
 RECORDS = """for look in $(seq 600); do
     readers=$(tailrace lag --json)
-    [[ $readers == *'"reader":"journal"'* && $readers != *OPENING* ]] && break
+    [[ $readers == *'"reader":"journal"'* && $readers != *OPENING* && $readers != *STOPPED* ]] &&
+        break
     sleep 0.05
 done
 """

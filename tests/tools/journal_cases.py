@@ -90,6 +90,14 @@ class Record(Case):
         self.end(process)
         self.assertEqual(self.payloads("replay", self.work / "elsewhere"), ["x"])
 
+    def test_pub_durable_waits_for_a_recorder_that_is_just_starting(self):
+        self.make_journaled()
+        publisher = self.start("pub", "s", "x", "--durable", "--timeout", "60s")
+        process = self.start_recorder()
+        self.end(publisher, by=None)
+        self.assertGreaterEqual(self.reader("journal")["seq"], 1)
+        self.end(process)
+
     def test_pub_durable_waits_for_the_journal(self):
         self.make_journaled()
         process = self.start_recorder()
