@@ -4,6 +4,7 @@
 #include "posix_files.hpp"
 #include "segment_directory.hpp"
 #include "support/child_process.hpp"
+#include "support/file_content.hpp"
 
 #include <tailrace/journal/backup.hpp>
 #include <tailrace/journal/compress.hpp>
@@ -55,11 +56,6 @@ JournalOptions private_options(const std::string& directory) {
     return options;
 }
 
-std::string content_of(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 TEST_CASE("file owner: each file of a journal has the permissions and group that were asked for",
@@ -107,7 +103,7 @@ TEST_CASE("file owner: a symbolic link in the journal's directory is followed by
     fs::create_directory(temp.journal());
     // As large as a spare, so that it could be taken for one.
     std::ofstream(precious) << std::string(small_options("").segment_size_bytes, 'p');
-    const std::string before = content_of(precious);
+    const std::string before = test::file_content(precious);
     fs::create_symlink(precious, temp.journal() + "/" + name);
 
     {
@@ -130,7 +126,7 @@ TEST_CASE("file owner: a symbolic link in the journal's directory is followed by
         if (can_compress()) CHECK(compress(temp.journal(), {}));
         CHECK(verify(temp.journal())->is_sound());
     }
-    CHECK(content_of(precious) == before);
+    CHECK(test::file_content(precious) == before);
 }
 
 TEST_CASE("file owner: a pipe in a segment's place keeps nobody waiting", "[journal][access]") {

@@ -4,6 +4,7 @@
 #include "journal_fixture.hpp"
 #include "posix_files.hpp"
 #include "repair_apply.hpp"
+#include "support/file_content.hpp"
 #include "support/test_length.hpp"
 
 #include <tailrace/base/checksum.hpp>
@@ -15,7 +16,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <map>
 
 namespace tailrace::journal::repair_test {
@@ -50,9 +50,7 @@ Files files_of(const std::string& directory) {
     Files files;
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
         if (!entry.is_regular_file() || entry.path().filename() == "LOCK") continue;
-        std::ifstream file(entry.path(), std::ios::binary);
-        files[entry.path().filename().string()] =
-            std::string(std::istreambuf_iterator<char>(file), {});
+        files[entry.path().filename().string()] = test::file_content(entry.path());
     }
     return files;
 }

@@ -1,4 +1,5 @@
 #include "stream/recorded_stream.hpp"
+#include "support/file_content.hpp"
 #include "support/watchdog.hpp"
 
 #include <tailrace/stream/stream_reader.hpp>
@@ -8,7 +9,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,11 +33,6 @@ struct Batch {
     std::size_t body_bytes = 0;
 };
 
-std::string bytes_of(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 std::vector<std::string> segments_of(const std::string& directory) {
     std::vector<std::string> paths;
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
@@ -51,7 +46,7 @@ std::vector<std::string> segments_of(const std::string& directory) {
 std::vector<Batch> batches_of(const std::string& directory) {
     std::vector<std::pair<std::string, std::string>> files;
     for (const std::string& path : segments_of(directory))
-        files.emplace_back(path, bytes_of(path));
+        files.emplace_back(path, file_content(path));
     std::vector<Batch> batches;
     auto reader = expect(journal::Reader::open(directory), "open");
     for (std::size_t file = 0, offset = 0;;) {
