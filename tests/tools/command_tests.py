@@ -55,8 +55,10 @@ def cases_of(rooms):
         module = importlib.import_module(f"{room}_cases")
         for suite in unittest.defaultTestLoader.loadTestsFromModule(module):
             for case in suite:
-                name = case.id().split(".")[-1].removeprefix("test_")
-                cases[f"{room}/{name}"] = case
+                name = f"{room}/{case.id().split('.')[-1].removeprefix('test_')}"
+                if name in cases:
+                    sys.exit(f"{name}: two cases have this name, and one would never run")
+                cases[name] = case
     return cases
 
 

@@ -83,7 +83,9 @@ class Step(Recorded):
 
     def test_a_step_is_an_event_that_is_wanted(self):
         self.assertEqual(self.stepped("n\nn\n", "--type", "1").lines, ["two", "four"])
-        self.assertEqual(self.stepped("9\n9\n", "-n", "2").lines, EVENTS[:2])
+        ran = self.stepped("9\n9\n", "-n", "2")
+        self.assertEqual(ran.lines, EVENTS[:2])
+        self.assertNotIn("the end is", ran.errors)
         self.assertEqual(self.stepped("n\n", "--from", "2").lines, ["three"])
 
     def test_into_a_stream(self):
@@ -100,6 +102,19 @@ class Step(Recorded):
         report = self.end(replay, by=None).json
         self.assertEqual((report["events"], report["rounds"]), (3, 1))
         self.assertEqual(self.payloads("tail", "copy", "-e"), ["one", "two", "five"])
+
+    def test_it_ends_when_nobody_reads_it_any_more(self):
+        replay = self.start("replay", "s", "--step", "--format", "raw", stdin=subprocess.PIPE)
+        os.write(replay.stdin.fileno(), b"n\n")
+        self.assertEqual(self.read_line(replay), "one")
+        replay.stdout.close()
+        os.write(replay.stdin.fileno(), b"n\n")  # and stdin stays open
+        self.assertEqual(replay.wait(timeout=60), 0)
+        replay.stdout = open(os.devnull, "rb")  # for whoever cleans up
+
+    def test_a_line_without_end_is_an_error(self):
+        ran = self.stepped("n\n" + "y" * (1 << 20) + "y\nn\n", code=14)
+        self.assertEqual(ran.lines, EVENTS[:1])
 
     def test_it_has_no_pace(self):
         for words in (("--speed", "2x"), ("--loop", "2"), ("--follow",), ("--gap-cap", "1s")):
@@ -135,12 +150,26 @@ class Keys(Recorded):
         self.assertEqual(self.events_on(terminal), EVENTS)
         self.assertIn("replayed 5 events", "\n".join(terminal.screen()[-3:]))
 
+    def test_each_n_is_an_event_and_only_while_it_is_stopped(self):
+        terminal = self.replay("--speed", SLOW)
+        terminal.read_until("at #1")
+        terminal.press("n ")
+        terminal.read_until("paused")
+        terminal.press("m")
+        seen = terminal.read_until("full speed  at #1  paused")
+        terminal.press("nnn")
+        terminal.read_until("at #4  paused", seen)
+        terminal.press("q")
+        terminal.ends(0)
+        self.assertEqual(self.events_on(terminal), EVENTS[:4])
+
     def test_the_pace_is_changed(self):
         terminal = self.replay("--speed", SLOW)
         seen = terminal.read_until("0.0001x  at #1")
         for keys, shown in (("+", "0.0002x"), (">", "0.0004x"), ("-", "0.0002x"), ("<", "0.0001x"),
-                            (" 0", "1x"), ("m", "full speed"), ("-", "1x"), ("--", "0.25x"),
-                            ("0", "1x")):
+                            (" 0", "1x"), ("m", "full speed"), ("+", "full speed"), ("-", "1x"),
+                            ("--", "0.25x"), ("m", "full speed"), ("-", "0.25x"),
+                            ("-" * 40, "9.537e-07x"), ("+" * 60, "1.049e+06x"), ("0", "1x")):
             terminal.press(keys)
             seen = terminal.read_until(f"  {shown}  at #1", seen)
         self.assertEqual(self.events_on(terminal), EVENTS[:1])
@@ -200,7 +229,7 @@ class Keys(Recorded):
         terminal.ends(0)
         self.assertIn("one,two,three,four,five,", "".join(terminal.screen()))
 
-    def test_into_a_stream(self):
+    def test_by_keys_into_a_stream(self):
         self.make(stream="copy")
         terminal = Terminal(self, "replay", "s", "--speed", SLOW, "--into", "copy")
         terminal.read_until("at #1")
