@@ -102,8 +102,8 @@ function(tailrace_add_library)
         install(
             TARGETS ${target}
             EXPORT tailraceTargets
-            ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-            FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+            ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
+            FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
     endif()
 endfunction()
 
@@ -123,7 +123,8 @@ function(tailrace_split_symbols program)
                       \"--add-gnu-debuglink=\${folder}/${program}.debug;\${program}\")
                   execute_process(COMMAND \"${CMAKE_OBJCOPY}\" \${step}
                                   COMMAND_ERROR_IS_FATAL ANY)
-              endforeach()")
+              endforeach()"
+        COMPONENT command)
 endfunction()
 
 function(tailrace_add_program)
@@ -138,7 +139,8 @@ function(tailrace_add_program)
     if(arg_INSTALL)
         set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
                                                      "${PROJECT_BINARY_DIR}")
-        install(TARGETS ${arg_NAME} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+        install(TARGETS ${arg_NAME} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+                                    COMPONENT command)
         tailrace_split_symbols(${arg_NAME})
     endif()
 endfunction()

@@ -1,5 +1,6 @@
-"""record --all, and the systemd unit that runs it."""
+"""record --all, and the systemd units that run it and the dashboard."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -143,40 +144,75 @@ class Backup(Case):
 
 
 class Unit(Case):
-    def unit(self):
-        path = pathlib.Path(self.program).parent / "tools" / "systemd" / "tailrace-record.service"
+    def unit(self, service):
+        path = (pathlib.Path(self.program).parent / "tools" / "systemd"
+                / f"tailrace-{service}.service")
         if not path.exists():
             self.skipTest(f"there is no {path}: the command was not built in a build directory")
         return path
 
-    def test_unit_is_one_that_systemd_takes(self):
-        unit = self.unit()
-        tool = shutil.which("systemd-analyze")
-        if not tool:
-            self.skipTest("systemd-analyze is not installed")
-        # As installed, but for the place of the command.
-        text = re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={self.program}", unit.read_text())
+    @staticmethod
+    def settings_of(unit):
+        return dict(line.split("=", 1) for line in unit.read_text().splitlines()
+                    if re.match(r"[A-Za-z]+=", line))
+
+    def complaints(self, unit, text):
+        """What systemd has to say about a unit of this text."""
         copy = self.work / unit.name
         copy.write_text(text)
-        ran = subprocess.run([tool, "verify", "--man=no", str(copy)], capture_output=True,
-                             text=True, timeout=60, check=False)
-        ours = [line for line in ran.stderr.splitlines() if unit.name in line]
-        self.assertEqual(ours, [], ran.stderr)
-        # It does find mistakes.
-        copy.write_text(text.replace("LimitNOFILE=", "LimitNofiles="))
-        ran = subprocess.run([tool, "verify", "--man=no", str(copy)], capture_output=True,
-                             text=True, timeout=60, check=False)
-        self.assertIn("LimitNofiles", ran.stderr)
+        ran = subprocess.run([shutil.which("systemd-analyze"), "verify", "--man=no", str(copy)],
+                             capture_output=True, text=True, timeout=60, check=False)
+        return [line for line in ran.stderr.splitlines() if unit.name in line]
+
+    def test_units_are_ones_that_systemd_takes(self):
+        units = [self.unit("record"), self.unit("serve")]
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("systemd-analyze is not installed")
+        for unit in units:
+            # As installed, but for the place of the command.
+            text = re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={self.program}", unit.read_text())
+            self.assertEqual(self.complaints(unit, text), [])
+            # It does find mistakes.
+            wrong = self.complaints(unit, text.replace("LimitNOFILE=", "LimitNofiles="))
+            self.assertIn("LimitNofiles", " ".join(wrong))
 
     def test_unit_allows_what_the_writer_needs(self):
-        text = self.unit().read_text()
-        settings = dict(line.split("=", 1) for line in text.splitlines()
-                        if re.match(r"[A-Za-z]+=", line))
+        unit = self.unit("record")
+        settings = self.settings_of(unit)
         self.assertRegex(settings["ExecStart"], r"^/\S+/tailrace record --all$")
         self.assertEqual(settings["LimitMEMLOCK"], "infinity")
         self.assertEqual(settings["LimitRTPRIO"], "10")  # what --priority fifo asks for
         self.assertNotIn("RestrictRealtime", settings)
         for call in ("io_uring_setup", "io_uring_enter", "io_uring_register", "membarrier"):
-            self.assertRegex(text, rf"(?m)^SystemCallFilter=.*\b{call}\b")
+            self.assertRegex(unit.read_text(), rf"(?m)^SystemCallFilter=.*\b{call}\b")
         for forbidden in ("ProtectProc", "PrivateUsers", "PrivateIPC", "ProcSubset"):
             self.assertNotIn(forbidden, settings)  # it must see the processes of a stream
+
+    def test_unit_of_the_dashboard_sees_all_and_writes_nothing(self):
+        unit = self.unit("serve")
+        settings = self.settings_of(unit)
+        self.assertRegex(settings["ExecStart"], r"^/\S+/tailrace serve$")
+        self.assertEqual(settings["ProtectSystem"], "strict")
+        self.assertIn("AF_INET", settings["RestrictAddressFamilies"])
+        recorder = self.unit("record").read_text()
+        for place in re.findall(r"(?m)^Environment=.*$", recorder):
+            self.assertIn(place, unit.read_text())  # it looks where the recorder writes
+        for forbidden in ("ProtectProc", "PrivateUsers", "PrivateIPC", "ProcSubset",
+                          "PrivateNetwork", "ReadWritePaths", "StateDirectory"):
+            self.assertNotIn(forbidden, settings)
+
+    def test_a_watcher_that_may_only_read_sees_every_stream(self):
+        # What the unit leaves to root: reading what belongs to others, and looking at processes.
+        if os.geteuid() != 0 or not shutil.which("setpriv"):
+            self.skipTest("only root can give up the powers that the unit takes away")
+        self.make_journaled()
+        self.ok("pub", "s", "x", "-n", "10")
+        for path in (*self.rings.rglob("*"), *self.journals.rglob("*")):
+            os.chown(path, 12345, 12345)
+            os.chmod(path, path.stat().st_mode & ~0o007)
+        kept = "-all,+dac_read_search,+sys_ptrace"
+        ran = subprocess.run(["setpriv", "--no-new-privs", f"--bounding-set={kept}",
+                              f"--inh-caps={kept}", self.program, "lag", "--json"],
+                             capture_output=True, timeout=60, check=False, env=self.environment)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn(b'"s"', ran.stdout)
