@@ -11,6 +11,7 @@
 #include "name_pattern.hpp"
 #include "option_text.hpp"
 #include "position.hpp"
+#include "replay_continuation.hpp"
 #include "replay_flags.hpp"
 #include "replay_report.hpp"
 #include "step_pilot.hpp"
@@ -44,9 +45,10 @@ Result<void> go_to(journal::Reader& reader, const Position& position, Sequence e
                           : reader.seek_time(*place.time_ns);
 }
 
-// Puts the reader where --from says and the end where --to says. Returns how many events that is at
-// most.
-Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
+// Puts the reader where --from says and the end where --to says.
+Result<void> set_range(ReplayFlags& flags,
+                       const std::string& journal_directory,
+                       journal::Reader& reader) {
     auto end = reader.end_sequence();
     // What is left of a journal that has lost its newest segment is replayed, up to where reading
     // tells the loss.
@@ -54,6 +56,7 @@ Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
                         !counts_from_end(flags.from) && !counts_from_end(flags.to);
     if (!end && !is_cut) return end.error();
     if (is_cut) end = kNoSequence;
+    if (!flags.identity.empty() && !is_cut) end = durable_end(reader, journal_directory, *end);
     if (flags.from) {
         auto sought = go_to(reader, *flags.from, *end);
         if (!sought) {
@@ -73,8 +76,22 @@ Result<std::uint64_t> set_range(ReplayFlags& flags, journal::Reader& reader) {
     if (!flags.options.follow && !is_cut) {
         flags.options.to_sequence = std::min(flags.options.to_sequence.value_or(*end), *end);
     }
-    const Sequence stop = flags.options.to_sequence.value_or(is_cut ? 0 : *end);
+    return {};
+}
+
+// How many events that is at most; 0: nobody knows.
+std::uint64_t total_of(const ReplayFlags& flags, journal::Reader& reader) {
+    const auto end = reader.end_sequence();
+    const Sequence stop = flags.options.to_sequence.value_or(end ? *end : 0);
     return stop > reader.next_sequence() ? stop - reader.next_sequence() : 0;
+}
+
+Result<bus::Publisher> attach_target(const ReplayFlags& flags, const journal::Reader& reader) {
+    bus::PublisherOptions options;
+    options.name = "replay";
+    options.directory = settings().directory;
+    if (!flags.identity.empty()) options.identity = stream::replay_identity(flags.identity, reader);
+    return bus::Publisher::attach(flags.into, options);
 }
 
 // Once, or again and again: each round's event times follow those of the round before.
@@ -234,26 +251,29 @@ Result<ExitCode> replay_one(ReplayFlags& flags) {
     flags.options.speed = flags.speed.value_or(flags.into.empty() || flags.by_steps ? 0.0 : 1.0);
     auto reader = journal::Reader::open(*directory);
     if (!reader) return reader.error();
-    auto total = set_range(flags, *reader);
-    if (!total) return total.error();
+    if (auto set = set_range(flags, *directory, *reader); !set) return set.error();
 
     auto view =
         TypedView::open(KnownTypes::of_journal(*directory), flags.typed, reader->stream_name());
     if (!view) return view.error();
-    ChosenEvents events(
-        flags, reader->stream_name(), std::make_shared<TypedView>(std::move(*view)), *total);
     std::optional<stream::StreamSink> target;
     if (!flags.into.empty()) {
-        bus::PublisherOptions options;
-        options.name = "replay";
-        options.directory = settings().directory;
-        auto publisher = bus::Publisher::attach(flags.into, options);
+        auto publisher = attach_target(flags, *reader);
         if (!publisher) return publisher.error();
+        if (!flags.identity.empty()) {
+            auto went = go_on_behind_published(flags, *publisher, *reader);
+            if (!went) return went.error();
+        }
         target.emplace(std::move(*publisher));
         target->stop_when(&stop_flag());
         target->set_times(flags.times);
-        events.pass_on_to(&*target);
+        if (!flags.identity.empty()) target->number_events();
     }
+    ChosenEvents events(flags,
+                        reader->stream_name(),
+                        std::make_shared<TypedView>(std::move(*view)),
+                        total_of(flags, *reader));
+    if (target) events.pass_on_to(&*target);
     events.begin();
     std::string pace;
     auto totals = replay_steered(flags, *reader, events, target ? &*target : nullptr, pace);
@@ -288,7 +308,8 @@ void add_choice_options(CLI::App& command, ReplayFlags& flags) {
                parse_position,
                "First event: start, N, +N, -N, @TIME, @-10m");
     add_parsed(command, "--to", flags.to, parse_position, "Stop before this event");
-    add_parsed(command, "-n,--count", flags.count, parse_count, "Stop after so many events");
+    add_parsed(command, "-n,--count", flags.count, parse_count, "Stop after so many events")
+        ->excludes("--identity");
     add_parsed(command,
                "-f,--template",
                flags.written_as,
@@ -316,6 +337,15 @@ void register_replay(CLI::App& app) {
             "JOURNAL", flags->targets, "Streams' names, also 'eu-*', or journals' directories")
         ->required();
     command->add_option("--into", flags->into, "Publish into this stream instead of printing");
+    CLI::Option* const identity =
+        command
+            ->add_option("--identity",
+                         flags->identity,
+                         "With --into: under this name each event is published once, also when "
+                         "the replay was killed")
+            ->type_name("NAME")
+            ->needs("--into")
+            ->group(kRareOptions);
     command
         ->add_flag(
             "--print", [](std::int64_t /*count*/) {}, "Print on stdout, which is the default")
@@ -357,7 +387,8 @@ void register_replay(CLI::App& app) {
     CLI::Option* const follow =
         command->add_flag("--follow", flags->options.follow, "At the end, wait for more")
             ->excludes(loop);
-    step->excludes(loop)->excludes(gap_cap)->excludes(follow);
+    step->excludes(loop)->excludes(gap_cap)->excludes(follow)->excludes(identity);
+    identity->excludes(loop)->excludes(follow);
     command->footer(
         "On a terminal keys steer it: space, n, +, -, 0, m, q. With --step it goes by lines on "
         "stdin: Enter, N, g POSITION, q; ? explains them.\n"

@@ -19,6 +19,7 @@ struct ReplayFlags {
     std::vector<std::string> targets;  // names, patterns and directories
     std::string journal;               // of one target
     std::string into;                  // empty: to stdout
+    std::string identity;              // under which each event is published once; empty: none
     std::optional<Position> from;
     std::optional<Position> to;
     FilterFlags wanted;

@@ -32,6 +32,7 @@ void print_report(const ReplayFlags& flags,
         Json document;
         document["journal"] = flags.journal;
         document["into"] = flags.into;
+        if (!flags.identity.empty()) document["identity"] = flags.identity;
         document["events"] = events;
         document["rounds"] = totals.rounds;
         document["payload_bytes"] = totals.bytes;

@@ -1,10 +1,12 @@
 #include "pacing.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/stream/replayer.hpp>
 #include <tailrace/bus/deadline.hpp>
+#include <tailrace/stream/replayer.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 
 namespace tailrace::stream {
 
@@ -142,6 +144,10 @@ Result<bool> StreamSink::wait_for_room(Publish&& publish,
             published_events_ += count;
             return true;
         }
+        if (status == bus::PublishStatus::duplicate) {
+            known_events_ += count;
+            return true;
+        }
         if (status == bus::PublishStatus::timed_out) {
             if (is_told_to_stop(first)) return false;
             continue;
@@ -157,6 +163,12 @@ Result<bool> StreamSink::wait_for_room(Publish&& publish,
                               "this replayer into stream '" + target +
                                   "' belongs to the parent of this forked child",
                               "make one in the child, after fork()");
+        }
+        if (status == bus::PublishStatus::no_identity) {
+            return make_error(ErrorCode::invalid_argument,
+                              "this replayer into stream '" + target +
+                                  "' is to number its events, and has no identity",
+                              "attach its publisher with PublisherOptions::identity");
         }
         if (status == bus::PublishStatus::corrupt) {
             return make_error(ErrorCode::corrupt,
@@ -182,6 +194,7 @@ Result<bool> StreamSink::wait_for_room(Publish&& publish,
 bus::EventFields StreamSink::fields_of(const Event& event) const noexcept {
     bus::EventFields fields;
     fields.type = event.type();
+    if (numbers_events_) fields.own_sequence = event.sequence() + 1;
     if (times_ == ReplayTimes::original) {
         fields.event_time_ns =
             event.event_time_ns() != 0 ? event.event_time_ns() : event.publish_time_ns();
@@ -231,16 +244,21 @@ Result<void> StreamSink::keep(const Event& event) {
 
 Result<bool> StreamSink::publish_kept() {
     if (kept_.empty()) return true;
+    // Of a batch that an earlier replay published in part, since its range ended there, the bus
+    // drops that part.
+    std::uint64_t known = 0;
     std::vector<bus::BatchEvent> events;
     events.reserve(kept_.size());
     for (const Kept& kept : kept_) {
         events.push_back(
             {std::span(kept_bytes_).subspan(kept.offset, kept.size_bytes), kept.fields});
+        if (numbers_events_ && kept.fields.own_sequence <= publisher_.last_published()) ++known;
     }
+    known_events_ += known;
     auto published = wait_for_room(
         [&](bus::Deadline turn) { return publisher_.publish_mixed_batch(events, turn); },
         first_kept_,
-        kept_.size(),
+        kept_.size() - known,
         kept_bytes_.size());
     kept_.clear();
     kept_bytes_.clear();
@@ -264,6 +282,16 @@ Result<void> StreamSink::on_end() {
 
 Sequence StreamSink::next_sequence() const noexcept {
     return publisher_.region().tail().sequence + kept_.size();
+}
+
+std::string replay_identity(const std::string& name, const journal::Reader& journal) {
+    // Eight digits of what was made at random: enough to tell a host's journals apart.
+    std::array<char, 16> digits{};
+    std::snprintf(digits.data(),
+                  digits.size(),
+                  ".%08x",
+                  static_cast<unsigned>(journal.journal_id().front() >> 32U));
+    return name + digits.data();
 }
 
 Result<ReplayReport> replay(journal::Reader& reader,

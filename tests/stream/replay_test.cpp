@@ -184,6 +184,56 @@ TEST_CASE("replay: into a stream an atomic batch stays one", "[stream][replay]")
     CHECK(same);
 }
 
+TEST_CASE("replay: under an identity what was published is dropped, however often it is begun",
+          "[stream][replay]") {
+    const Watchdog watchdog("replay under an identity");
+    const RecordedStream recorded;
+    {
+        auto publisher = recorded.stream().publisher();
+        auto recorder = recorded.recorder();
+        const std::array<std::span<const std::byte>, 4> batch{};
+        for (int turn = 0; turn < 3; ++turn)
+            REQUIRE(publisher.publish_batch(batch) == bus::PublishStatus::ok);
+        REQUIRE(record_all(recorder, publisher.region()));
+        REQUIRE(recorder.close());
+    }
+    const TestStream target;
+    const auto attach = [&] {
+        const auto reader = expect(journal::Reader::open(recorded.journal_directory()), "open");
+        bus::PublisherOptions options;
+        options.directory = target.directory();
+        options.identity = stream::replay_identity("rehearsal", reader);
+        return expect(bus::Publisher::attach(target.name(), options), "attach");
+    };
+    stream::ReplayOptions options;
+    options.speed = 0;
+    // The range ends within the second batch; then comes what is left of it, and the third.
+    const std::array<std::array<std::uint64_t, 3>, 4> turns = {
+        {{6, 6, 0}, {6, 0, 6}, {12, 6, 6}, {12, 0, 12}}};
+    for (const auto& [end, published, known] : turns) {
+        options.to_sequence = end;
+        stream::StreamSink sink(attach());
+        sink.number_events();
+        CHECK(replay_all(recorded, sink, options).events == end);
+        CHECK(sink.published_events() == published);
+        CHECK(sink.known_events() == known);
+    }
+    CHECK(attach().last_published() == 12);
+    auto subscriber = target.subscriber();
+    std::string shape;
+    static_cast<void>(subscriber.poll(
+        [&](const Event& event) { shape += event.continues_batch() ? '-' : '.'; }, 100));
+    CHECK(shape == "---.-.-.---.");
+
+    stream::StreamSink nobody(target.publisher());
+    nobody.number_events();
+    auto reader = expect(journal::Reader::open(recorded.journal_directory()), "open");
+    const std::atomic<bool> stop{false};
+    const auto refused = stream::replay(reader, nobody, options, stop);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::invalid_argument);
+}
+
 TEST_CASE("replay: a batch that is cut by a stop isn't published in part", "[stream][replay]") {
     const Watchdog watchdog("replay of half a batch");
     const TestStream target;

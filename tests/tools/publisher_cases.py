@@ -1,4 +1,4 @@
-"""publisher, and pub --identity: events that are published once, whatever is killed."""
+"""publisher, pub and replay --identity: events that are published once, whatever is killed."""
 
 import signal
 
@@ -80,3 +80,100 @@ class Publisher(Case):
         self.end(recorder)
         self.assertEqual([int(text) for text in self.payloads("replay", "s")],
                          list(range(1, 10)))
+
+
+class Replay(Case):
+    """A replay under a name: s is the journal, copy the stream that it goes into."""
+
+    def setUp(self):
+        super().setUp()
+        self.make_journaled()
+        self.make(stream="copy")
+
+    def replay(self, *words, **options):
+        return self.ok("replay", "s", "--into", "copy", "--identity", "lab", "--speed", "max",
+                       "--json", *words, **options)
+
+    def copied(self):
+        return self.payloads("tail", "copy", "--from", "start", "-e")
+
+    def identity(self):
+        row, = self.ok("publisher", "ls", "copy", "--json").json["publishers"]
+        return row["publisher"]
+
+    def test_killed_and_begun_again_it_publishes_each_event_once(self):
+        events = [f"event {n}" for n in range(40)]
+        self.ok("pub", "s", "--rate", "100/s", *events)
+        self.record_all()
+        for end in (3, 12, 20):
+            replay = self.start("replay", "s", "--into", "copy", "--identity", "lab")
+            self.wait_until("some events", lambda end=end: self.end_sequence("copy") > end)
+            self.kill(replay)
+        ran = self.replay()
+        self.assertEqual(self.copied(), events)
+        self.assertEqual((ran.json["events"] < 20, ran.json["identity"]), (True, "lab"))
+        self.assertIn("has published below sequence", ran.errors)
+        self.assertRegex(self.identity(), r"^lab\.[0-9a-f]{8}$")
+        self.assertEqual(self.replay().json["events"], 0)
+        # By another name it is another replay.
+        self.ok("replay", "s", "--into", "copy", "--identity", "again", "--speed", "max")
+        self.assertEqual(self.copied(), events * 2)
+
+    def test_two_journals_are_two_identities(self):
+        self.make_journaled(stream="t")
+        for stream in "st":
+            self.ok("pub", stream, f"{stream}1", f"{stream}2")
+            self.record_all(stream)
+        for stream in "stst":
+            self.ok("replay", stream, "--into", "copy", "--identity", "lab", "--speed", "max")
+        self.assertEqual(self.copied(), ["s1", "s2", "t1", "t2"])
+
+    def test_ranges_and_types(self):
+        for number in range(6):
+            self.ok("pub", "s", f"{number}", "--type", number % 2)
+        self.record_all()
+        self.assertEqual(self.replay("--to", "3", "--type", "1").json["events"], 1)
+        self.assertEqual(self.replay("--from", "1", "--type", "1").json["events"], 2)
+        self.assertEqual(self.copied(), ["1", "3", "5"])
+
+    def test_what_is_not_durable_yet_is_left_for_the_next_one(self):
+        recorder = self.start_recorder("--sync", "none")
+        self.ok("pub", "s", "a", "b", "c")
+        self.wait_until("the journal", lambda: len(self.payloads("replay", "s")) == 3)
+        self.assertEqual(self.replay().json["events"], 0)
+        self.end(recorder)
+        self.assertEqual(self.replay().json["events"], 3)
+        self.assertEqual(self.copied(), ["a", "b", "c"])
+
+    def test_a_journal_that_has_lost_what_was_published_is_refused(self):
+        self.ok("pub", "s", "a", "b")
+        self.record_all()
+        older = self.work / "older"
+        self.ok("backup", "s", older)
+        self.ok("pub", "s", "c", "d")
+        self.record_all()
+        self.replay()
+        ran = self.refused(12, "replay", older, "--into", "copy", "--identity", "lab",
+                           names=["copy", "sequence 3", "before 2"])
+        self.assertIn(f"publisher set copy {self.identity()} --to 2", ran.errors)
+
+    def test_what_retention_took_before_it_was_published_is_told(self):
+        self.ok("pub", "s", "a", "b", "c")
+        self.record_all()
+        self.replay("--to", "2")
+        recorder = self.start_recorder()
+        self.ok("pub", "s", "--size", "4000", "-n", "600", "--durable")
+        self.end(recorder)
+        self.ok("trim", "s", "--before", "end", "--yes")  # c goes with the rest of its segment
+        first = self.ok("inspect", self.journal_of(), "--json").json["first_seq"]
+        self.assertGreater(first, 2)
+        ran = self.refused(11, "replay", "s", "--into", "copy", "--identity", "lab",
+                           names=["copy", "below sequence 2", f"begins at {first}"])
+        self.assertIn(f"--from {first}", ran.errors)
+        self.assertEqual(self.replay("--from", first, "--to", first + 1).json["events"], 1)
+
+    def test_what_goes_back_or_never_ends_has_no_name(self):
+        for words in (("--loop", "2"), ("--follow",), ("--step",), ("-n", "2")):
+            self.refused(2, "replay", "s", "--into", "copy", "--identity", "lab", *words,
+                         names=["--identity"])
+        self.refused(2, "replay", "s", "--identity", "lab", names=["--into"])

@@ -117,6 +117,14 @@ enum class ReplayTimes : std::uint8_t {
 // one atomic batch becomes one: it is published when its last event has come, or when nothing more
 // of it can come, since the range or the journal ends there or a gap follows. Gaps are not
 // publishable; on_gap says where one would stand.
+//
+// Under an identity a replay that is killed and begun again publishes each event once:
+//
+//     options.identity = replay_identity("rehearsal", reader);
+//     auto publisher = bus::Publisher::attach("copy", options);
+//     reader.seek_sequence(publisher->last_published());  // what it may still publish begins here
+//     StreamSink sink(std::move(*publisher));
+//     sink.number_events();
 class StreamSink final : public ReplaySink {
 public:
     explicit StreamSink(bus::Publisher publisher) noexcept : publisher_(std::move(publisher)) {}
@@ -124,6 +132,9 @@ public:
     [[nodiscard]] Result<bool> on_gap(journal::Gap gap) override;
     [[nodiscard]] Result<void> on_end() override;
     void set_times(ReplayTimes times) noexcept { times_ = times; }
+    // An event's number under the publisher's identity is its sequence in the journal, + 1: what it
+    // has published already is dropped and counted. Requires: the publisher has an identity.
+    void number_events() noexcept { numbers_events_ = true; }
     // Event times are so much later from here on: for journals that are replayed again and again.
     void shift_times(std::uint64_t shift_ns) noexcept { shift_ns_ = shift_ns; }
     // An event that isn't passed on; it may be the last one of a batch.
@@ -136,6 +147,8 @@ public:
     }
     // Events that are in the stream now. What was handed over of a batch that isn't whole is not.
     [[nodiscard]] std::uint64_t published_events() const noexcept { return published_events_; }
+    // That were dropped, since they had been published under this identity.
+    [[nodiscard]] std::uint64_t known_events() const noexcept { return known_events_; }
     // The sequence in the stream of the next one, if nobody else publishes there.
     [[nodiscard]] Sequence next_sequence() const noexcept;
 
@@ -160,12 +173,19 @@ private:
     const std::atomic<bool>* stop_ = nullptr;
     ReplayPilot* pilot_ = nullptr;
     ReplayTimes times_ = ReplayTimes::original;
+    bool numbers_events_ = false;
     std::uint64_t shift_ns_ = 0;
     std::uint64_t published_events_ = 0;
+    std::uint64_t known_events_ = 0;
     Sequence first_kept_ = kNoSequence;  // the batch that isn't whole yet
     std::vector<Kept> kept_;
     std::vector<std::byte> kept_bytes_;
 };
+
+// The identity under which `name` publishes what it replays from this journal: the name, and which
+// journal it is, since the numbers are sequences of that one. A copy by backup is the same journal,
+// one that was begun anew is another.
+[[nodiscard]] std::string replay_identity(const std::string& name, const journal::Reader& journal);
 
 // Replays from where the reader stands. Errors: of the journal (`corrupt` with its range) or of the
 // sink.
