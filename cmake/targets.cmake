@@ -29,10 +29,10 @@
 #   tailrace_add_bench(NAME ring_bench SOURCES ... DEPS ... [PRIVATE_INCLUDES ...])
 #       a Google Benchmark program, also run for a few iterations as a smoke test (label bench).
 
-set(TAILRACE_UNITY_SOURCES 8 CACHE STRING "How many sources are compiled at a time")
+set(TAILRACE_UNITY_SOURCES 24 CACHE STRING "How many sources are compiled at a time")
 
-# gcc looks for garbage each time its heap has doubled, a tenth of its time. Eight sources need less
-# than this by the end.
+# gcc looks for garbage each time its heap has doubled, a tenth of its time. Two dozen sources need
+# less than this by the end.
 set(tailrace_compiler_memory)
 if(TAILRACE_DEVELOPER AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     set(tailrace_compiler_memory "SHELL:--param ggc-min-heapsize=1048576")

@@ -14,7 +14,7 @@ namespace tailrace::tool {
 
 namespace {
 
-constexpr std::uint64_t kLookEveryNs = 250 * kNsPerMs;
+constexpr std::uint64_t kArrivalLookNs = 250 * kNsPerMs;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ ArrivingStreams::ArrivingStreams(std::vector<std::string> patterns)
 std::vector<std::string> ArrivingStreams::look(const std::vector<std::string>& present) {
     const std::uint64_t now_ns = monotonic_ns();
     if (now_ns < next_look_ns_) return {};
-    next_look_ns_ = now_ns + kLookEveryNs;
+    next_look_ns_ = now_ns + kArrivalLookNs;
     auto names = bus::Region::list(settings().directory);
     if (!names) return {};
     std::vector<std::string> there = matches_of(patterns_, *names);

@@ -9,22 +9,20 @@ namespace tailrace::tool {
 
 namespace {
 
-using nlohmann::json;
-
 std::string number(double value, const std::string& unit) {
     if (unit == "events/s") return fmt::format("{:.2f} M/s", value / 1e6);
     if (unit == "share") return fmt::format("{:.2f}", value);
     return fmt::format("{:.{}f} {}", value, value < 10 ? 2 : 0, unit);
 }
 
-std::string verdict(const json& row) {
+std::string verdict(const nlohmann::json& row) {
     if (row["met"].is_null()) return "";
     return fmt::format("{}, {}",
                        row["met"].get<bool>() ? "met" : "not met",
                        row["placement"].get_ref<const std::string&>());
 }
 
-void print_percentiles(const char* label, const json& values) {
+void print_percentiles(const char* label, const nlohmann::json& values) {
     fmt::print("{:<22}", label);
     for (const auto& [rank, value] : values.items())
         fmt::print("  {} {:.0f}", rank, value.get<double>());
@@ -40,7 +38,7 @@ std::string figure_text(const std::string& key, double value) {
     return fmt::format("{:.0f}", value);
 }
 
-void print_spread(const std::string& key, const std::string& label, const json& spread) {
+void print_spread(const std::string& key, const std::string& label, const nlohmann::json& spread) {
     fmt::print("  {:<26} {} ({} to {})\n",
                label,
                figure_text(key, spread["median"].get<double>()),
@@ -50,7 +48,7 @@ void print_spread(const std::string& key, const std::string& label, const json& 
 
 }  // namespace
 
-void print_pingpong(const json& report) {
+void print_pingpong(const nlohmann::json& report) {
     fmt::print(
         "pingpong   {} B, two processes, cores {} and {}, spinning, {} round trips, one in "
         "flight\n",
@@ -76,7 +74,7 @@ void print_pingpong(const json& report) {
         "about tails under load.\n");
 }
 
-void print_throughput(const json& report) {
+void print_throughput(const nlohmann::json& report) {
     fmt::print(
         "throughput {} B, {} publisher(s), {} subscriber(s), {} stream, batch {}, ring {} KiB, "
         "{}\n",
@@ -106,7 +104,7 @@ void print_throughput(const json& report) {
                report["floor_rtt_ns"]["max"].get<double>());
 }
 
-void print_journal(const json& report) {
+void print_journal(const nlohmann::json& report) {
     fmt::print("journal    {} runs, in turns with the raw device, everything read back\n",
                report["runs"].get<int>());
     fmt::print("machine    {}\n", report["machine"].get<std::string>());
@@ -127,7 +125,7 @@ void print_journal(const json& report) {
     }
 }
 
-void print_suite(const json& report) {
+void print_suite(const nlohmann::json& report) {
     fmt::print("machine    {}\n", report["machine"].get<std::string>());
     fmt::print("rounds     {} of all rows in turns\n", report["rounds"].get<int>());
     fmt::print("cores      near: a floor below {} ns; of a rate the runs in one placement count\n",
@@ -141,7 +139,7 @@ void print_suite(const json& report) {
                "ratio",
                "target",
                "");
-    for (const json& row : report["rows"]) {
+    for (const nlohmann::json& row : report["rows"]) {
         const auto unit = row["unit"].get<std::string>();
         const bool has_ratio = !row["ratio_to_floor"].is_null();
         const bool by_ratio =
@@ -164,7 +162,7 @@ void print_suite(const json& report) {
     }
 }
 
-void print_wait(const json& report) {
+void print_wait(const nlohmann::json& report) {
     fmt::print("machine    {}\n", report["machine"].get<std::string>());
     fmt::print(
         "waiting    one subscriber on a core of its own; low rate {:.0f}/s, high rate {:.0f}/s\n",
@@ -179,8 +177,8 @@ void print_wait(const json& report) {
                "cpu low",
                "cpu high",
                "habit");
-    for (const json& row : report["rows"]) {
-        const json& wake = row["wake_ns"];
+    for (const nlohmann::json& row : report["rows"]) {
+        const nlohmann::json& wake = row["wake_ns"];
         fmt::print("{:<10}{:>9.1f} us{:>9.1f} us{:>9.1f} us{:>10.1f}%{:>10.1f}%{:>10.1f}%  {}\n",
                    row["wait"].get<std::string>(),
                    wake["p50"].get<double>() / 1e3,
@@ -193,7 +191,7 @@ void print_wait(const json& report) {
     }
 }
 
-void print_compress(const json& report) {
+void print_compress(const nlohmann::json& report) {
     fmt::print("compress   level {}, {} segments, {:.2f} to 1, {:.2f} GB/s\n",
                report["level"].get<int>(),
                report["segments"].get<std::uint64_t>(),

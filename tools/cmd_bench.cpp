@@ -18,12 +18,10 @@ namespace tailrace::tool {
 
 namespace {
 
-using nlohmann::json;
-
 // Runs the benchmark in a process of its own and prints its report.
 template <typename Options, typename Print>
 CommandBody body_of(std::shared_ptr<Options> options,
-                    Result<json> (*run)(const Options&),
+                    Result<nlohmann::json> (*run)(const Options&),
                     Print&& print) {
     const auto measure = [options, run, print]() -> Result<ExitCode> {
         if constexpr (requires { options->directory; }) options->directory = settings().directory;

@@ -73,14 +73,15 @@ StreamReaderOptions reading(const RecordedStream& recorded,
     return options;
 }
 
-Result<StreamReader> try_read(const RecordedStream& recorded, const StreamReaderOptions& options) {
+Result<StreamReader> try_attach(const RecordedStream& recorded,
+                                const StreamReaderOptions& options) {
     return StreamReader::attach(recorded.stream().name(), options);
 }
 
 StreamReader reader_of(const RecordedStream& recorded,
                        Position from,
                        bus::SlowPolicy policy = bus::SlowPolicy::spill) {
-    return expect(try_read(recorded, reading(recorded, from, policy)), "attach the reader");
+    return expect(try_attach(recorded, reading(recorded, from, policy)), "attach the reader");
 }
 
 }  // namespace
@@ -118,7 +119,8 @@ TEST_CASE(
     CHECK(first_of(Position::before_end(kManyEvents - 1)) == 1);
     CHECK(first_of(Position::before_end(2 * kManyEvents)) == 0);
 
-    const auto ahead = try_read(recorded, reading(recorded, Position::at(kManyEvents + 1), policy));
+    const auto ahead =
+        try_attach(recorded, reading(recorded, Position::at(kManyEvents + 1), policy));
     REQUIRE_FALSE(ahead);
     CHECK(ahead.error().code == ErrorCode::sequence_ahead);
 }
@@ -164,7 +166,7 @@ TEST_CASE("stream reader: without publish times a position by time is refused",
     auto publisher = recorded.stream().publisher();
     REQUIRE(publish_numbered(publisher, 1, 0, 10));
     const auto refused =
-        try_read(recorded, reading(recorded, Position::at_time(1), bus::SlowPolicy::observe));
+        try_attach(recorded, reading(recorded, Position::at_time(1), bus::SlowPolicy::observe));
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::invalid_argument);
 }
@@ -218,22 +220,22 @@ TEST_CASE("stream reader: spill is refused without a journal, and where nobody r
           "[stream][stream_reader]") {
     const RecordedStream recorded;
     auto publisher = recorded.stream().publisher();
-    const auto refused = try_read(recorded, reading(recorded, Position::end()));
+    const auto refused = try_attach(recorded, reading(recorded, Position::end()));
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::invalid_argument);
     CHECK(refused.error().message.find("no journal") != std::string::npos);
     CHECK(refused.error().hint.find("tailrace record stream") != std::string::npos);
     StreamReaderOptions durable = reading(recorded, Position::end(), bus::SlowPolicy::gate);
     durable.limit = ReadLimit::durable;
-    REQUIRE_FALSE(try_read(recorded, durable));
+    REQUIRE_FALSE(try_attach(recorded, durable));
 
     { const RunningRecorder recorder(recorded); }
-    const auto unrecorded = try_read(recorded, reading(recorded, Position::end()));
+    const auto unrecorded = try_attach(recorded, reading(recorded, Position::end()));
     REQUIRE_FALSE(unrecorded);
     CHECK(unrecorded.error().code == ErrorCode::no_writer);
     StreamReaderOptions anyhow = reading(recorded, Position::end());
     anyhow.without_recorder = true;
-    CHECK(try_read(recorded, anyhow));
+    CHECK(try_attach(recorded, anyhow));
 }
 
 TEST_CASE("stream reader: what neither journal nor ring has is an exact gap, told once",
@@ -314,7 +316,7 @@ TEST_CASE("stream reader: what is not durable yet is kept back from who asks for
     auto recorder = recorded.recorder();
     StreamReaderOptions options = reading(recorded, Position::start(), policy);
     options.limit = ReadLimit::durable;
-    auto reader = expect(try_read(recorded, options), "attach the reader");
+    auto reader = expect(try_attach(recorded, options), "attach the reader");
     const auto region = recorded.stream().open(bus::RegionAccess::observe);
 
     Account account;
@@ -394,7 +396,7 @@ TEST_CASE("stream reader: what is durable and was copied comes again after a han
     REQUIRE(record_all(recorder, publisher.region()));
     StreamReaderOptions options = reading(recorded, Position::at(0), policy);
     options.limit = ReadLimit::durable;
-    auto reader = expect(try_read(recorded, options), "attach the reader");
+    auto reader = expect(try_attach(recorded, options), "attach the reader");
     std::vector<Sequence> seen;
     CHECK_THROWS(reader.poll(
         [&](const Event& event) {
@@ -548,7 +550,7 @@ TEST_CASE(
     {
         const RunningRecorder recorder(recorded);
         REQUIRE(publish_numbered(publisher, 1, 0, 10));
-        reader = expect(try_read(recorded, options), "attach the reader");
+        reader = expect(try_attach(recorded, options), "attach the reader");
     }
     REQUIRE(publish_numbered(publisher, 1, 10, 20));
     REQUIRE(bus::Region::unlink("stream", true, recorded.stream().directory()));
@@ -575,7 +577,7 @@ TEST_CASE("stream reader: a filter that nothing passes doesn't hold up the clock
     REQUIRE(publish_numbered(publisher, 1, 0, kPublished));
     StreamReaderOptions options = reading(recorded, Position::start());
     options.filter.add_type(77);
-    auto reader = expect(try_read(recorded, options), "attach the reader");
+    auto reader = expect(try_attach(recorded, options), "attach the reader");
     // A part at a time, so that somebody may look at a clock in between.
     std::uint64_t polls = 0;
     while (reader.next_sequence() < kPublished) {
@@ -612,7 +614,7 @@ TEST_CASE("stream reader: filters, tombstones and limits count the same in journ
     }
     StreamReaderOptions options = reading(recorded, Position::start());
     options.filter.add_type(1);
-    auto reader = expect(try_read(recorded, options), "attach the reader");
+    auto reader = expect(try_attach(recorded, options), "attach the reader");
     std::uint64_t read = 0;
     std::uint64_t wrong = 0;
     while (reader.next_sequence() < kManyEvents) {
@@ -720,7 +722,7 @@ TEST_CASE("stream reader: another stream's journal is not read in its place",
     REQUIRE(publish_numbered(publisher, 1, 0, kManyEvents));
     StreamReaderOptions options = reading(recorded, Position::at(0), bus::SlowPolicy::observe);
     options.journal_directory = other.journal_directory();
-    auto reader = try_read(recorded, options);
+    auto reader = try_attach(recorded, options);
     REQUIRE(reader);
     const Account account = read_to(*reader, kManyEvents);
     CHECK(account.sequences.empty());
