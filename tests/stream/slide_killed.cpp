@@ -2,7 +2,7 @@
 // instants and at named steps of the ring, again and again. Whatever the reader was given, told or
 // passed over is compared with what the journal has in the end: nothing is missing without a word,
 // nothing is called gone that is kept, nothing comes twice but the one event that its reader was
-// killed at.
+// killed at, and of an atomic batch the journal has all or nothing.
 #include "stream/recorded_stream.hpp"
 #include "support/child_process.hpp"
 #include "support/pause.hpp"
@@ -23,7 +23,9 @@
 #include <cstring>
 #include <functional>
 #include <set>
+#include <span>
 #include <string_view>
+#include <vector>
 
 namespace slide_killed {
 
@@ -36,6 +38,7 @@ using namespace tailrace::test;
 constexpr Sequence kMostEvents = Sequence{64} << 20U;
 constexpr std::uint64_t kMostPauseNs = 2'000'000;
 constexpr std::size_t kWords = 8;
+constexpr std::uint32_t kBatch = 3;  // events of an atomic batch
 
 // Where one of the three may die: all that they pass while they work, but for those of cold starts
 // that others kill at (tests/crash).
@@ -119,6 +122,7 @@ struct Stage {
     std::atomic<std::uint64_t> in_journal;  // times that it began or went on there
     std::array<std::atomic<Fate>, kMostEvents> fates;
     std::array<std::atomic<bool>, kMostEvents> committing;
+    std::array<std::atomic<bool>, kMostEvents> begins_batch;
     std::array<std::atomic<std::uint32_t>, kSteps.size()> deaths;  // at each step
 };
 
@@ -145,6 +149,31 @@ Words words_of(Sequence sequence) {
     return words;
 }
 
+void fill(Stage& stage, std::span<std::byte> payload, Sequence sequence) {
+    const Words words = words_of(sequence);
+    std::memcpy(payload.data(), words.data(), sizeof(words));
+    stage.committing[sequence].store(true);
+}
+
+bus::PublishStatus publish_one(Stage& stage, bus::Publisher& publisher, bus::Deadline deadline) {
+    bus::Claim claim;
+    const auto status = publisher.claim(claim, sizeof(Words), 0, deadline);
+    if (status != bus::PublishStatus::ok) return status;
+    fill(stage, claim.payload, claim.sequence);
+    return publisher.commit(claim);
+}
+
+bus::PublishStatus publish_batch(Stage& stage, bus::Publisher& publisher, bus::Deadline deadline) {
+    bus::BatchClaim batch;
+    const auto status = publisher.claim(batch, kBatch, sizeof(Words), 0, deadline);
+    if (status != bus::PublishStatus::ok) return status;
+    const Sequence first = batch.first_sequence();
+    stage.begins_batch[first].store(true);
+    for (Sequence sequence = first; sequence < first + kBatch; ++sequence)
+        fill(stage, batch.next(), sequence);
+    return publisher.commit(batch);
+}
+
 int publish(Stage& stage, const RecordedStream& recorded) {
     auto publisher = recorded.stream().publisher();
     SeededRandom random(static_cast<std::uint64_t>(::getpid()));
@@ -152,15 +181,11 @@ int publish(Stage& stage, const RecordedStream& recorded) {
         // A handful, or more than the ring holds.
         for (std::uint64_t left = 1 + random.below(random.one_in(4) ? 1500 : 40); left > 0;
              --left) {
-            bus::Claim claim;
-            const auto status =
-                publisher.claim(claim, sizeof(Words), 0, bus::Deadline::in_ms(20'000));
+            if (publisher.region().tail().sequence + 2000 >= kMostEvents) return 0;
+            const auto deadline = bus::Deadline::in_ms(20'000);
+            const auto status = random.one_in(4) ? publish_batch(stage, publisher, deadline)
+                                                 : publish_one(stage, publisher, deadline);
             if (status != bus::PublishStatus::ok) return 1;
-            if (claim.sequence + 2000 >= kMostEvents) return 0;
-            const Words words = words_of(claim.sequence);
-            std::memcpy(claim.payload.data(), words.data(), sizeof(words));
-            stage.committing[claim.sequence].store(true);
-            if (publisher.commit(claim) != bus::PublishStatus::ok) return 1;
         }
         ::usleep(1000);
     }
@@ -244,6 +269,20 @@ std::vector<Kept> kept_by(const std::string& directory) {
         for (const Event& event : step.batch)
             kept.push_back(event.is_tombstone() ? Kept::tombstone : Kept::event);
     }
+}
+
+// Atomic batches of which it has a part.
+std::uint64_t half_batches(const Stage& stage, const std::vector<Kept>& kept) {
+    std::uint64_t half = 0;
+    for (Sequence first = 0; first < kept.size(); ++first) {
+        if (!stage.begins_batch[first].load()) continue;
+        for (Sequence sequence = first + 1; sequence < first + kBatch; ++sequence) {
+            if (sequence < kept.size() && kept[sequence] == kept[first]) continue;
+            ++half;
+            break;
+        }
+    }
+    return half;
 }
 
 }  // namespace
@@ -334,7 +373,8 @@ TEST_CASE(
     CHECK(lost_unsaid == 0);
     CHECK(called_gone == 0);
     CHECK(out_of_nothing == 0);
-    CHECK(unknown <= publishers_killed);  // it died between the mark and the commit
+    CHECK(unknown <= kBatch * publishers_killed);  // it died between the mark and the commit
+    CHECK(half_batches(*stage, kept) == 0);
 }
 
 }  // namespace slide_killed
