@@ -43,6 +43,9 @@ constexpr std::uint32_t kBatch = 3;  // events of an atomic batch
 // Where one of the three may die: all that they pass while they work, but for those of cold starts
 // that others kill at (tests/crash).
 constexpr std::array kSteps = {
+    "batch.event_prepared",
+    "batch.first_stamped",
+    "batch.marked_won",
     "cursor.asked",
     "cursor.made",
     "cursor.named",
@@ -101,6 +104,8 @@ constexpr std::array kSteps = {
 };
 // Without these the story would be about something else.
 constexpr std::array kSurelyPassed = {
+    "batch.event_prepared",
+    "batch.first_stamped",
     "cursor.taken",
     "publisher.intent_noted",
     "publisher.stamped",
