@@ -61,6 +61,7 @@ SOURCE_DIRECTORIES = {
     "links": "links/parquet/src",
     "parquet": "links/parquet/src",
     "tools": "tools",
+    "bench": "bench/command",
 }
 
 

@@ -74,6 +74,43 @@ void print_pingpong(const nlohmann::json& report) {
         "about tails under load.\n");
 }
 
+void print_latency(const nlohmann::json& report) {
+    fmt::print("latency    {} B, open loop at {:.0f}/s, {} events, cores {} and {}, {}\n",
+               report["size_bytes"].get<int>(),
+               report["rate_per_s"].get<double>(),
+               report["events"].get<std::uint64_t>(),
+               report["cores"][0].get<int>(),
+               report["cores"][1].get<int>(),
+               report["wait"].get<std::string>());
+    fmt::print("machine    {}\n", report["machine"].get<std::string>());
+    fmt::print("{:<18}", "ns");
+    for (const char* const heading : {"p50", "p90", "p99", "p99.9", "p99.99", "max"})
+        fmt::print("{:>12}", heading);
+    fmt::print("\n");
+    for (const auto& [title, key] : {std::pair("response", "response_ns"),
+                                     std::pair("service", "service_ns"),
+                                     std::pair("machine alone", "idle_late_ns"),
+                                     std::pair("limit", "limit_ns")}) {
+        fmt::print("{:<18}", title);
+        for (const char* const rank : {"p50", "p90", "p99", "p99_9", "p99_99", "max"})
+            fmt::print("{:>12.0f}", report[key][rank].get<double>());
+        fmt::print("\n");
+    }
+    fmt::print("times the limit   {:>12.2f}{:>12}{:>12.2f}{:>12.2f}\n",
+               report["ratio_p50"].get<double>(),
+               "",
+               report["ratio_p99"].get<double>(),
+               report["ratio_p99_9"].get<double>());
+    fmt::print("rate       {:.0f}/s reached, {:.2f} % sent more than a step late\n",
+               report["achieved_per_s"].get<double>(),
+               report["late_share"].get<double>() * 100);
+    fmt::print(
+        "response: from the time at which an event was to be sent; service: from its publish; "
+        "machine alone: how late the same loop is that sends nothing; limit: that and half a "
+        "bounce "
+        "of a cache line.\n");
+}
+
 void print_throughput(const nlohmann::json& report) {
     fmt::print(
         "throughput {} B, {} publisher(s), {} subscriber(s), {} stream, batch {}, ring {} KiB, "

@@ -6,6 +6,7 @@
 namespace tailrace::tool {
 
 void print_pingpong(const nlohmann::json& report);
+void print_latency(const nlohmann::json& report);
 void print_throughput(const nlohmann::json& report);
 void print_journal(const nlohmann::json& report);
 void print_suite(const nlohmann::json& report);

@@ -8,43 +8,128 @@
 #include "commands.hpp"
 #include "compress.hpp"
 #include "journal_place.hpp"
+#include "latency_series.hpp"
+#include "machine_facts.hpp"
+#include "measured/bench_comparison.hpp"
+#include "measured/saved_bench.hpp"
+#include "output.hpp"
+#include "units.hpp"
 #include "wait_option.hpp"
 
+#include <tailrace/base/clock.hpp>
+
+#include <cstddef>
 #include <fmt/format.h>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace tailrace::tool {
 
 namespace {
 
-// Runs the benchmark in a process of its own and prints its report.
-template <typename Options, typename Print>
-CommandBody body_of(std::shared_ptr<Options> options,
-                    Result<nlohmann::json> (*run)(const Options&),
-                    Print&& print) {
-    const auto measure = [options, run, print]() -> Result<ExitCode> {
-        if constexpr (requires { options->directory; }) options->directory = settings().directory;
-        auto report = run(*options);
-        if (!report) return report.error();
-        if (settings().json()) {
-            fmt::print("{}\n", report->dump());
-        } else {
-            print(*report);
-        }
-        return ExitCode::done;
-    };
-    return [measure] {
-        return run_guarded(measure);
-    };
+// What every benchmark may do with its report beside printing it.
+struct ReportWishes {
+    std::string save;     // a directory; empty: nothing is kept
+    std::string compare;  // a report of an earlier run; empty: none
+};
+
+void add_report_wishes(CLI::App& command, ReportWishes& wishes) {
+    command
+        .add_option(
+            "--save", wishes.save, "Keep report, histograms and one page of all in this directory")
+        ->type_name("DIR");
+    command.add_option("--compare", wishes.compare, "Beside this report of an earlier run")
+        ->type_name("FILE");
 }
 
+using RunAndRecord = std::function<Result<nlohmann::json>(bench::LatencyRecord&)>;
+using PrintReport = void (*)(const nlohmann::json&);
+
+Result<ExitCode> measure(const std::string& name,
+                         const ReportWishes& wishes,
+                         const RunAndRecord& run,
+                         PrintReport print) {
+    nlohmann::json older;
+    if (!wishes.compare.empty()) {
+        auto read = read_bench_report(wishes.compare, name);
+        if (!read) return read.error();
+        older = std::move(*read);
+    }
+    if (!wishes.save.empty()) {
+        if (auto prepared = prepare_bench_directory(wishes.save); !prepared)
+            return prepared.error();
+    }
+    const bench::MachineFacts machine = bench::machine_facts();
+    bench::LatencyRecord record;
+    auto report = run(record);
+    if (!report) return report.error();
+    (*report)["facts"] = machine.facts;
+    (*report)["cautions"] = machine.cautions;
+    std::size_t worse = 0;
+    if (!older.is_null()) {
+        auto compared = compare_benches(older, *report, wishes.compare);
+        if (!compared) return compared.error();
+        worse = (*compared)["worse"].get<std::size_t>();
+        (*report)["compared"] = std::move(*compared);
+    }
+    if (settings().json()) {
+        fmt::print("{}\n", report->dump());
+    } else {
+        print(*report);
+        for (const std::string& caution : machine.cautions)
+            fmt::print("caution    {}\n", caution);
+        if (report->contains("compared")) fmt::print("{}", comparison_text((*report)["compared"]));
+    }
+    if (!wishes.save.empty()) {
+        auto files = save_bench(wishes.save, *report, record);
+        if (!files) return files.error();
+        std::string names;
+        for (const std::string& file : *files)
+            names += " " + file;
+        say(fmt::format("in {}:{}", wishes.save, names));
+    }
+    return worse == 0 ? ExitCode::done : ExitCode::limit_exceeded;
+}
+
+// A benchmark's verb: it runs in a process of its own and prints its report.
+template <typename Options>
+struct BenchVerb {
+    std::shared_ptr<Options> options = std::make_shared<Options>();
+    std::shared_ptr<ReportWishes> wishes = std::make_shared<ReportWishes>();
+
+    template <typename Run>
+    [[nodiscard]] CommandBody body(const char* name, Run run, PrintReport print) const {
+        const auto guarded = [=, *this]() -> Result<ExitCode> {
+            if constexpr (requires { options->directory; })
+                options->directory = settings().directory;
+            const auto measured = [&](bench::LatencyRecord& record) {
+                if constexpr (requires { run(*options, record); }) {
+                    return run(*options, record);
+                } else {
+                    return run(*options);
+                }
+            };
+            return measure(name, *wishes, measured, print);
+        };
+        return [guarded] {
+            return run_guarded(guarded);
+        };
+    }
+};
+
 void add_pingpong(CLI::App& parent) {
-    const auto options = std::make_shared<bench::PingPongOptions>();
+    const BenchVerb<bench::PingPongOptions> verb;
+    const auto options = verb.options;
+    const auto run = [](const bench::PingPongOptions& chosen, bench::LatencyRecord& record) {
+        return bench::run_pingpong(chosen, record);
+    };
     CLI::App* const command = add_command(parent,
                                           "pingpong",
                                           "Round trip of one event, beside the machine's floor",
-                                          body_of(options, bench::run_pingpong, print_pingpong));
+                                          verb.body("pingpong", run, print_pingpong));
     command->add_option("--size", options->size_bytes, "Payload in bytes")
         ->check(CLI::Range(8, 65536))
         ->capture_default_str();
@@ -55,15 +140,61 @@ void add_pingpong(CLI::App& parent) {
         ->capture_default_str();
     command->add_flag(
         "--publish-time", options->publish_time, "Stamp every event with its publish time");
+    add_report_wishes(*command, *verb.wishes);
+}
+
+Result<double> open_loop_rate(std::string_view text) {
+    constexpr double kMostPerSecond = 1e7;
+    auto rate_per_s = parse_rate_per_s(text);
+    if (rate_per_s && (*rate_per_s < 1 || *rate_per_s > kMostPerSecond)) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("'{}' is no rate for an open loop", text),
+                          "1/s to 10M/s");
+    }
+    return rate_per_s;
+}
+
+Result<std::uint64_t> open_loop_time(std::string_view text) {
+    constexpr std::uint64_t kMostNs = 600'000'000'000;
+    auto duration_ns = parse_duration_ns(text);
+    if (duration_ns && (*duration_ns < kNsPerMs || *duration_ns > kMostNs)) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("'{}' is no length for an open loop", text),
+                          "1ms to 10m");
+    }
+    return duration_ns;
+}
+
+void add_latency(CLI::App& parent) {
+    const BenchVerb<bench::LatencyOptions> verb;
+    const auto options = verb.options;
+    CLI::App* const command =
+        add_command(parent,
+                    "latency",
+                    "One way at a rate that waits for nobody, from the intended send time",
+                    verb.body("latency", bench::run_latency, print_latency));
+    add_parsed(*command, "--rate", options->rate_per_s, open_loop_rate, "Events a second (100k/s)")
+        ->type_name("RATE");
+    add_parsed(
+        *command, "--for", options->duration_ns, open_loop_time, "Of events (5s), as long alone")
+        ->type_name("DURATION");
+    command->add_option("--size", options->size_bytes, "Payload in bytes")
+        ->check(CLI::Range(bench::kLeastStampedBytes, 65536U))
+        ->capture_default_str();
+    command->add_flag(
+        "--publish-time", options->publish_time, "Stamp every event with its publish time");
+    add_wait_option(*command, options->wait);
+    add_report_wishes(*command, *verb.wishes);
 }
 
 void add_throughput(CLI::App& parent) {
-    const auto options = std::make_shared<bench::ThroughputOptions>();
+    const BenchVerb<bench::ThroughputOptions> verb;
+    const auto options = verb.options;
     CLI::App* const command =
         add_command(parent,
                     "throughput",
                     "Events a second, content verified",
-                    body_of(options, bench::run_throughput, print_throughput));
+                    verb.body("throughput", bench::run_throughput, print_throughput));
     command->add_option("--size", options->size_bytes, "Payload in bytes")->capture_default_str();
     command->add_option("--publishers", options->publishers, "Publisher processes")
         ->capture_default_str();
@@ -84,11 +215,13 @@ void add_throughput(CLI::App& parent) {
     command->add_flag(
         "--publish-time", options->publish_time, "Stamp every event with its publish time");
     add_wait_option(*command, options->wait);
+    add_report_wishes(*command, *verb.wishes);
 }
 
 void add_journal(CLI::App& parent) {
-    const auto options = std::make_shared<bench::JournalBenchOptions>();
-    const auto run = body_of(options, bench::run_journal, print_journal);
+    const BenchVerb<bench::JournalBenchOptions> verb;
+    const auto options = verb.options;
+    const auto run = verb.body("journal", bench::run_journal, print_journal);
     CLI::App* const command =
         add_command(parent,
                     "journal",
@@ -131,15 +264,17 @@ void add_journal(CLI::App& parent) {
     command->add_option("--segment", options->segment_size_bytes, "Segment size")
         ->transform(CLI::AsSizeValue(false))
         ->capture_default_str();
+    add_report_wishes(*command, *verb.wishes);
 }
 
 void add_wait(CLI::App& parent) {
-    const auto options = std::make_shared<bench::WaitBenchOptions>();
+    const BenchVerb<bench::WaitBenchOptions> verb;
+    const auto options = verb.options;
     CLI::App* const command =
         add_command(parent,
                     "wait",
                     "Wake-up latency and processor time of each way of waiting",
-                    body_of(options, bench::run_wait_bench, print_wait));
+                    verb.body("wait", bench::run_wait_bench, print_wait));
     command->add_option("--phase-ms", options->phase_ms, "Length of each of the three phases")
         ->check(CLI::Range(1, 60'000))
         ->capture_default_str();
@@ -149,12 +284,14 @@ void add_wait(CLI::App& parent) {
     command->add_option("--high-rate", options->high_rate_per_s, "Events a second in the third one")
         ->check(CLI::Range(1.0, 1e7))
         ->capture_default_str();
+    add_report_wishes(*command, *verb.wishes);
 }
 
 void add_suite(CLI::App& parent) {
-    const auto options = std::make_shared<bench::SuiteOptions>();
+    const BenchVerb<bench::SuiteOptions> verb;
+    const auto options = verb.options;
     const auto lists = std::make_shared<bool>(false);
-    const auto run = body_of(options, bench::run_suite, print_suite);
+    const auto run = verb.body("suite", bench::run_suite, print_suite);
     CLI::App* const command = add_command(
         parent,
         "suite",
@@ -174,12 +311,14 @@ void add_suite(CLI::App& parent) {
         ->capture_default_str();
     command->add_flag("--quick", options->quick, "A smoke test: the figures mean nothing");
     command->add_flag("--list", *lists, "Print the rows, and how each is measured");
+    add_report_wishes(*command, *verb.wishes);
 }
 
 void add_bench_compress(CLI::App& parent) {
-    const auto options = std::make_shared<bench::CompressBenchOptions>();
+    const BenchVerb<bench::CompressBenchOptions> verb;
+    const auto options = verb.options;
     const auto journal = std::make_shared<std::string>();
-    const auto run = body_of(options, bench::run_compress, print_compress);
+    const auto run = verb.body("compress", bench::run_compress, print_compress);
     CLI::App* const command =
         add_command(parent,
                     "compress",
@@ -196,15 +335,17 @@ void add_bench_compress(CLI::App& parent) {
     command->add_option("--level", options->level, "Of zstd: 1 (fast) to 19 (small)")
         ->check(CLI::Range(1, 19))
         ->capture_default_str();
+    add_report_wishes(*command, *verb.wishes);
 }
 
 }  // namespace
 
 void register_bench(CLI::App& app) {
     CLI::App* const parent = app.add_subcommand(
-        "bench", "Measure this machine: pingpong, throughput, journal, wait, suite");
+        "bench", "Measure this machine: pingpong, latency, throughput, journal, suite");
     parent->require_subcommand(1);
     add_pingpong(*parent);
+    add_latency(*parent);
     add_throughput(*parent);
     add_journal(*parent);
     add_wait(*parent);

@@ -18,7 +18,7 @@ struct Example {
 };
 
 // A story about one stream; the tests run it.
-constexpr std::array<Example, 65> kExamples = {{
+constexpr std::array<Example, 66> kExamples = {{
     {"", "tailrace create orders --capacity 16MiB --journal"},
     {"", "seq 1000 | tailrace pub orders"},
     {"", "tailrace tail orders --from start -n 3"},
@@ -73,6 +73,7 @@ constexpr std::array<Example, 65> kExamples = {{
     {"sample", "tailrace sample orders --for 1s"},
     {"bench", "tailrace bench pingpong"},
     {"bench pingpong", "tailrace bench pingpong --size 256 -n 10000"},
+    {"bench latency", "tailrace bench latency --rate 50k/s --for 1s --save measured"},
     {"bench throughput", "tailrace bench throughput --publishers 2 --events 10000"},
     {"bench journal", "tailrace bench journal --quick"},
     {"bench wait", "tailrace bench wait --phase-ms 100"},

@@ -15,6 +15,8 @@
 
 namespace tailrace::bench {
 
+struct LatencyRecord;
+
 // Nothing moved for so long: the other side is gone.
 inline constexpr std::uint64_t kStallMs = 10'000;
 
@@ -40,6 +42,17 @@ struct ThroughputOptions {
     bool publish_time = false;
     bus::WaitStrategy wait = bus::WaitStrategy::busy_spin;
 };
+
+// `tailrace bench latency`: an open loop at a rate.
+struct LatencyOptions {
+    std::string directory;
+    std::uint32_t size_bytes = 64;
+    double rate_per_s = 100'000;
+    std::uint64_t duration_ns = 5'000'000'000;
+    bool publish_time = false;
+    bus::WaitStrategy wait = bus::WaitStrategy::busy_spin;
+};
+inline constexpr std::uint32_t kLeastStampedBytes = 24;
 
 struct JournalBenchOptions {
     std::string directory;
@@ -76,6 +89,11 @@ struct SuiteOptions {
 // The keys are documented in docs/benchmarking.md. Errors: the environment, or content that
 // differed.
 [[nodiscard]] Result<nlohmann::json> run_pingpong(const PingPongOptions& options);
+// These fill the record with every latency.
+[[nodiscard]] Result<nlohmann::json> run_pingpong(const PingPongOptions& options,
+                                                  LatencyRecord& record);
+[[nodiscard]] Result<nlohmann::json> run_latency(const LatencyOptions& options,
+                                                 LatencyRecord& record);
 [[nodiscard]] Result<nlohmann::json> run_throughput(const ThroughputOptions& options);
 [[nodiscard]] Result<nlohmann::json> run_journal(const JournalBenchOptions& options);
 [[nodiscard]] std::vector<std::string> journal_row_names();

@@ -10,12 +10,16 @@
 #include "bare_ring.hpp"
 #include "bench_runs.hpp"
 #include "floor.hpp"
+#include "latency_series.hpp"
 #include "machine.hpp"
 #include "samples.hpp"
 
+#include <tailrace/base/clock.hpp>
 #include <tailrace/bus/publisher.hpp>
 #include <tailrace/bus/subscriber.hpp>
 
+#include <memory>
+#include <utility>
 #include <vector>
 
 namespace tailrace::bench {
@@ -185,9 +189,31 @@ nlohmann::json percentiles(Samples& samples) {
             {"max", samples.percentile_ns(1.0, rate)}};
 }
 
+// All of them as one interval; its curve goes into the report.
+void add_series(LatencyRecord& record,
+                nlohmann::json& report,
+                const char* name,
+                const Samples& samples,
+                std::uint64_t length_ns) {
+    LatencySeries series;
+    series.name = name;
+    auto histogram = std::make_unique<LatencyHistogram>();
+    const double rate = ns_per_tick();
+    for (const std::uint64_t ticks : samples.ticks())
+        histogram->record(static_cast<std::uint64_t>(static_cast<double>(ticks) * rate + 0.5));
+    report["curves"][name] = curve_json(*histogram);
+    series.intervals.push_back({0, length_ns, std::move(histogram)});
+    record.series.push_back(std::move(series));
+}
+
 }  // namespace
 
 Result<nlohmann::json> run_pingpong(const PingPongOptions& options) {
+    LatencyRecord record;
+    return run_pingpong(options, record);
+}
+
+Result<nlohmann::json> run_pingpong(const PingPongOptions& options, LatencyRecord& record) {
     bus::StreamOptions stream;
     stream.capacity_bytes = std::uint64_t{1} << 20U;
     stream.publishing = bus::Publishing::single;
@@ -219,6 +245,8 @@ Result<nlohmann::json> run_pingpong(const PingPongOptions& options) {
     floor_samples.reserve(chunks * kTripsPerTurn);
     bare_samples.reserve(chunks * kTripsPerTurn);
     ring_samples.reserve(chunks * kTripsPerTurn);
+    record.begin_ns = wall_clock_ns();
+    const std::uint64_t begin_ns = monotonic_ns();
     PingPong pingpong(*court, child, *to, *from, options.size_bytes);
     for (std::uint64_t chunk = 0; chunk < chunks; ++chunk) {
         const bool warm = chunk != 0;
@@ -244,6 +272,10 @@ Result<nlohmann::json> run_pingpong(const PingPongOptions& options) {
     report["rtt_ns"] = percentiles(ring_samples);
     report["bare_rtt_ns"] = percentiles(bare_samples);
     report["floor_rtt_ns"] = percentiles(floor_samples);
+    const std::uint64_t length_ns = monotonic_ns() - begin_ns;
+    add_series(record, report, "rtt", ring_samples, length_ns);
+    add_series(record, report, "bare_rtt", bare_samples, length_ns);
+    add_series(record, report, "floor_rtt", floor_samples, length_ns);
     for (const char* rank : {"p50", "p99", "p99_9"}) {
         const double rtt_ns = report["rtt_ns"][rank].get<double>();
         report[std::string("ratio_") + rank] = rtt_ns / report["floor_rtt_ns"][rank].get<double>();

@@ -15,6 +15,8 @@ public:
     void add(std::uint64_t ticks) { ticks_.push_back(ticks); }
     [[nodiscard]] std::size_t count() const noexcept { return ticks_.size(); }
 
+    [[nodiscard]] const std::vector<std::uint64_t>& ticks() const noexcept { return ticks_; }
+
     void sort() { std::sort(ticks_.begin(), ticks_.end()); }
     // The smallest sample that at least `share` of all samples don't exceed. Requires: sort() since
     // the last add().

@@ -53,6 +53,7 @@ class Interrupted(Case):
             os.killpg(pid, signal.SIGINT)
 
         self.interrupt(("pingpong", "-n", "1000000000"), self.has_stream, ctrl_c)
+        self.interrupt(("latency", "--for", "10m"), self.has_stream, ctrl_c)
         self.interrupt(("throughput", "--runs", "1000"), self.has_stream, ctrl_c)
         self.interrupt(("wait", "--phase-ms", "60000"), self.has_stream, ctrl_c)
         self.interrupt(("suite", "--quick", "--runs", "100"), self.has_stream, ctrl_c)

@@ -42,6 +42,7 @@ ROOMS = (
     "group",
     "context",
     "bench",
+    "measured",
     "help",
     "width",
     "screen",
