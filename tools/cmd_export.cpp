@@ -53,7 +53,7 @@ std::string choice_text(const ExportFlags& flags) {
     const auto add = [&](const std::string& word) {
         text += (text.empty() ? "" : " ") + word;
     };
-    for (const EventType type : flags.wanted.types)
+    for (const std::string& type : flags.wanted.types)
         add(fmt::format("--type {}", type));
     for (const std::string& key : flags.wanted.keys)
         add(fmt::format("--key '{}'", key));
@@ -321,7 +321,9 @@ Result<ExitCode> run_export(ExportFlags& flags) {
     if (!end) return end.error();
     auto types = source->types();
     if (!types) return types.error();
-    WantedEvents wanted{filter_of(flags.wanted), {}};
+    auto filter = filter_of(flags.wanted, *types);
+    if (!filter) return filter.error();
+    WantedEvents wanted{std::move(*filter), {}};
     if (!flags.typed.where.empty()) {
         auto condition = schema::Condition::compile(flags.typed.where, *types);
         if (!condition) return condition.error();

@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "filter_option.hpp"
 #include "hand_over/csv_table.hpp"
 #include "hand_over/row_event.hpp"
 #include "input_file.hpp"
@@ -186,26 +187,14 @@ void Importing::report() const {
     }
 }
 
-Result<EventType> type_named(const std::string& text, const schema::StreamSchema& types) {
-    if (text.empty()) return EventType{0};
-    if (const schema::EventSchema* const type = types.find(std::string_view(text)))
-        return type->type;
-    if (const auto number = whole_number<EventType>(text)) return *number;
-    std::string names;
-    for (const schema::EventSchema& type : types.types())
-        names += (names.empty() ? "" : ", ") + type.name;
-    return make_error(ErrorCode::invalid_argument,
-                      fmt::format("the stream has no type '{}'", text),
-                      names.empty() ? "a number, 0 to 65535" : names);
-}
-
 Result<ExitCode> run_import(const ImportFlags& flags) {
     if (auto allowed = allow_only_text_and_json("import"); !allowed) return allowed.error();
     auto region = bus::Region::open(flags.stream, bus::RegionAccess::publish, settings().directory);
     if (!region) return region.error();
     auto types = bus::declared_types(**region);
     if (!types) return types.error();
-    auto type = type_named(flags.type, *types);
+    auto type =
+        flags.type.empty() ? Result<EventType>(EventType{0}) : type_named(flags.type, *types);
     if (!type) return type.error();
     if (flags.durable) {
         if (auto waited = await_recorder(**region); !waited) return waited.error();

@@ -253,8 +253,8 @@ Result<ExitCode> replay_one(ReplayFlags& flags) {
     if (!reader) return reader.error();
     if (auto set = set_range(flags, *directory, *reader); !set) return set.error();
 
-    auto view =
-        TypedView::open(KnownTypes::of_journal(*directory), flags.typed, reader->stream_name());
+    auto view = TypedView::open(
+        KnownTypes::of_journal(*directory), flags.typed.with(flags.wanted), reader->stream_name());
     if (!view) return view.error();
     std::optional<stream::StreamSink> target;
     if (!flags.into.empty()) {

@@ -7,6 +7,7 @@
 #include "tail_stream.hpp"
 #include "typed_view.hpp"
 
+#include <tailrace/bus/declared_types.hpp>
 #include <tailrace/bus/region.hpp>
 #include <tailrace/stream/group_member.hpp>
 #include <tailrace/stream/group_status.hpp>
@@ -24,6 +25,9 @@ namespace {
 
 // What the group has by now is agreed to; a new one gets the defaults.
 Result<stream::GroupOptions> group_options(const TailFlags& flags, const bus::Region& region) {
+    auto types = flags.wanted.names_types() ? bus::declared_types(region)
+                                            : Result<schema::StreamSchema>(schema::StreamSchema());
+    if (!types) return types.error();
     stream::GroupOptions options;
     options.group = flags.group;
     options.name = flags.name_text;
@@ -32,7 +36,7 @@ Result<stream::GroupOptions> group_options(const TailFlags& flags, const bus::Re
     if (flags.on_damage == "skip") options.on_damage = stream::OnDamage::skip;
     options.wait = flags.wait;
     options.bus_directory = settings().directory;
-    auto filter = filter_of(flags);
+    auto filter = filter_of(flags, *types);
     if (!filter) return filter.error();
     options.filter = *filter;
     for (const stream::GroupStatus& group : stream::read_groups(region)) {

@@ -92,6 +92,22 @@ void tell_of_new_cursor(const std::string& cursor,
                                                cursor)));
 }
 
+// "1/4": keys that leave 1 when divided by 4.
+Result<bus::EventFilter> with_partition(bus::EventFilter filter, const TailFlags& flags) {
+    if (flags.partition.empty()) return filter;
+    const std::size_t slash = flags.partition.find('/');
+    const std::string_view text = flags.partition;
+    auto remainder = parse_count(text.substr(0, std::min(slash, text.size())));
+    auto modulus =
+        slash == std::string::npos ? parse_count("") : parse_count(text.substr(slash + 1));
+    if (!remainder || !modulus || *remainder >= *modulus) {
+        return make_error(ErrorCode::invalid_argument,
+                          fmt::format("'{}' is not a partition", flags.partition),
+                          "--partition 1/4: keys that leave 1 when divided by 4; 0/4 to 3/4");
+    }
+    return filter.set_partition(*modulus, *remainder);
+}
+
 // What the reader is asked for, but for its place.
 Result<stream::StreamReaderOptions> reader_options(const TailFlags& flags,
                                                    const std::string& stream) {
@@ -125,21 +141,14 @@ Result<stream::StreamReaderOptions> reader_options(const TailFlags& flags,
 
 }  // namespace
 
-// "1/4": keys that leave 1 when divided by 4.
 Result<bus::EventFilter> filter_of(const TailFlags& flags) {
-    bus::EventFilter filter = filter_of(flags.wanted);
-    if (flags.partition.empty()) return filter;
-    const std::size_t slash = flags.partition.find('/');
-    const std::string_view text = flags.partition;
-    auto remainder = parse_count(text.substr(0, std::min(slash, text.size())));
-    auto modulus =
-        slash == std::string::npos ? parse_count("") : parse_count(text.substr(slash + 1));
-    if (!remainder || !modulus || *remainder >= *modulus) {
-        return make_error(ErrorCode::invalid_argument,
-                          fmt::format("'{}' is not a partition", flags.partition),
-                          "--partition 1/4: keys that leave 1 when divided by 4; 0/4 to 3/4");
-    }
-    return filter.set_partition(*modulus, *remainder);
+    return with_partition(filter_of(flags.wanted), flags);
+}
+
+Result<bus::EventFilter> filter_of(const TailFlags& flags, const schema::StreamSchema& types) {
+    auto filter = filter_of(flags.wanted, types);
+    if (!filter) return filter.error();
+    return with_partition(std::move(*filter), flags);
 }
 
 // As the index of a journal would say it: an event whose time is ahead of this clock, by more than
@@ -172,7 +181,8 @@ Result<TailStream> open_tail(const TailFlags& flags,
                                          : bus::RegionAccess::subscribe;
     auto region = bus::Region::open(stream, access, settings().directory);
     if (!region) return region.error();
-    auto view = TypedView::open(KnownTypes::of_stream(*region), flags.typed, stream, types_due);
+    auto view = TypedView::open(
+        KnownTypes::of_stream(*region), flags.typed.with(flags.wanted), stream, types_due);
     if (!view) return view.error();
     auto to = end_of(flags, *region);
     if (!to) return to.error();
@@ -212,7 +222,8 @@ Result<TailStream> open_journal_tail(const TailFlags& flags, const std::string& 
     options.filter = *filter;
     auto reader = stream::StreamReader::open_journal(directory, options);
     if (!reader) return reader.error();
-    auto view = TypedView::open(KnownTypes::of_journal(directory), flags.typed, log->stream_name());
+    auto view = TypedView::open(
+        KnownTypes::of_journal(directory), flags.typed.with(flags.wanted), log->stream_name());
     if (!view) return view.error();
     return TailStream{log->stream_name(),
                       std::move(*reader),

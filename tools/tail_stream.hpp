@@ -74,6 +74,9 @@ struct TailStream {
 
 // Which events the flags want. Error: a partition that is none.
 [[nodiscard]] Result<bus::EventFilter> filter_of(const TailFlags& flags);
+// Types that are named: by these.
+[[nodiscard]] Result<bus::EventFilter> filter_of(const TailFlags& flags,
+                                                 const schema::StreamSchema& types);
 
 // Where the flags begin.
 [[nodiscard]] Position start_of(const TailFlags& flags) noexcept;

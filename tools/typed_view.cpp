@@ -22,12 +22,14 @@ std::vector<std::string> field_names(const schema::StreamSchema& types) {
 }
 
 Error no_types(const TypedFlags& flags, const std::string& stream) {
-    return make_error(ErrorCode::invalid_argument,
-                      fmt::format("{} asks for fields, and nobody has declared what the events of "
-                                  "'{}' are made of",
-                                  flags.where.empty() ? "--fields" : "--where",
-                                  stream),
-                      "docs/typed_events.md; tailrace create NAME --schema FILE declares types");
+    const char* const option = !flags.where.empty()    ? "--where asks for fields"
+                               : !flags.fields.empty() ? "--fields asks for fields"
+                                                       : "--type asks for a name";
+    return make_error(
+        ErrorCode::invalid_argument,
+        fmt::format(
+            "{}, and nobody has declared what the events of '{}' are made of", option, stream),
+        "docs/typed_events.md; tailrace create NAME --schema FILE declares types");
 }
 
 // Of one type: the fields asked for that it has.
@@ -49,6 +51,12 @@ Result<std::vector<schema::NamedPlace>> chosen_fields(const schema::EventSchema&
 }
 
 }  // namespace
+
+TypedFlags TypedFlags::with(const FilterFlags& wanted) const {
+    TypedFlags flags = *this;
+    if (wanted.names_types()) flags.types = wanted.types;
+    return flags;
+}
 
 void add_typed_options(CLI::App& command, TypedFlags& flags) {
     command
@@ -95,6 +103,12 @@ Result<void> TypedView::bind() {
         }
         condition = std::move(*compiled);
     }
+    std::vector<EventType> wanted;
+    for (const std::string& text : flags_.types) {
+        auto type = type_named(text, types);
+        if (!type) return type.error();
+        wanted.push_back(*type);
+    }
     std::vector<TypeFields> shown;
     std::vector<std::string> missing = flags_.fields;
     for (const schema::EventSchema& type : types.types()) {
@@ -121,6 +135,7 @@ Result<void> TypedView::bind() {
             fmt::format("tailrace schema {}", stream_));
     }
     condition_ = std::move(condition);
+    wanted_ = std::move(wanted);
     shown_ = std::move(shown);
     return {};
 }
@@ -138,6 +153,10 @@ void TypedView::look(const Event& event) {
 bool TypedView::wants(const Event& event) {
     if (!flags_.are_used()) return true;
     look(event);
+    if (!flags_.types.empty() &&
+        std::find(wanted_.begin(), wanted_.end(), event.type()) == wanted_.end()) {
+        return false;
+    }
     if (!flags_.fields.empty() && fields_of(event).empty()) return false;
     if (flags_.where.empty()) return true;
     return condition_ && condition_->holds(event);

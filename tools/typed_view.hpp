@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include "filter_option.hpp"
 #include "known_types.hpp"
 
 #include <tailrace/base/event.hpp>
@@ -19,12 +20,17 @@
 
 namespace tailrace::tool {
 
-// The options --where and --fields.
+// The options --where and --fields, and --type where it has names.
 struct TypedFlags {
     std::string where;                // empty: all events
     std::vector<std::string> fields;  // empty: all of an event's
+    std::vector<std::string> types;   // empty: all events
 
-    [[nodiscard]] bool are_used() const noexcept { return !where.empty() || !fields.empty(); }
+    [[nodiscard]] bool are_used() const noexcept {
+        return !where.empty() || !fields.empty() || !types.empty();
+    }
+    // With the types of --type, if it names any: else the stream's filter knows them.
+    [[nodiscard]] TypedFlags with(const FilterFlags& wanted) const;
 };
 
 void add_typed_options(CLI::App& command, TypedFlags& flags);
@@ -78,6 +84,7 @@ private:
     TypedFlags flags_;
     std::string stream_;
     std::optional<schema::Condition> condition_;
+    std::vector<EventType> wanted_;  // of flags_.types
     std::vector<TypeFields> shown_;  // only types that have some
     std::optional<std::vector<Column>> columns_;
     std::vector<EventType> rows_;  // of the columns' places

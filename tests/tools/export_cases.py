@@ -244,6 +244,33 @@ class Export(Case):
         self.assertGreater(len(self.manifest()["parts"]), 5)
         self.check_rows(self.check_directory(0, 5000), range(5000))
 
+    def test_memory_doesnt_grow_with_the_events(self):
+        # The largest resident set of an export of so many events, in one file of each kind.
+        def peak_bytes(name, begin, end):
+            process = subprocess.Popen(
+                [self.program, "export", self.journal_of(), "--to", self.work / name, "--from",
+                 str(begin), "--until", str(end), "--row-group", "8192"],
+                env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = status
+            self.assertEqual(status, 0)
+            rows = json.loads((self.work / name / "manifest.json").read_text())["parts"]
+            self.assertEqual(len(rows), 1)
+            return used.ru_maxrss * 1024
+
+        count = 400_000
+        self.make("--capacity", "64MiB", "--journal")
+        recorder = self.start("record", "s", "--segment", "64MiB")
+        self.publish(0, count)
+        self.wait_until("everything to be durable",
+                        lambda: (self.reader("journal") or {"seq": 0})["seq"] >= count)
+        self.end(recorder)
+        few = peak_bytes("few", 0, count // 8)
+        many = peak_bytes("many", 0, count)
+        # Eight times the events: 35 MB more of them in the log.
+        self.assertLess(many - few, 8 << 20, (few, many))
+        self.assertLess(many, 128 << 20)
+
     def test_a_journal_alone_is_handed_over_too(self):
         self.end(self.make_recorded(3000))
         self.export("--format", "jsonl", target=self.journal_of())

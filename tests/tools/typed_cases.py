@@ -353,6 +353,83 @@ class Where(Typed):
         self.assertTrue(self.end(plain, by=None).lines[-1].endswith('symbol="" order=1'))
 
 
+class Named(Typed):
+    """--type by the name that the stream has for it."""
+
+    def setUp(self):
+        super().setUp()
+        self.make_typed("--journal")
+        self.publish()
+
+    def sequences(self, *words):
+        return [row["seq"] for row in self.ok(*words, "--json").json_lines]
+
+    def test_a_type_is_chosen_by_its_name_live_and_replayed(self):
+        self.record_all()
+        for words in (("tail", "s", "-e"), ("replay", "s"), ("replay", self.journal_of())):
+            self.assertEqual(self.sequences(*words, "--type", "Trade"), [0, 1, 2])
+            # Names and numbers, each of them.
+            self.assertEqual(self.sequences(*words, "--type", "Note", "--type", "9"), [3, 5])
+            self.assertEqual(self.sequences(*words, "--type", "3"), [4])
+            self.assertEqual(self.sequences(*words, "--type", "Trade", "--where", "price > 100"),
+                             [0, 2])
+            self.assertEqual(self.sequences(*words, "--type", "Book", "-n", "1"), [4])
+        counted = self.ok("replay", "s", "--type", "Trade", "--count-only", "--json").json
+        self.assertEqual(counted["events"], 3)
+        self.make_typed(stream="copy")
+        self.ok("replay", "s", "--into", "copy", "--type", "Trade", "--speed", "max")
+        self.assertEqual(self.sequences("tail", "copy", "-e"), [0, 1, 2])
+
+    def test_each_stream_of_several_has_its_own_number_for_a_name(self):
+        self.schema(SCHEMA.replace("type 1 Trade", "type 41 Trade"))
+        self.make_typed(stream="other")
+        self.ok("pub", "other", "--as", "Trade", '{"price":7}')
+        self.ok("pub", "other", "bytes", "--type", "1")
+        rows = self.ok("tail", "s", "other", "-e", "--type", "Trade", "--json").json_lines
+        self.assertEqual(sorted((row["stream"], row["seq"]) for row in rows),
+                         [("other", 0), ("s", 0), ("s", 1), ("s", 2)])
+
+    def test_a_group_takes_the_events_of_a_name(self):
+        self.make_typed(stream="t")
+        self.publish("t")
+        rows = self.ok("tail", "t", "--group", "g", "--type", "Trade", "-n", "3", "--json")
+        self.assertEqual([row["seq"] for row in rows.json_lines], [0, 1, 2])
+        self.refused(2, "tail", "t", "--group", "h", "--type", "Trode", names=["'Trade'"])
+
+    def test_an_export_of_a_name_has_that_table_alone(self):
+        self.make_typed(stream="t")
+        self.publish("t")
+        out = self.work / "out"
+        ran = self.ok("export", "t", "--to", out, "--format", "csv", "--type", "Trade", "--json")
+        self.assertEqual((ran.json["rows"], ran.json["left_out"]), (3, 3))
+        self.assertEqual({path.name[:6] for path in out.glob("*.csv")}, {"Trade-"})
+        self.refused(2, "export", "t", "--to", self.work / "no", "--type", "Trode",
+                     names=["'Trade'"])
+        self.assertFalse((self.work / "no").exists())
+        # The next run has to make the same choice, by the same word.
+        self.ok("export", "t", "--to", out, "--format", "csv", "--type", "Trade", "--since-last")
+
+    def test_a_name_that_no_type_has_is_refused_with_those_there_are(self):
+        self.record_all()
+        for words in (("tail", "s"), ("replay", "s")):
+            ran = self.refused(2, *words, "--type", "Trode", names=["'Trode'", "'Trade'"])
+            self.assertIn("Trade, Note, Book", ran.errors)
+        self.make(stream="plain")
+        self.refused(2, "tail", "plain", "--type", "Trade", names=["--type", "plain"])
+        for text in ("65536", "-1", "7x"):
+            self.refused(2, "tail", "s", f"--type={text}", names=[text])
+
+    def test_a_type_that_is_declared_later_is_there_at_once(self):
+        self.make(stream="first")
+        reader = self.start("tail", "late-*", "--type", "Trade", "-n", "1", "--json")
+        self.read_errors_until(reader, "waiting for one")
+        self.make(stream="late-1")
+        self.ok("create", "late-1", "--schema", self.work / "schema", "--if-not-exists")
+        self.ok("pub", "late-1", "--as", "Note", "{}")
+        self.ok("pub", "late-1", "--as", "Trade", '{"price":3}')
+        self.assertEqual(json.loads(self.end(reader, by=None).text)["type_name"], "Trade")
+
+
 class Publishing(Typed):
     def setUp(self):
         super().setUp()
