@@ -110,7 +110,7 @@ int read_all(Run& run,
     std::uint64_t mismatches = 0;
     wait_for_start(run);
     while (seen < total) {
-        constexpr std::uint64_t kPollLimit = 256;
+        constexpr std::uint64_t kEventsPerPoll = 256;
         const auto result = subscriber->poll_until(
             [&](const Event& event) {
                 std::uint64_t number = 0;
@@ -123,7 +123,7 @@ int read_all(Run& run,
                 }
                 ++next[from];
             },
-            kPollLimit,
+            kEventsPerPoll,
             bus::Deadline::in_ms(kStallMs));
         if (result.state != bus::PollState::ok) return 1;
         seen += result.events;
