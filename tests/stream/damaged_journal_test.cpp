@@ -96,6 +96,15 @@ void record_numbered(const RecordedStream& recorded, std::uint64_t count) {
     REQUIRE(recorder.close());
 }
 
+// The spare segment is left out: a thread of the writer's fills it, and gives it another name then.
+void copy_but_spare(const std::string& directory, const std::string& image) {
+    std::filesystem::create_directory(image);
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with("spare")) std::filesystem::copy(entry.path(), image + "/" + name);
+    }
+}
+
 // The same, whose recorder is killed: nothing seals the journal's end.
 void record_unsealed(const RecordedStream& recorded, std::uint64_t count) {
     const std::string directory = recorded.journal_directory();
@@ -106,7 +115,7 @@ void record_unsealed(const RecordedStream& recorded, std::uint64_t count) {
         REQUIRE(publish_numbered(publisher, 1, first, std::min(kPart, count - first)));
         REQUIRE(record_all(recorder, publisher.region()));
     }
-    std::filesystem::copy(directory, image);
+    copy_but_spare(directory, image);
     REQUIRE(recorder.close());
     std::filesystem::remove_all(directory);
     std::filesystem::rename(image, directory);

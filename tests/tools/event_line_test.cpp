@@ -79,7 +79,7 @@ TEST_CASE("event_line: JSON that is no event names its column, in characters.") 
     CHECK(problem_of(R"({"data":{"data":"x"}})") == "column 2: 'data' is to be a string");
     CHECK(problem_of(R"({"data_b64":"QQ"})") == "column 2: 'data_b64' is to be a string in base64");
     CHECK(problem_of(R"({"data":"x","data_b64":""})") ==
-          "column 13: 'data' and 'data_b64' are both there");
+          "column 13: two of 'data', 'data_b64' and 'fields' are there");
     CHECK(problem_of(R"({"data":"x","data":"y"})") == "column 13: 'data' is there twice");
     CHECK(problem_of(R"({"data":"x","key":-1})") ==
           "column 13: 'key' is to be a string, or a number from 0 on");
@@ -90,8 +90,9 @@ TEST_CASE("event_line: JSON that is no event names its column, in characters.") 
     CHECK(problem_of(R"({"data":"x","stream":{"data":"y"}})") ==
           "column 13: 'stream' holds something nested");
     CHECK(problem_of(R"({"seq":[1],"data":"x"})") == "column 2: 'seq' holds something nested");
-    CHECK(problem_of(R"({"type":1})") == "column 11: the event has neither 'data' nor 'data_b64'");
-    CHECK(problem_of("{}") == "column 3: the event has neither 'data' nor 'data_b64'");
+    CHECK(problem_of(R"({"type":1})") ==
+          "column 11: the event has neither 'data' nor 'data_b64' nor 'fields'");
+    CHECK(problem_of("{}") == "column 3: the event has neither 'data' nor 'data_b64' nor 'fields'");
     for (const char* const line : {"[\"x\"]", "3", "\"x\"", "null", "true"})
         CHECK(problem_of(line) == "column 1: the line is no object");
 }
