@@ -61,7 +61,8 @@ Result<void> wait_kept(const Region& region, Deadline deadline) {
                                   "' were not written beside its journal in time",
                               "tailrace lag " + region.name());
         }
-        sleep_on(board.kept_wait, std::min(kKeeperCheckNs, deadline.remaining_ns()), is_kept);
+        sleep_on_fenced(
+            board.kept_wait, std::min(kKeeperCheckNs, deadline.remaining_ns()), is_kept);
     }
 }
 
@@ -71,7 +72,8 @@ bool CursorKeeping::has_any(const Region& region) noexcept {
 }
 
 void CursorKeeping::wait(std::uint64_t timeout_ns) noexcept {
-    sleep_on(region_->state().cursors.keeper_wait, timeout_ns, [this] { return is_wanted(); });
+    sleep_on_fenced(
+        region_->state().cursors.keeper_wait, timeout_ns, [this] { return is_wanted(); });
 }
 
 std::uint32_t CursorKeeping::ask(const Region& region) noexcept {

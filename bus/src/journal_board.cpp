@@ -1,3 +1,4 @@
+#include "durable_pause.hpp"
 #include "journal_gaps.hpp"
 #include "registry_lock.hpp"
 
@@ -128,8 +129,7 @@ Error not_kept(const Region& region, const GapVerdict& verdict) {
 
 JournalBoardWriter::JournalBoardWriter(std::shared_ptr<Region> region, FileLock lock) noexcept
     : region_(std::move(region)),
-      lock_(std::move(lock)),
-      fences_(!register_for_membarrier()) {}
+      lock_(std::move(lock)) {}
 
 JournalBoardWriter& JournalBoardWriter::operator=(JournalBoardWriter&& other) noexcept {
     if (this != &other) {
@@ -137,7 +137,6 @@ JournalBoardWriter& JournalBoardWriter::operator=(JournalBoardWriter&& other) no
         region_ = std::move(other.region_);
         lock_ = std::move(other.lock_);
         home_ = other.home_;
-        fences_ = other.fences_;
         last_state_ = other.last_state_;
         last_durable_sequence_ = other.last_durable_sequence_;
         last_written_sequence_ = other.last_written_sequence_;
@@ -166,7 +165,7 @@ void JournalBoardWriter::stop() noexcept {
     // [sync:journal_state] Release: the last durable sequence is seen with it.
     board.state.store(state == JournalState::failed ? state : JournalState::stopped,
                       std::memory_order_release);
-    wake_sleepers(board.durable_wait, fences_);
+    wake_waiting();
     lock_.unlock();
 }
 
@@ -270,7 +269,14 @@ void JournalBoardWriter::progress(Sequence durable_sequence,
     // [sync:durable_moved] Release: the flush that made it durable has completed.
     board.durable_sequence.store(durable_sequence, std::memory_order_release);
     TAILRACE_STEP("journal_board.durable_moved");
-    wake_sleepers(board.durable_wait, fences_);
+    wake_waiting();
+}
+
+void JournalBoardWriter::wake_waiting() noexcept {
+    // Once a commit a fence costs nothing, and spares who waits a membarrier, which would interrupt
+    // this thread in the middle of a write.
+    WaitCell& cell = region_->state().journal.durable_wait;
+    if (has_sleepers_fenced(cell)) static_cast<void>(wake_first(cell));
 }
 
 void JournalBoardWriter::gap(Sequence first, Sequence end) noexcept {
@@ -377,20 +383,21 @@ Result<void> wait_durable(const Region& region, Sequence sequence, Deadline dead
 }
 
 Result<void> wait_durable(const Region& region, Sequence first, Sequence end, Deadline deadline) {
-    return wait_durable_behind(region, first, end, deadline);
+    DurableWait wait{first, 0};
+    return wait_durable_behind(region, wait, end, deadline);
 }
 
 Result<void> wait_durable_behind(const Region& region,
-                                 Sequence& told,
+                                 DurableWait& wait,
                                  Sequence sequence,
                                  Deadline deadline) {
     TAILRACE_CHECK(region.access() != RegionAccess::observe);
     if (sequence == 0) return {};  // while a journal is being opened nothing else is promised
-    static_cast<void>(register_for_membarrier());
     JournalBoard& board = region.state().journal;
     const auto is_durable = [&] {
         return durable_sequence(region) >= sequence;
     };
+    DurablePause pause(monotonic_ns());
     // Whether the writer's process has ended takes some files of /proc to tell, and matters only
     // when a child of its keeps the lock: so it is asked now and then, and before giving up.
     std::uint64_t process_look_ns = monotonic_ns() + kWriterCheckNs;
@@ -402,15 +409,16 @@ Result<void> wait_durable_behind(const Region& region,
         // In this order: a gap below the durable sequence was listed before that moved.
         const bool is_reached = !is_opening && is_durable();
         const GapVerdict verdict =
-            is_opening ? GapVerdict{} : find_gap(region.state().journal_gaps, told, sequence);
+            is_opening ? GapVerdict{} : find_gap(region.state().journal_gaps, wait.told, sequence);
         if (verdict.finding != GapFinding::none) {
-            told = std::max(told, verdict.end);
+            wait.told = std::max(wait.told, verdict.end);
             return not_kept(region, verdict);
         }
         if (is_reached) {
             // A successor withdraws the promise before it touches the list of gaps.
             if (!is_durable()) continue;
-            told = std::max(told, sequence);
+            wait.told = std::max(wait.told, sequence);
+            if (pause.has_waited()) pause.learn(wait, monotonic_ns());
             return {};
         }
         // [sync:journal_state] Acquire: the errno of a failure.
@@ -441,7 +449,11 @@ Result<void> wait_durable_behind(const Region& region,
                                   std::to_string(sequence),
                               "tailrace lag " + region.name());
         }
-        sleep_on(board.durable_wait, std::min(kWriterCheckNs, deadline.remaining_ns()), is_durable);
+        pause.pass(board.durable_wait,
+                   wait,
+                   now_ns,
+                   std::min(kWriterCheckNs, deadline.remaining_ns()),
+                   is_durable);
     }
 }
 

@@ -120,7 +120,7 @@ Publisher::Publisher(std::shared_ptr<Region> region,
       cell_(cell) {
     const Place tail = region_->tail();
     first_own_sequence_ = tail.sequence;
-    told_durable_ = tail.sequence;
+    durable_wait_.told = tail.sequence;
     const Sequence ticket = shared_ ? tail.sequence : tail.sequence + 1;
     *cell_ = {this, 0, tail.position, ticket, tail.sequence, false};
     // Relaxed, both: statistics of an own slot.
@@ -163,7 +163,7 @@ Publisher::Publisher(Publisher&& other) noexcept
       last_look_ns_(other.last_look_ns_),
       blocked_end_(other.blocked_end_),
       first_own_sequence_(other.first_own_sequence_),
-      told_durable_(other.told_durable_),
+      durable_wait_(other.durable_wait_),
       clock_(other.clock_),
       last_liveness_check_ns_(other.last_liveness_check_ns_),
       held_since_ns_(other.held_since_ns_),
@@ -492,7 +492,7 @@ PublishStatus Publisher::try_publish_fields(std::span<const std::byte> payload,
 
 Result<void> Publisher::wait_durable(Sequence sequence, Deadline deadline) {
     if (is_dead()) return dead_handle_error("publisher");
-    return wait_durable_behind(*region_, told_durable_, sequence, deadline);
+    return wait_durable_behind(*region_, durable_wait_, sequence, deadline);
 }
 
 }  // namespace tailrace::bus

@@ -20,10 +20,12 @@ constexpr std::uint64_t kClosePatienceNs = 500'000'000;
 constexpr std::uint64_t kGroupEvents = 16;
 constexpr std::uint64_t kMostGatherNs = 30'000;
 constexpr std::uint64_t kQuietNs = 3'000;
-// The spare is filled a little ahead of the segment in use, in steps so small that an
-// acknowledgement hardly waits for one; what an idle round adds fills a segment within seconds.
+// The spare is filled a little ahead of the segment in use, in steps so large that less than one
+// acknowledgement in a hundred meets one: each is a write beside the log's, and some work on the
+// file's metadata that the log's next flush waits for. What an idle round adds fills a segment
+// within seconds.
 constexpr std::uint64_t kSpareBeginShare = 16;  // of a segment: behind that its successor is made
-constexpr std::uint64_t kSpareStepBytes = 64U << 10;
+constexpr std::uint64_t kSpareStepBytes = 1U << 20;
 constexpr std::uint64_t kSpareIdleStepBytes = 1U << 20;
 constexpr std::uint64_t kSpareIdleNs = 5'000'000;
 constexpr std::uint64_t kMostIdleSteps = 50;
@@ -295,7 +297,7 @@ void WriterCore::pace_spare() noexcept {
         is_spare_asked_for_ = true;
         spare_->prepare(spare_limit_bytes_);
     }
-    std::uint64_t limit = used + used / 4 + kSpareStepBytes;
+    std::uint64_t limit = align_down(used + used / 4, kSpareStepBytes) + kSpareStepBytes;
     if (!pipeline_->is_busy() && !filler_.has_whole()) {
         const std::uint64_t now_ns = around_.time->elapsed_ns();
         if (const std::uint64_t turns = (now_ns - idle_look_ns_) / kSpareIdleNs; turns != 0) {

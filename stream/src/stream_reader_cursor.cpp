@@ -352,8 +352,8 @@ Result<void> StreamReader::commit_durable(bus::Deadline deadline) {
     }
     const Sequence done = cursor_->sequence();
     // What was never durable holds nobody up: the cursor is behind it all the same.
-    Sequence told = done == 0 ? 0 : done - 1;
-    auto waited = bus::wait_durable_behind(region(), told, done, deadline);
+    durable_wait_.told = done == 0 ? 0 : done - 1;
+    auto waited = bus::wait_durable_behind(region(), durable_wait_, done, deadline);
     if (!waited && waited.error().code != ErrorCode::sequence_gone) return waited;
     return bus::wait_kept(region(), deadline);
 }

@@ -160,11 +160,12 @@ struct Answers {
 // Follows the durable sequence and asks for everything in small pieces.
 Answers ask_for_everything(const Region& region) {
     Answers answers;
-    Sequence told = 0;
+    DurableWait wait;
+    const Sequence& told = wait.told;
     while (told < kBlocks * kBlock) {
         const Sequence first = told;
         const Sequence end = std::min(first + 1 + first % 23, kBlocks * kBlock);
-        const auto waited = wait_durable_behind(region, told, end, Deadline::never());
+        const auto waited = wait_durable_behind(region, wait, end, Deadline::never());
         bool any_dropped = false;
         for (Sequence sequence = first; sequence < end; ++sequence)
             any_dropped = any_dropped || is_dropped(sequence);

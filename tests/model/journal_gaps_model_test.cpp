@@ -87,10 +87,10 @@ TEST_CASE("model: while the list of gaps turns over, no answer is a lie", "[mode
             }
         });
         run.actor("reader", [&] {
-            Sequence told = question.first;
+            DurableWait wait{question.first, 0};
             const auto waited =
-                wait_durable_behind(*region, told, question.end, Deadline::at_once());
-            run.outcome(judge(waited, question.first, question.end, told));
+                wait_durable_behind(*region, wait, question.end, Deadline::at_once());
+            run.outcome(judge(waited, question.first, question.end, wait.told));
         });
         if (!run.play()) run.outcome("stuck");
     });

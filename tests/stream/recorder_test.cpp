@@ -281,11 +281,12 @@ TEST_CASE("recorder: while it drops, who waits is told yes for what is kept and 
     });
     std::vector<bool> is_acknowledged;
     std::thread asker([&] {
-        Sequence told = 0;
+        bus::DurableWait wait;
+        const Sequence& told = wait.told;
         while (!stop.load()) {
             const Sequence first = told;
             const auto waited =
-                bus::wait_durable_behind(*region, told, first + 1, bus::Deadline::in_ms(1));
+                bus::wait_durable_behind(*region, wait, first + 1, bus::Deadline::in_ms(1));
             if (told > first) is_acknowledged.resize(told, false);
             if (waited) is_acknowledged[first] = true;
         }

@@ -12,6 +12,7 @@
 #include <tailrace/base/result.hpp>
 #include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/bus/wait.hpp>
 
 #include <array>
 #include <cstdint>
@@ -79,11 +80,11 @@ public:
 private:
     JournalBoardWriter(std::shared_ptr<Region> region, FileLock lock) noexcept;
     void stop() noexcept;
+    void wake_waiting() noexcept;
 
     std::shared_ptr<Region> region_;
     FileLock lock_;
     HomeProcess home_;
-    bool fences_ = false;
     // What stood on the board when the role was taken, until opened().
     JournalState last_state_ = JournalState::none;
     Sequence last_durable_sequence_ = 0;
@@ -123,7 +124,7 @@ private:
 // The same, from where the caller has been told so far: `told` moves to `end` when it is durable,
 // behind the gap when there is one, and stays with the other errors.
 [[nodiscard]] Result<void> wait_durable_behind(const Region& region,
-                                               Sequence& told,
+                                               DurableWait& wait,
                                                Sequence end,
                                                Deadline deadline);
 // The same for everything below `sequence` that was ever in this ring: one gap long ago is an error

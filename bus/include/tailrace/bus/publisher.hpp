@@ -487,7 +487,7 @@ private:
     std::uint64_t last_look_ns_ = 0;
     std::uint64_t blocked_end_ = 0;  // what the last refused claim needed
     Sequence first_own_sequence_ = kNoSequence;
-    Sequence told_durable_ = 0;  // below it wait_durable() has said what became of it
+    DurableWait durable_wait_;
     PublishClock clock_;
     static constexpr std::uint64_t kFirstRoomTurnNs = 1'000'000;
     std::uint64_t last_liveness_check_ns_ = 0;

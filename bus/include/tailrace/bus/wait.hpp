@@ -112,6 +112,9 @@ inline bool wake_sleepers(WaitCell& cell, bool fences) noexcept {
 // is mapped writable.
 template <typename Ready>
 void sleep_on(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept;
+// The same without a membarrier, for cells whose every waker fences (has_sleepers_fenced).
+template <typename Ready>
+void sleep_on_fenced(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept;
 
 namespace detail {
 enum class SleepEnd : std::uint8_t {
@@ -136,6 +139,16 @@ void sleep_on(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept 
     TAILRACE_STEP("sleep.not_ready");
     static_cast<void>(detail::futex_sleep(cell, seen_wakes, timeout_ns));
     // However the sleep ended: another waker may have been killed before it got so far.
+    detail::wake_next(cell, seen_wakes);
+}
+
+template <typename Ready>
+void sleep_on_fenced(WaitCell& cell, std::uint64_t timeout_ns, Ready&& ready) noexcept {
+    const std::uint32_t seen_wakes = detail::announce_wait(cell);
+    TAILRACE_STEP("sleep.announced");
+    if (ready()) return;
+    TAILRACE_STEP("sleep.not_ready");
+    static_cast<void>(detail::futex_sleep(cell, seen_wakes, timeout_ns));
     detail::wake_next(cell, seen_wakes);
 }
 
@@ -197,6 +210,14 @@ private:
     std::int32_t long_score_ = 0;   // up: waits that slept long; down: short ones
     std::uint64_t since_ns_ = 0;    // when this wait, or its last sleep, began
     std::uint64_t slept_ns_ = 0;    // in this wait
+};
+
+// What one thread's waits for durability have told it. It sleeps until shortly before the commit
+// that it waits for should end, and is awake then: a sleeper comes back 10 to 100 µs behind its
+// wake-up, which is a third of a commit on a fast disk.
+struct DurableWait {
+    Sequence told = 0;             // below it the caller knows what became of each event
+    std::uint64_t typical_ns = 0;  // a running average; 0: it hasn't waited yet
 };
 
 }  // namespace tailrace::bus
