@@ -152,6 +152,18 @@ class Kept(Measured):
         for caution in self.report("pingpong-32B")["cautions"]:
             self.assertIn(caution, page.text)
 
+    def test_a_caution_of_one_report_alone_stands_beside_it(self):
+        self.ok("bench", "latency", "--rate", "20k/s", "--for", "50ms", "--save", self.kept)
+        name = next(self.kept.glob("latency*.json"))
+        later = json.loads(name.read_text())
+        later["cautions"] = [*later["cautions"], "Somebody compiled meanwhile."]
+        (self.kept / "latency-64B-later.json").write_text(json.dumps(later))
+        self.ok("bench", "latency", "--rate", "10k/s", "--for", "50ms", "--save", self.kept)
+        page = self.page()
+        self.assertEqual(page.text.count("Somebody compiled meanwhile."), 1)
+        for caution in later["cautions"][:-1]:
+            self.assertGreaterEqual(page.text.count(caution), 1)
+
     def test_a_suite_stands_on_the_page_beside_its_targets(self):
         self.ok("bench", "suite", "--quick", "--runs", "1", "--rows", "round_trip_32", "--save",
                 self.kept)

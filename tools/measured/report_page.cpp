@@ -294,19 +294,23 @@ std::string section_of(const NamedReport& named) {
     return fmt::format("<h2>{}</h2>\n", page_text(named.name)) + html;
 }
 
+// Those that aren't among the ones `told` already, which stand above.
+std::string cautions_of(const NamedReport& named, const nlohmann::json& told) {
+    std::string list;
+    for (const nlohmann::json& caution : named.report.value("cautions", nlohmann::json::array())) {
+        if (caution.is_string() && std::find(told.begin(), told.end(), caution) == told.end())
+            list += fmt::format("<li>{}</li>\n", page_text(caution.get<std::string>()));
+    }
+    if (list.empty()) return {};
+    return "<div class=\"caution\"><p><b>What speaks against these figures</b></p><ul>\n" + list +
+           "</ul></div>\n";
+}
+
 std::string machine_of(const NamedReport& named) {
     const nlohmann::json& report = named.report;
     std::string html =
         fmt::format("<p><b>{}</b></p>\n", page_text(report.value("machine", "a machine unknown")));
-    const nlohmann::json cautions = report.value("cautions", nlohmann::json::array());
-    if (!cautions.empty()) {
-        html += "<div class=\"caution\"><p><b>What speaks against these figures</b></p><ul>\n";
-        for (const nlohmann::json& caution : cautions) {
-            if (caution.is_string())
-                html += fmt::format("<li>{}</li>\n", page_text(caution.get<std::string>()));
-        }
-        html += "</ul></div>\n";
-    }
+    html += cautions_of(named, nlohmann::json::array());
     const nlohmann::json facts = report.value("facts", nlohmann::json::object());
     std::string rows;
     for (const auto& [name, value] : facts.items()) {
@@ -341,12 +345,16 @@ std::string report_page(const std::vector<NamedReport>& reports) {
         "<p>Each figure stands beside its limit, which was measured in the same run, in turns. "
         "Contents were verified.</p>\n",
         kStyle);
-    // The facts of reports that were measured on the same machine at other times differ in load.
     if (!sorted.empty()) html += machine_of(sorted.front());
     for (const NamedReport& named : sorted) {
         html += section_of(named);
-        if (named.report.value("machine", "") != sorted.front().report.value("machine", ""))
+        const nlohmann::json& first = sorted.front().report;
+        if (named.report.value("machine", "") != first.value("machine", "")) {
             html += machine_of(named);
+        } else {
+            // Measured on the same machine at another time: its load may have been another one.
+            html += cautions_of(named, first.value("cautions", nlohmann::json::array()));
+        }
     }
     return html + "</body></html>\n";
 }
