@@ -1,6 +1,7 @@
 """replay that a person steers: by lines on stdin, and by the keys of a terminal."""
 
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -103,6 +104,26 @@ class Step(Recorded):
         self.assertEqual((report["events"], report["rounds"]), (3, 1))
         self.assertEqual(self.payloads("tail", "copy", "-e"), ["one", "two", "five"])
 
+    def test_an_atomic_batch_is_one_step_into_a_stream(self):
+        program = pathlib.Path(self.program).parent / "tests" / "tools" / "atomic_batches"
+        subprocess.run([program, "s", "a,b,c", "d"], check=True, env=self.environment)
+        self.record_all()
+        self.make(stream="copy")
+        replay = self.start("replay", "s", "--from", "4", "--step", "--into", "copy", "--json",
+                            stdin=subprocess.PIPE)
+        # Five, then the batch as a whole, then the one behind it, each for one line.
+        for count in (1, 4, 5):
+            os.write(replay.stdin.fileno(), b"n\n")
+            self.wait_for_end(count, "copy")
+            os.write(replay.stdin.fileno(), b"?\n")
+            self.read_errors_until(replay, "g POSITION")
+            self.assertEqual(self.end_sequence("copy"), count)
+        os.write(replay.stdin.fileno(), b"q\n")
+        self.assertEqual(self.end(replay, by=None).json["events"], 5)
+        self.assertEqual(self.payloads("tail", "copy", "-e"), ["five", "a", "b", "c", "d"])
+        # On a screen each event is one.
+        self.assertEqual(self.stepped("n\nn\n", "--from", "5").lines, ["a", "b"])
+
     def test_it_ends_when_nobody_reads_it_any_more(self):
         replay = self.start("replay", "s", "--step", "--format", "raw", stdin=subprocess.PIPE)
         os.write(replay.stdin.fileno(), b"n\n")
@@ -149,6 +170,16 @@ class Keys(Recorded):
         terminal.ends(0)
         self.assertEqual(self.events_on(terminal), EVENTS)
         self.assertIn("replayed 5 events", "\n".join(terminal.screen()[-3:]))
+
+    def test_what_was_asked_for_is_forgotten_when_it_goes_on(self):
+        terminal = self.stopped_behind_the_first()
+        # Read at once: on, and stopped again before anything came.
+        terminal.press("nnn  ")
+        terminal.press("n")
+        terminal.read_until("at #2  paused")
+        terminal.press("q")
+        terminal.ends(0)
+        self.assertEqual(self.events_on(terminal), EVENTS[:2])
 
     def test_each_n_is_an_event_and_only_while_it_is_stopped(self):
         terminal = self.replay("--speed", SLOW)
