@@ -13,7 +13,9 @@
 #include <tailrace/base/clock.hpp>
 #include <tailrace/bus/declared_types.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/journal/journal_id.hpp>
 #include <tailrace/journal/kept_types.hpp>
+#include <tailrace/journal/removal.hpp>
 #include <tailrace/stream/recorder.hpp>
 
 #include <algorithm>
@@ -237,6 +239,25 @@ Result<void> check_journal(const std::string& directory, const std::string& stre
     }
 }
 
+// The journal that the stream will have, with the id that its ring remembers: so its first recorder
+// can tell that the place isn't the one that was meant. Whoever makes a stream may not be allowed
+// to make its journal, which is that of a service: then its first recorder makes it.
+Result<bool> begin_journal(bus::StreamOptions& options) {
+    journal::JournalAccess access;
+    access.mode = options.mode & 0666U;
+    if (options.group_id != bus::kNoGroup) access.group_id = options.group_id;
+    auto begun = journal::begin_journal(options.journal_directory, access);
+    if (begun) {
+        options.journal_id = begun->id;
+        return begun->is_new;
+    }
+    if (begun.error().code != ErrorCode::no_permission) return begun.error();
+    say(fmt::format(
+        "the journal is made by the stream's first recorder, since this user may not: {}",
+        begun.error().message));
+    return false;
+}
+
 // What was made a moment ago goes again, unless somebody uses it already. Returns why.
 Error undo(const std::string& stream, const Error& why) {
     const auto header = bus::Region::peek(stream, settings().directory);
@@ -269,6 +290,7 @@ Result<ExitCode> run_create(CreateFlags& flags) {
     if (auto checked = bus::check_stream_name(flags.stream); !checked) return checked.error();
     if (auto read = read_types(flags); !read) return read.error();
     bus::StreamOptions& options = flags.options;
+    bool is_first = false;
     auto mode = parse_mode(flags.mode);
     if (!mode) return mode.error();
     options.mode = *mode;
@@ -294,7 +316,8 @@ Result<ExitCode> run_create(CreateFlags& flags) {
         if (auto fitted = fit_journal(options); !fitted) return fitted.error();
         // One that is there stays as it is, and a recorder may be at work on its journal.
         const auto there = bus::Region::peek(flags.stream, settings().directory);
-        if (!there && there.error().code == ErrorCode::not_found) {
+        is_first = !there && there.error().code == ErrorCode::not_found;
+        if (is_first) {
             auto checked = check_journal(options.journal_directory, flags.stream);
             if (!checked) return checked.error();
         }
@@ -311,7 +334,16 @@ Result<ExitCode> run_create(CreateFlags& flags) {
     }
     auto said = said_settings(flags);
     if (!said) return said.error();
+    bool made_journal = false;
+    if (is_first) {
+        auto begun = begin_journal(options);
+        if (!begun) return begun.error();
+        made_journal = *begun;
+    }
     auto created = bus::Region::create(flags.stream, options, settings().directory);
+    // Somebody who makes the same stream at this moment has found it, and it is theirs.
+    if (!created && made_journal && created.error().code != ErrorCode::already_exists)
+        (void)journal::remove_journal(options.journal_directory);
     const bool was_there = !created && created.error().code == ErrorCode::already_exists;
     if (!created && !(was_there && flags.if_not_exists)) return created.error();
     if (was_there) {

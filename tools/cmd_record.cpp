@@ -30,6 +30,7 @@ struct RecordFlags {
     std::string journal_lag = "gate";
     stream::Priority priority;
     bool all = false;
+    bool new_journal = false;
     bool accept_loss = false;
 };
 
@@ -196,6 +197,7 @@ Result<ExitCode> run_record(RecordFlags& flags) {
                                  : flags.backend == "pwrite" ? journal::IoBackend::pwrite
                                                              : journal::IoBackend::automatic;
     options.priority = flags.priority;
+    options.new_journal = flags.new_journal;
     options.accept_loss = flags.accept_loss;
     if (flags.buffered) options.journal.direct_io = journal::DirectIo::off;
     auto said = flags.writing.settings();
@@ -271,9 +273,14 @@ void register_record(CLI::App& app) {
         ->check(CLI::IsMember({"gate", "drop"}))
         ->capture_default_str();
     command
+        ->add_flag("--new-journal",
+                   flags->new_journal,
+                   "Begin another one where the stream's own isn't any more")
+        ->excludes(all);
+    command
         ->add_flag("--accept-loss",
                    flags->accept_loss,
-                   "Go on although the journal isn't where it was, or has lost what was durable")
+                   "Go on behind a gap where it has lost what was durable")
         ->excludes(all);
     add_priority_option(*command, flags->priority)->group(kRareOptions);
 }

@@ -104,7 +104,9 @@ void write_control(std::byte* base,
         state->journal_memory.id_low.store(options.journal_id[1], std::memory_order_relaxed);
         state->journal_memory.durable_sequence.store(header.first_sequence,
                                                      std::memory_order_relaxed);
-        state->journal_memory.directory.write(header.journal_directory);
+        // One that was only begun is where the stream says, and readers don't look for it yet.
+        if (header.first_sequence != 0)
+            state->journal_memory.directory.write(header.journal_directory);
     }
     // Nothing is recorded yet: its position is 0.
     if (holds_for_journal(header))

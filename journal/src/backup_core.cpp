@@ -65,9 +65,7 @@ Result<void> BackupCore::look_at_source() {
     super_ = census->super.newest;
     const auto& numbers = census->listing.segment_numbers;
     if (numbers.empty() && census->missing.empty()) {
-        return make_error(ErrorCode::not_found,
-                          "there is no journal in '" + source_ + "'",
-                          "'tailrace record' makes one");
+        return no_journal(source_, super_.has_value());
     }
     if (!census->missing.empty()) {
         Error error = missing_error(files_, source_, *census);

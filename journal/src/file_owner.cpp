@@ -1,7 +1,9 @@
 #include "file_owner.hpp"
 
+#include "posix_files.hpp"
 #include "segment_directory.hpp"
 
+#include <tailrace/base/shortage.hpp>
 #include <tailrace/base/unique_fd.hpp>
 
 #include <fcntl.h>
@@ -139,6 +141,22 @@ void spread_access(const std::string& directory, const JournalAccess& access) no
     }
     give_named("LOCK");  // last: should this be cut short, the next one does it again
     ::closedir(entries);
+}
+
+Result<void> make_durable_directory(const std::string& directory, const JournalAccess& access) {
+    bool made = false;
+    if (const int refusal = make_journal_directory(directory, access, made); refusal != 0) {
+        return os_error(refusal,
+                        "cannot make the directory '" + directory + "'",
+                        refusal == EROFS ? shortage_of(EROFS, directory).hint
+                                         : "check the path and its permissions with 'ls -ld'");
+    }
+    if (!made) return {};
+    const auto parent = std::filesystem::path(directory).parent_path();
+    const IoOutcome outcome =
+        posix_files().sync_directory(parent.empty() ? std::string(".") : parent.string());
+    if (outcome.ok()) return {};
+    return os_error(outcome.os_errno, "cannot flush the parent of '" + directory + "'");
 }
 
 }  // namespace tailrace::journal

@@ -32,6 +32,10 @@ void give(int fd, const JournalAccess& access, bool is_directory = false) noexce
                                          const JournalAccess& access,
                                          bool& made) noexcept;
 
+// The same, and its name is flushed when it is new.
+[[nodiscard]] Result<void> make_durable_directory(const std::string& directory,
+                                                  const JournalAccess& access);
+
 // Whoever may use the journal now may use all of it: for when the stream was made anew with other
 // permissions. Requires: the journal is locked.
 void spread_access(const std::string& directory, const JournalAccess& access) noexcept;

@@ -209,9 +209,7 @@ Result<JournalSummary> Inspector::run() {
         return missing_error(posix_files(), summary_.directory, *census);
     }
     if (listing.segment_numbers.empty()) {
-        return make_error(ErrorCode::not_found,
-                          "there is no journal in '" + summary_.directory + "'",
-                          "'tailrace record' makes one");
+        return no_journal(summary_.directory, census->super.newest.has_value());
     }
     read_headers(listing);
     for (std::size_t i = 0; i < headers_.size(); ++i)
@@ -257,13 +255,13 @@ Result<JournalSummary> inspect(const std::string& directory) noexcept {
 
 bool is_journal(const std::string& directory) noexcept {
     // Nearly every one has it, and the names of its segments may be many.
-    const IoOutcome super = posix_files().open(super_path(directory), {});
-    if (super.ok()) {
-        posix_files().close(static_cast<FileId>(super.value));
-        return true;
-    }
+    const auto super = read_super(posix_files(), directory, Access::reading);
+    const bool says_it = super && super->newest;
+    if (says_it && super->newest->newest_segment_number != 0) return true;
     auto listing = list_journal(posix_files(), directory);
-    return listing && (listing->has_super || !listing->segment_numbers.empty());
+    if (!listing) return false;
+    // With a SUPER that names none it was only begun.
+    return !listing->segment_numbers.empty() || (listing->has_super && !says_it);
 }
 
 }  // namespace tailrace::journal

@@ -1,25 +1,16 @@
 #include "assessment.hpp"
 #include "posix_files.hpp"
+#include "segment_directory.hpp"
 
 #include <tailrace/journal/recovery.hpp>
 #include <tailrace/journal/writer.hpp>
 
 namespace tailrace::journal {
 
-namespace {
-
-Error no_journal(const std::string& directory) {
-    return make_error(ErrorCode::not_found,
-                      "there is no journal in '" + directory + "'",
-                      "'tailrace record' makes one");
-}
-
-}  // namespace
-
 Result<RecoveryReport> preview_recovery(const std::string& directory) noexcept {
     auto found = assess(posix_files(), directory, AssessMode::looking);
     if (!found) return found.error();
-    if (found->segments.empty()) return no_journal(directory);
+    if (found->segments.empty()) return no_journal(directory, found->super.has_value());
     return found->report;
 }
 
@@ -27,7 +18,7 @@ Result<RecoveryReport> recover(const std::string& directory) noexcept {
     // Looks first, so that a directory without a journal doesn't become one.
     auto found = assess(posix_files(), directory, AssessMode::looking);
     if (!found) return found.error();
-    if (found->segments.empty()) return no_journal(directory);
+    if (found->segments.empty()) return no_journal(directory, found->super.has_value());
 
     JournalOptions options;
     options.directory = directory;

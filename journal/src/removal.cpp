@@ -289,7 +289,8 @@ Result<JournalContent> look_at_content(const std::string& directory) noexcept {
     }
     const auto summary = inspect(directory);
     if (!summary) {
-        content.refusal = summary.error();
+        // Begun, and not recorded into: then nothing is lost.
+        if (summary.error().code != ErrorCode::not_found) content.refusal = summary.error();
         return content;
     }
     content.stream_name = summary->stream_name;

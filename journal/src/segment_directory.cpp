@@ -2,6 +2,8 @@
 
 #include "batch_codec.hpp"
 
+#include <tailrace/base/shortage.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -150,7 +152,7 @@ std::string why_refused(int os_errno) {
 Error file_trouble(const char* what, const std::string& path, int os_errno) {
     return os_error(os_errno,
                     std::string("cannot ") + what + " '" + path + "'" + why_refused(os_errno),
-                    "'df' shows the room, 'ls -l' whose it is");
+                    shortage_of(os_errno, path).hint);
 }
 
 Result<StoredFile> open_file(FileStore& files, const std::string& path, OpenFlags flags) {
@@ -245,6 +247,18 @@ Result<void> write_super(FileStore& files, const std::string& directory, SuperBl
     return os_error(outcome.os_errno,
                     "cannot write '" + path + "'",
                     "look at 'dmesg' for errors of the disk, at 'df' for room");
+}
+
+Error no_journal(const std::string& directory, bool is_begun) {
+    if (!is_begun) {
+        return make_error(ErrorCode::not_found,
+                          "there is no journal in '" + directory + "'",
+                          "'tailrace record' makes one");
+    }
+    return make_error(ErrorCode::not_found,
+                      "the journal in '" + directory +
+                          "' is empty: it was made with its stream, and nobody has recorded yet",
+                      "'tailrace record' does; 'tailrace ls' names the stream");
 }
 
 void write_index(FileStore& files, const std::string& path, const std::vector<std::byte>& bytes) {

@@ -97,6 +97,9 @@ struct SuperState {
                                        const std::string& directory,
                                        SuperBlock super);
 
+// There is no segment, and none is missed. `is_begun`: SUPER is there.
+[[nodiscard]] Error no_journal(const std::string& directory, bool is_begun);
+
 // Best effort: an index is derived.
 void write_index(FileStore& files, const std::string& path, const std::vector<std::byte>& bytes);
 [[nodiscard]] Result<SegmentIndex> read_index(FileStore& files,

@@ -17,9 +17,7 @@ Result<void> SegmentMap::refresh() {
     auto extent = take_extent(*files_, directory_);
     if (!extent) return extent.error();
     if (extent->newest_number == 0) {
-        return make_error(ErrorCode::not_found,
-                          "there is no journal in '" + directory_ + "'",
-                          "'tailrace record' makes one");
+        return no_journal(directory_, extent->super.has_value());
     }
     extent_ = *extent;
     names_.reset();

@@ -21,9 +21,7 @@ Result<Assessment> found_with_super(FileStore& files,
     auto found = assess(files, directory, mode);
     if (!found) return found;
     if (found->segments.empty()) {
-        return make_error(ErrorCode::not_found,
-                          "there is no journal in '" + directory + "'",
-                          "'tailrace record' makes one");
+        return no_journal(directory, found->super.has_value());
     }
     if (!found->super) {
         return make_error(ErrorCode::corrupt,

@@ -36,9 +36,7 @@ Result<void> VerifyCore::look_at_names() {
     if (refusal && refusal->code != ErrorCode::incompatible) return *refusal;
     const DirectoryListing& listing = census->listing;
     if (listing.segment_numbers.empty() && census->missing.empty()) {
-        return make_error(ErrorCode::not_found,
-                          "there is no journal in '" + directory_ + "'",
-                          "'tailrace record' makes one");
+        return no_journal(directory_, census->super.newest.has_value());
     }
     super_ = census->super.newest;
     missing_back_.reset();

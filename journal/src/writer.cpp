@@ -32,22 +32,6 @@ WriterEnvironment kernel_environment(IoBackend backend) {
     return around;
 }
 
-Result<void> make_directory(const std::string& directory, const JournalAccess& access) {
-    bool made = false;
-    if (const int refusal = make_journal_directory(directory, access, made); refusal != 0) {
-        return os_error(refusal,
-                        "cannot make the directory '" + directory + "'",
-                        refusal == EROFS ? shortage_of(EROFS, directory).hint
-                                         : "check the path and its permissions with 'ls -ld'");
-    }
-    if (!made) return {};
-    const auto parent = std::filesystem::path(directory).parent_path();
-    const IoOutcome outcome =
-        posix_files().sync_directory(parent.empty() ? std::string(".") : parent.string());
-    if (outcome.ok()) return {};
-    return os_error(outcome.os_errno, "cannot flush the parent of '" + directory + "'");
-}
-
 Error dead_writer() {
     return make_error(
         ErrorCode::invalid_argument,
@@ -74,7 +58,8 @@ Result<Writer> Writer::open(const JournalOptions& options) noexcept {
                           "no directory is given for the journal",
                           "'tailrace record --help' shows how");
     }
-    if (auto made = make_directory(options.directory, options.access); !made) return made.error();
+    if (auto made = make_durable_directory(options.directory, options.access); !made)
+        return made.error();
     auto lock = lock_journal(options.directory, options.access);
     if (!lock) return lock.error();
     spread_access(options.directory, options.access);

@@ -1,8 +1,8 @@
 // What a ring that is made anew goes on from.
 
-#include <tailrace/stream/recorder.hpp>
 #include <tailrace/journal/inspect.hpp>
 #include <tailrace/journal/reader.hpp>
+#include <tailrace/stream/recorder.hpp>
 
 namespace tailrace::stream {
 

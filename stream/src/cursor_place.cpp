@@ -1,10 +1,10 @@
 #include "journal_of_stream.hpp"
 #include "record_salt.hpp"
 
-#include <tailrace/stream/cursor_place.hpp>
-#include <tailrace/stream/stream_reader.hpp>
 #include <tailrace/bus/journal_board.hpp>
 #include <tailrace/journal/inspect.hpp>
+#include <tailrace/stream/cursor_place.hpp>
+#include <tailrace/stream/stream_reader.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -19,7 +19,7 @@ Result<CursorPlace> CursorPlace::of_stream(const std::string& stream,
     CursorPlace place;
     place.region_ = std::move(*region);
     place.directory_ = journal_directory_of(*place.region_);
-    place.journal_id_ = bus::remembered_journal(*place.region_).id;
+    place.journal_id_ = recorded_journal_id(*place.region_);
     return place;
 }
 

@@ -16,7 +16,7 @@ Result<IdentityPlace> IdentityPlace::of_stream(const std::string& stream,
     IdentityPlace place;
     place.region_ = std::move(*region);
     place.directory_ = journal_directory_of(*place.region_);
-    place.journal_id_ = bus::remembered_journal(*place.region_).id;
+    place.journal_id_ = recorded_journal_id(*place.region_);
     return place;
 }
 

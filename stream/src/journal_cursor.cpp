@@ -1,8 +1,8 @@
 #include "journal_cursor.hpp"
 
 #include <tailrace/base/clock.hpp>
-#include <tailrace/stream/reader_cursor.hpp>
 #include <tailrace/journal/inspect.hpp>
+#include <tailrace/stream/reader_cursor.hpp>
 
 #include <exception>
 #include <utility>

@@ -9,8 +9,15 @@
 
 namespace tailrace::stream {
 
+// One that was only begun with its stream has no place here.
 [[nodiscard]] inline bool is_known(const bus::RememberedJournal& journal) noexcept {
     return journal.id != bus::RememberedJournal{}.id && !journal.directory.empty();
+}
+
+// Zeroes while none was ever recorded into.
+[[nodiscard]] inline std::array<std::uint64_t, 2> recorded_journal_id(const bus::Region& region) {
+    const bus::RememberedJournal remembered = bus::remembered_journal(region);
+    return is_known(remembered) ? remembered.id : bus::RememberedJournal{}.id;
 }
 
 // Where the journal of a stream is: where it was recorded to last, else where it says.

@@ -3,8 +3,8 @@
 
 #include "schedule.hpp"
 
-#include <tailrace/stream/replayer.hpp>
 #include <tailrace/bus/latency_histogram.hpp>
+#include <tailrace/stream/replayer.hpp>
 
 #include <atomic>
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include "type_keeper.hpp"
 
 #include <tailrace/base/sequence_range.hpp>
+#include <tailrace/journal/journal_id.hpp>
 #include <tailrace/journal/reader.hpp>
 #include <tailrace/stream/recorder.hpp>
 
@@ -52,25 +53,32 @@ Result<void> check_continuation(const bus::Region& region,
     return {};
 }
 
-// What was promised was promised of one journal. Another one in its place, or none, is a file
-// system that isn't mounted, a directory that was moved away or removed: not a reason to begin anew
-// as if nothing had been. A directory that was never recorded into is somebody's choice.
+// A stream has one journal, which is made with it or by its first recorder. Another one in its
+// place, or none, is a file system that isn't mounted, a directory that was moved away or removed:
+// not a reason to begin anew as if nothing had been. A directory that was never recorded into is
+// somebody's choice.
 Result<void> check_memory(const bus::RememberedJournal& remembered,
                           const JournalEnd& found,
                           const bus::Region& region,
                           const std::string& directory) {
-    if (remembered.durable_sequence == 0 || found.id == remembered.id) return {};
-    if (remembered.directory != directory) return {};
-    const bool is_there = found.id != JournalEnd{}.id;
-    return make_error(ErrorCode::not_found,
-                      "the journal of stream '" + region.name() + "' isn't in '" + directory +
-                          "' any more, where everything below sequence " +
-                          std::to_string(remembered.durable_sequence) +
-                          " was durable: " + (is_there ? "another one is there" : "there is none"),
-                      "is its disk mounted (findmnt -T " + directory +
-                          ")? was it moved (then: tailrace record " + region.name() +
-                          " --to DIR)? to begin anew without it: tailrace record " + region.name() +
-                          " --accept-loss");
+    const auto none = JournalEnd{}.id;
+    if (remembered.id == none || found.id == remembered.id) return {};
+    const std::string place = remembered.directory.empty()
+                                  ? region.header().journal_directory.data()
+                                  : remembered.directory;
+    if (place != directory) return {};
+    const bool is_there = found.id != none;
+    const std::string held = remembered.durable_sequence == 0
+                                 ? "where it was made"
+                                 : "where everything below sequence " +
+                                       std::to_string(remembered.durable_sequence) + " was durable";
+    return make_error(
+        ErrorCode::not_found,
+        "the journal of stream '" + region.name() + "' isn't in '" + directory + "' any more, " +
+            held + ": " + (is_there ? "another one is there" : "there is none"),
+        "is its disk mounted (findmnt -T " + directory + ")? was it moved (then: tailrace record " +
+            region.name() + " --to DIR)? to begin anew without it: tailrace record " +
+            region.name() + " --new-journal");
 }
 
 // The same journal, but shorter than was promised. What the ring still holds is recorded again.
@@ -181,8 +189,10 @@ journal::JournalAccess journal_access(const bus::Region& region) {
 Result<JournalEnd> find_journal_end(const std::string& directory) {
     auto report = journal::preview_recovery(directory);
     if (report) return JournalEnd{report->end_sequence, report->journal_id};
-    if (report.error().code == ErrorCode::not_found) return JournalEnd{};
-    return report.error();
+    if (report.error().code != ErrorCode::not_found) return report.error();
+    auto begun = journal::find_journal_id(directory);
+    if (!begun) return begun.error();
+    return JournalEnd{0, begun->value_or(JournalEnd{}.id)};
 }
 
 Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptions& options) {
@@ -200,7 +210,7 @@ Result<Recorder> Recorder::attach(const std::string& stream, const RecorderOptio
 
     auto journal_end = find_journal_end(directory);
     if (!journal_end) return journal_end.error();
-    if (!options.accept_loss) {
+    if (!options.new_journal) {
         auto checked = check_memory(board->remembered(), *journal_end, *region, directory);
         if (!checked) return checked.error();
     }

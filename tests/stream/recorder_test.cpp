@@ -1,10 +1,12 @@
 #include "stream/recorded_stream.hpp"
 #include "support/child_process.hpp"
 #include "support/shared_object.hpp"
+#include "support/temporary_directory.hpp"
 #include "support/watchdog.hpp"
 
 #include <tailrace/bus/stream_status.hpp>
 #include <tailrace/journal/compress.hpp>
+#include <tailrace/journal/journal_id.hpp>
 #include <tailrace/stream/recorder.hpp>
 
 #include <catch2/catch.hpp>
@@ -544,7 +546,7 @@ TEST_CASE("recorder: where its journal is gone it doesn't begin another as if no
         CHECK(refused.error().code == ErrorCode::not_found);
         CHECK(refused.error().message.find("below sequence 10") != std::string::npos);
         CHECK(refused.error().message.find(place) != std::string::npos);
-        CHECK(refused.error().hint.find("--accept-loss") != std::string::npos);
+        CHECK(refused.error().hint.find("--new-journal") != std::string::npos);
     }
     CHECK(std::filesystem::exists(place) == is_made_anew);
     if (is_made_anew) CHECK(std::filesystem::is_empty(place));
@@ -565,9 +567,14 @@ TEST_CASE("recorder: where its journal is gone it doesn't begin another as if no
         REQUIRE(recorder.close());
         CHECK(read_journal(elsewhere).events.size() == 15);
     }
-    SECTION("who accepts the loss begins anew, and from then on that one is the journal") {
+    SECTION("a loss that is accepted is not a journal that is given up") {
         stream::RecorderOptions options = recorded.options();
         options.accept_loss = true;
+        CHECK_FALSE(stream::Recorder::attach("stream", options));
+    }
+    SECTION("who wants a new one begins anew, and from then on that one is the journal") {
+        stream::RecorderOptions options = recorded.options();
+        options.new_journal = true;
         {
             auto recorder = expect(stream::Recorder::attach("stream", options), "accept");
             REQUIRE(publish_numbered(publisher, 1, 10, 5));
@@ -575,6 +582,44 @@ TEST_CASE("recorder: where its journal is gone it doesn't begin another as if no
             REQUIRE(recorder.close());
         }
         CHECK(recorded.try_record());
+    }
+}
+
+TEST_CASE("recorder: the journal that was made with its stream is the only one it begins in",
+          "[stream][recorder]") {
+    const Watchdog watchdog("recorder journal made with the stream");
+    const test::TemporaryDirectory journals;
+    const std::string place = journals.path() + "/journal";
+    const auto begun = expect(journal::begin_journal(place), "begin");
+    bus::StreamOptions made = small_stream();
+    made.journal_directory = place;
+    made.journal_id = begun.id;
+    const RecordedStream recorded(made);
+    stream::RecorderOptions options = recorded.options();
+    options.journal.directory = place;
+    const bool another_is_there = GENERATE(true, false);
+    std::filesystem::rename(place, place + ".away");
+    if (another_is_there) static_cast<void>(expect(journal::begin_journal(place), "another"));
+
+    const auto refused = stream::Recorder::attach("stream", options);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::not_found);
+    CHECK(refused.error().message.find(another_is_there ? "another one" : "none") !=
+          std::string::npos);
+    CHECK(refused.error().hint.find("--new-journal") != std::string::npos);
+
+    SECTION("back in its place it is recorded into") {
+        std::filesystem::remove_all(place);
+        std::filesystem::rename(place + ".away", place);
+        auto recorder = expect(stream::Recorder::attach("stream", options), "record");
+        REQUIRE(recorder.close());
+        CHECK(expect(stream::find_journal_end(place), "end").id == begun.id);
+    }
+    SECTION("who wants a new one begins it, and the next recorder goes on there") {
+        options.new_journal = true;
+        REQUIRE(expect(stream::Recorder::attach("stream", options), "new").close());
+        options.new_journal = false;
+        CHECK(stream::Recorder::attach("stream", options));
     }
 }
 

@@ -365,6 +365,21 @@ class Places(Case):
         self.ok("inspect", "s", **options)
         self.refused(10, "pub", "s", "y", names=["'s'"], **options)
 
+    def test_who_may_not_make_the_journal_makes_the_stream(self):
+        options = self.as_nobody()
+        if not options:
+            self.skipTest("not root: every directory here is our own")
+        self.journals.mkdir(exist_ok=True)
+        self.journals.chmod(0o755)
+        self.rings.chmod(0o777)
+        ran = self.ok("create", "s", "--capacity", "1MiB", "--mode", "0666", "--journal",
+                      **options)
+        self.assertIn("made by the stream's first recorder", ran.errors)
+        self.assertFalse((self.journals / "s").exists())
+        self.ok("pub", "s", "one", **options)
+        self.record_all()
+        self.assertEqual(self.ok("verify", self.journals / "s", "--json").json["end_seq"], 1)
+
     def test_journal_that_may_not_be_read_is_10_and_never_silence(self):
         options = self.as_nobody()
         if not options:
@@ -387,6 +402,23 @@ class Places(Case):
         self.ok("lag", "s", **options)
         self.end(recorder)
 
+    def test_a_ledger_that_may_not_be_read_is_called_so(self):
+        options = self.as_nobody()
+        if not options:
+            self.skipTest("not root: every file here is our own")
+        self.make_journaled("--mode", "0666")
+        self.ok("pub", "s", "one", "two")
+        self.record_all()
+        self.ok("cursor", "set", "s", "mine", "--to", "1")
+        ledger = self.journal_of() / "LEDGER"
+        ledger.chmod(0o600)
+        self.journals.chmod(0o755)
+        # What the ring knows is shown, and what isn't known is said.
+        ran = self.ok("cursor", "ls", "s", **options)
+        self.assertIn("mine", ran.text)
+        self.assertIn(f"ls -ld {ledger}", ran.errors)
+        self.assertNotIn("df ", ran.errors)
+
     def test_place_that_may_not_be_written_is_10(self):
         options = self.as_nobody()
         if not options:
@@ -394,9 +426,12 @@ class Places(Case):
         self.refused(10, "create", "s", "--capacity", "64KiB", names=["'s'", self.rings], **options)
         self.rings.chmod(0o755)
         self.assertEqual(list(self.rings.iterdir()), [])
-        self.make("--capacity", "64KiB", "--journal=/proc/journal", "--mode", "0666")
-        ran = self.run_any("record", "s", **options)
+        ran = self.run_any("create", "s", "--capacity", "64KiB", "--journal=/proc/journal")
         self.assertIn(ran.code, (4, 10), ran)  # /proc itself says ENOENT
+        self.assertIn("/proc/journal", ran.errors)
+        self.make("--capacity", "64KiB", "--mode", "0666")
+        ran = self.run_any("record", "s", "--to", "/proc/journal", **options)
+        self.assertIn(ran.code, (4, 10), ran)
         self.assertIn("/proc/journal", ran.errors)
 
     def small_disk(self, size):

@@ -97,6 +97,31 @@ class Create(Case):
         self.assertEqual(self.ok("inspect", "s", "--json").json["journal"]["directory"],
                          str(self.work / "here"))
 
+    def test_create_makes_the_journal_that_its_first_recorder_looks_for(self):
+        self.ok("create", "s", "--capacity", "1MiB", "--journal")
+        place, away = self.journals / "s", self.journals / "away"
+        self.refused(4, "verify", place, names=[place, "is empty"])
+        place.rename(away)
+        for _ in range(2):
+            self.refused(4, "record", "s", names=[place, "where it was made"])
+            self.assertFalse(place.exists())
+        away.rename(place)
+        self.ok("pub", "s", "one", "two")
+        self.record_all()
+        self.assertEqual(self.ok("verify", place, "--json").json["end_seq"], 2)
+
+    def test_create_that_fails_leaves_no_journal(self):
+        self.refused(2, "create", "s", "--capacity", "1MiB", "--huge-pages", "1G", "--journal")
+        self.assertFalse((self.journals / "s").exists())
+        self.refused(4, "inspect", "s")
+
+    def test_create_where_no_journal_can_be_made_makes_no_stream(self):
+        (self.work / "file").write_text("x")
+        place = self.work / "file" / "s"
+        code = self.run_any("create", "s", "--capacity", "1MiB", "--journal", place).code
+        self.assertNotEqual(code, 0)
+        self.refused(4, "inspect", "s")
+
     def test_create_if_not_exists_leaves_the_stream_alone(self):
         self.make()
         self.ok("pub", "s", "kept")

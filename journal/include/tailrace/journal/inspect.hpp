@@ -87,7 +87,7 @@ struct JournalSummary {
 
 [[nodiscard]] Result<JournalSummary> inspect(const std::string& directory) noexcept;
 
-// Whether `directory` holds a journal: a cheap look.
+// Whether `directory` holds a journal that was ever recorded into: a cheap look.
 [[nodiscard]] bool is_journal(const std::string& directory) noexcept;
 
 // Who writes it at this moment: a cheap look. Error when it can't be told.

@@ -58,8 +58,11 @@ struct RecorderOptions {
     Priority priority = {};
     // Sealed segments are compressed beside it, by a thread of its own: of zstd, 1 to 19. 0: no.
     int compress_level = 0;
-    // The ring remembers which journal held what was durable. Where that journal isn't, or has lost
-    // some of it, attach() refuses; with this it begins a new one, or goes on behind a gap.
+    // The ring remembers its journal. Where that one isn't, attach() refuses; with this it begins a
+    // new one there, or takes the one that it finds.
+    bool new_journal = false;
+    // Where the journal has lost what was durable in it, or would lack what has left the ring and
+    // the stream allows no gap, attach() refuses; with this it goes on behind the gap.
     bool accept_loss = false;
     std::string bus_directory = {};  // empty: the default
 };
@@ -177,7 +180,8 @@ private:
 // Who may use a stream's journal: whoever may use the stream. Not said where its files are gone.
 [[nodiscard]] journal::JournalAccess journal_access(const bus::Region& region);
 
-// Where the journal in a directory ends, and which one it is; zeroes when there is none.
+// Where the journal in a directory ends, and which one it is; zeroes when there is none. One that
+// was only begun ends at 0.
 struct JournalEnd {
     Sequence sequence = 0;
     std::array<std::uint64_t, 2> id = {0, 0};
