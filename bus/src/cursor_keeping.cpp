@@ -1,5 +1,6 @@
 // How cursors come to the disk, as far as shared memory knows: rounds, asked for and answered.
 
+#include "durable_pause.hpp"
 #include "registry.hpp"
 
 #include <tailrace/base/check.hpp>
@@ -38,6 +39,11 @@ Error keeper_failed(const Region& region) {
 }  // namespace
 
 Result<void> wait_kept(const Region& region, Deadline deadline) {
+    DurableWait wait;
+    return wait_kept(region, wait, deadline);
+}
+
+Result<void> wait_kept(const Region& region, DurableWait& wait, Deadline deadline) {
     TAILRACE_CHECK(region.access() != RegionAccess::observe);
     CursorBoard& board = region.state().cursors;
     const std::uint32_t wanted = CursorKeeping::ask(region);
@@ -45,15 +51,25 @@ Result<void> wait_kept(const Region& region, Deadline deadline) {
         // [sync:cursor_kept] Acquire: the keeper's write and flush are before it.
         return has_reached(board.kept.load(std::memory_order_acquire), wanted);
     };
+    DurablePause pause(monotonic_ns());
+    std::uint64_t recorder_look_ns = 0;
     for (;;) {
-        if (is_kept()) return {};
+        if (is_kept()) {
+            if (pause.has_waited()) pause.learn(wait, monotonic_ns());
+            return {};
+        }
         // [sync:cursor_kept] Acquire: why it failed is written before.
         const std::uint32_t failed = board.failed.load(std::memory_order_acquire);
         if (failed != 0 && has_reached(failed, wanted)) return keeper_failed(region);
-        const auto recording = check_durable(region);
-        if (!recording && recording.error().code != ErrorCode::no_space) {
-            if (is_kept()) return {};
-            return recording.error();
+        // Whether somebody records takes some system calls to tell: at first, and now and then.
+        const std::uint64_t now_ns = monotonic_ns();
+        if (now_ns >= recorder_look_ns || deadline.has_passed()) {
+            recorder_look_ns = now_ns + kKeeperCheckNs;
+            const auto recording = check_durable(region);
+            if (!recording && recording.error().code != ErrorCode::no_space) {
+                if (is_kept()) return {};
+                return recording.error();
+            }
         }
         if (deadline.has_passed()) {
             return make_error(ErrorCode::timed_out,
@@ -61,8 +77,11 @@ Result<void> wait_kept(const Region& region, Deadline deadline) {
                                   "' were not written beside its journal in time",
                               "tailrace lag " + region.name());
         }
-        sleep_on_fenced(
-            board.kept_wait, std::min(kKeeperCheckNs, deadline.remaining_ns()), is_kept);
+        pause.pass(board.kept_wait,
+                   wait,
+                   now_ns,
+                   std::min(kKeeperCheckNs, deadline.remaining_ns()),
+                   is_kept);
     }
 }
 

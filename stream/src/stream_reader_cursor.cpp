@@ -355,7 +355,7 @@ Result<void> StreamReader::commit_durable(bus::Deadline deadline) {
     durable_wait_.told = done == 0 ? 0 : done - 1;
     auto waited = bus::wait_durable_behind(region(), durable_wait_, done, deadline);
     if (!waited && waited.error().code != ErrorCode::sequence_gone) return waited;
-    return bus::wait_kept(region(), deadline);
+    return bus::wait_kept(region(), kept_wait_, deadline);
 }
 
 }  // namespace tailrace::stream

@@ -16,6 +16,7 @@
 #include <tailrace/base/result.hpp>
 #include <tailrace/bus/deadline.hpp>
 #include <tailrace/bus/region.hpp>
+#include <tailrace/bus/wait.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -123,6 +124,8 @@ private:
 // durable. Errors: timed_out, no_writer, io_failure when the keeper can't write, `closed`.
 // Requires: the region isn't open to observe.
 [[nodiscard]] Result<void> wait_kept(const Region& region, Deadline deadline);
+// The same; `wait` has learned how long that takes, and learns on (its `told` isn't used).
+[[nodiscard]] Result<void> wait_kept(const Region& region, DurableWait& wait, Deadline deadline);
 
 // The keeper's side: one thread of the journal writer's process.
 struct CursorToKeep {

@@ -372,6 +372,7 @@ private:
     bool in_handler_ = false;
     bool commits_itself_ = false;
     bus::DurableWait durable_wait_;
+    bus::DurableWait kept_wait_;
     bool is_move_pending_ = false;
     bool is_in_trouble_ = false;  // its cursor couldn't be written
     CommitMode commit_mode_ = CommitMode::manual;
